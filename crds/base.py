@@ -1,0 +1,236 @@
+"""What all three kinds are built from: the model base, rules that hold in Python and in CEL, shared field types."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+GROUP = "devserver.io"
+VERSION = "v1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+DNS_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+DNS_SUBDOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule, written once and enforced twice: by the API server as CEL and by these models in Python.
+
+    `holds` gets the Python value (a model, dict, list or string) and says whether the rule is kept. A rule
+    whose CEL looks at `oldSelf` is about a change; Python sees one state only, so such a rule has no `holds`.
+    """
+
+    cel: str
+    message: str
+    holds: Callable[[Any], bool] | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        json_schema = handler(schema)
+        rules = json_schema.setdefault("x-kubernetes-validations", [])
+        rules.append({"rule": self.cel, "message": self.message})
+        return json_schema
+
+    def _check(self, value: Any) -> Any:
+        if self.holds is not None and not self.holds(value):
+            raise ValueError(self.message)
+        return value
+
+
+class Model(BaseModel):
+    """A part of a spec: immutable, camelCase outside, unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    def manifest(self) -> dict[str, Any]:
+        """The part as a manifest holds it: camelCase keys, fields without a value left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class StatusModel(BaseModel):
+    """A part of a status: fields of other versions of the operator are ignored when it is read."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    def manifest(self) -> dict[str, Any]:
+        """The part as it is written to the API server."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def pattern(regex: str) -> str:
+    """A pattern for a whole value. Neither engine lets its `$` match before a trailing newline."""
+    return f"^(?:{regex})$"
+
+
+def list_map(*keys: str) -> dict[str, Any]:
+    """Schema extension of a list whose items are told apart by these keys (no duplicates)."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+_SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY_SUFFIXES = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_QUANTITY = r"[0-9]{1,18}(\.[0-9]{1,9})?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?"
+
+
+def parse_quantity(text: str) -> Decimal:
+    """The number that a Kubernetes quantity stands for: `500m` is 0.5, `1Ki` is 1024.
+
+    Raises ValueError on anything else; nothing is guessed and no default is taken.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)", text)
+    if match:
+        number, suffix = Decimal(match[1]), match[2]
+        if suffix in _SUFFIXES:
+            return number * Decimal(10) ** _SUFFIXES[suffix]
+        if suffix in _BINARY_SUFFIXES:
+            return number * Decimal(2) ** _BINARY_SUFFIXES[suffix]
+    raise ValueError(f"{text!r} is not a quantity such as 500m, 2 or 4Gi")
+
+
+# A quantity may be written as a number in YAML (`cpu: 2`), so the schema says int-or-string, as in the
+# Kubernetes API itself; in Python it is always a string.
+Quantity = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    Field(pattern=pattern(_QUANTITY), max_length=32, json_schema_extra={"x-kubernetes-int-or-string": True}),
+]
+StorageSize = Annotated[str, Field(pattern=pattern(_QUANTITY), max_length=32)]
+
+
+def _keys_match(regex: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda mapping: all(re.fullmatch(regex, key) for key in mapping)
+
+
+def keys_rule(regex: str, what: str) -> Rule:
+    """Every key of a mapping matches the expression (the schema itself has no means to say so)."""
+    escaped = regex.replace("\\", "\\\\")
+    return Rule(f"self.all(key, key.matches('^(?:{escaped})$'))", what, _keys_match(regex))
+
+
+_QUALIFIED_NAME = rf"({DNS_SUBDOMAIN}/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
+_KEY_MESSAGE = "keys are names such as cpu, memory or nvidia.com/gpu"
+ResourceList = Annotated[dict[str, Quantity], Field(max_length=16), keys_rule(_QUALIFIED_NAME, _KEY_MESSAGE)]
+LabelValue = Annotated[
+    str, Field(pattern=pattern("([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?"), max_length=63)
+]
+LabelKey = Annotated[str, Field(pattern=pattern(_QUALIFIED_NAME), max_length=317)]
+NodeSelector = Annotated[
+    dict[str, LabelValue],
+    Field(max_length=16),
+    keys_rule(_QUALIFIED_NAME, "keys are label names such as kubernetes.io/arch"),
+]
+DnsLabel = Annotated[str, Field(pattern=pattern(DNS_LABEL), max_length=63)]
+DnsSubdomain = Annotated[str, Field(pattern=pattern(DNS_SUBDOMAIN), max_length=253)]
+ImageName = Annotated[
+    str,
+    Field(
+        pattern=pattern("[A-Za-z0-9][A-Za-z0-9._:/@-]*"),
+        max_length=512,
+        description="Image reference, for example debian:bookworm.",
+    ),
+]
+
+# Paths that the operator's own mounts, the kernel's file systems and the root of the image need.
+RESERVED_PATHS = (
+    "/",
+    "/dev",
+    "/etc",
+    "/etc/devserver",
+    "/etc/devserver-hostkeys",
+    "/opt",
+    "/opt/devserver",
+    "/proc",
+    "/run",
+    "/sys",
+)
+_reserved = ", ".join(f"'{path}'" for path in RESERVED_PATHS)
+
+
+def _free_path(path: str) -> bool:
+    return path not in RESERVED_PATHS and not {".", ".."} & set(path.split("/"))
+
+
+MountPath = Annotated[
+    str,
+    Field(pattern=pattern("(/[A-Za-z0-9_@+.-]+)+"), max_length=256),
+    Rule(
+        f"!(self in [{_reserved}]) && !self.split('/').exists(part, part == '.' || part == '..')",
+        "must be an absolute path without '.' or '..' that is not one of " + ", ".join(RESERVED_PATHS[1:]),
+        _free_path,
+    ),
+]
+
+
+class VolumeMount(Model):
+    """A PersistentVolumeClaim that exists in the DevServer's namespace, mounted at a path."""
+
+    claim_name: DnsSubdomain
+    mount_path: MountPath
+    read_only: bool = False
+
+
+Volumes = Annotated[list[VolumeMount], Field(max_length=16, json_schema_extra=list_map("mountPath"))]
+
+
+class Condition(StatusModel):
+    """A Kubernetes condition (metav1.Condition)."""
+
+    type: Annotated[str, Field(max_length=316)]
+    status: Literal["True", "False", "Unknown"]
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    reason: Annotated[str, Field(pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$", max_length=1024)]
+    message: Annotated[str, Field(max_length=32768)] = ""
+
+
+class LastUpdate(StatusModel):
+    """What the last engine run did."""
+
+    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    duration_seconds: Annotated[float, Field(ge=0, description="Measured in seconds.")]
+    changes: Annotated[
+        dict[str, int],
+        Field(max_length=16, description="Number of resources by operation (create, update, delete, same)."),
+    ]
+
+
+class CommonStatus(StatusModel):
+    """What the status of every kind has."""
+
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    phase: (
+        Annotated[str, Field(max_length=32, description="For display only; read the conditions.")] | None
+    ) = None
+    conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))] = []
+    inputs_digest: (
+        Annotated[str, Field(max_length=128, description="Digest of what the last successful run was given.")]
+        | None
+    ) = None
+    last_update: LastUpdate | None = None
+    history: Annotated[list[LastUpdate], Field(max_length=10)] = []
+
+
+class Metadata(StatusModel):
+    """The parts of metav1.ObjectMeta that the operator reads."""
+
+    name: str
+    namespace: str | None = None
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    finalizers: list[str] = []
+    annotations: dict[str, str] = {}
+    labels: dict[str, str] = {}

@@ -1,0 +1,176 @@
+"""From pydantic's JSON schema to a structural OpenAPI v3 schema and a CustomResourceDefinition."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from crds.base import GROUP, VERSION, Rule
+from crds.devserver import NAME_RULES, DevServer
+from crds.flavor import DevServerFlavor
+from crds.user import DevServerUser
+
+JsonObject = dict[str, Any]
+
+# Words of JSON Schema that say nothing in a CRD or are not allowed in a structural schema.
+_DROPPED = {"title", "$defs", "additionalProperties", "const"}
+
+
+def column(name: str, path: str, type_: str = "string", priority: int = 0) -> JsonObject:
+    """A printer column; columns of priority 1 are shown by `-o wide` only."""
+    spec: JsonObject = {"name": name, "type": type_, "jsonPath": path}
+    return spec | ({"priority": priority} if priority else {})
+
+
+_READY = column("Ready", '.status.conditions[?(@.type=="Ready")].status')
+_REASON = column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1)
+_AGE = column("Age", ".metadata.creationTimestamp", "date")
+
+
+def definitions() -> dict[str, JsonObject]:
+    """The three CustomResourceDefinitions by their plural name."""
+    crds = (
+        _definition(
+            DevServer,
+            "Namespaced",
+            "dvs",
+            columns=(
+                column("Owner", ".spec.owner"),
+                column("Flavor", ".status.flavor"),
+                column("Phase", ".status.phase"),
+                _READY,
+                _REASON,
+                column("Expires", ".status.expiresAt", priority=1),
+                column("Image", ".spec.image", priority=1),
+                _AGE,
+            ),
+            rules=NAME_RULES,
+        ),
+        _definition(
+            DevServerFlavor,
+            "Cluster",
+            "dvsf",
+            columns=(
+                column("Default", ".spec.default", "boolean"),
+                column("CPU", ".spec.resources.requests.cpu"),
+                column("Memory", ".spec.resources.requests.memory"),
+                _READY,
+                _REASON,
+                _AGE,
+            ),
+        ),
+        _definition(
+            DevServerUser,
+            "Cluster",
+            "dvsu",
+            columns=(
+                column("Username", ".spec.username"),
+                column("Namespace", ".status.namespace"),
+                _READY,
+                _REASON,
+                _AGE,
+            ),
+        ),
+    )
+    return {crd["spec"]["names"]["plural"]: crd for crd in crds}
+
+
+def _definition(
+    model: type[BaseModel],
+    scope: str,
+    short_name: str,
+    columns: tuple[JsonObject, ...],
+    rules: tuple[Rule, ...] = (),
+) -> JsonObject:
+    kind = model.__name__
+    plural = f"{kind.lower()}s"
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": kind.lower(),
+                "shortNames": [short_name],
+                "categories": ["devservers"],
+            },
+            "scope": scope,
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": list(columns),
+                    "schema": {"openAPIV3Schema": _root_schema(model, rules)},
+                }
+            ],
+        },
+    }
+
+
+def _root_schema(model: type[BaseModel], rules: tuple[Rule, ...]) -> JsonObject:
+    json_schema = model.model_json_schema(by_alias=True)
+    schema = _structural(json_schema, json_schema.get("$defs", {}))
+    properties = schema["properties"]
+    root: JsonObject = {
+        "description": model.__doc__,
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": properties["spec"],
+            "status": properties["status"],
+        },
+    }
+    if rules:
+        root["x-kubernetes-validations"] = [{"rule": rule.cel, "message": rule.message} for rule in rules]
+    return root
+
+
+def _structural(node: Any, defs: JsonObject) -> Any:
+    """The node with references inlined, optional fields as plain ones and without what a CRD does not know."""
+    if isinstance(node, list):
+        return [_structural(item, defs) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = _resolved(node, defs)
+    if "const" in node:
+        node = {**node, "enum": [node["const"]]}
+    result: JsonObject = {}
+    for key, value in node.items():
+        if key == "properties":
+            result[key] = {name: _structural(schema, defs) for name, schema in value.items()}
+        elif key == "additionalProperties" and isinstance(value, dict):
+            result[key] = _structural(value, defs)
+        elif key == "default":
+            # The API server writes defaults into the stored object: only those that tell the reader something.
+            if isinstance(value, (bool, int)) or (isinstance(value, str) and value):
+                result[key] = value
+        elif key not in _DROPPED:
+            result[key] = _structural(value, defs)
+    if result.get("x-kubernetes-int-or-string"):
+        del result["type"]
+    return result
+
+
+def _resolved(node: JsonObject, defs: JsonObject) -> JsonObject:
+    """The node with its reference replaced and without "or null": an unset field is left out of a manifest.
+
+    What stands beside the reference or the choice is kept, rules of both are joined.
+    """
+    if "$ref" in node:
+        inner = defs[node["$ref"].removeprefix("#/$defs/")]
+    elif "anyOf" in node:
+        (inner,) = (option for option in node["anyOf"] if option.get("type") != "null")
+    else:
+        return node
+    inner = _resolved(inner, defs)
+    outer = {key: value for key, value in node.items() if key not in ("$ref", "anyOf")}
+    rules = [rule for part in (inner, outer) for rule in part.get("x-kubernetes-validations", [])]
+    return {**inner, **outer, **({"x-kubernetes-validations": rules} if rules else {})}

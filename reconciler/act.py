@@ -1,0 +1,199 @@
+"""Carrying out what was decided. After every write the process may die: the next pass goes on from there."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reconciler import checkpoint, claims, reasons
+from reconciler.checkpoint import Checkpoint
+from reconciler.claims import Claim
+from reconciler.cluster import JSON_PATCH, POD, SECRET, Cluster, Object, Resource
+from reconciler.decide import Destroy, Up
+from reconciler.engine import Engine, Keys, Outcome
+from reconciler.errors import Transient
+from reconciler.events import Recorder
+from reconciler.hostkeys import HostKeyFinder
+from reconciler.kinds import KINDS, Kind, Model, Prepared
+from reconciler.queue import Key
+from reconciler.settings import Settings
+from reconciler.state import StackId, StateStore
+from reconciler.world import World, belongs_to, labels
+from stacks.metadata import UID_LABEL, Child, Owner
+
+FINALIZER = "devserver.io/stack"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Everything that changes the cluster, by request or by engine.
+
+    learn: takes up the answer to a write of ours, ahead of the watch.
+    """
+
+    cluster: Cluster
+    engine: Engine
+    keys: Keys
+    states: StateStore
+    world: World
+    settings: Settings
+    recorder: Recorder
+    learn: Callable[[Resource, Object], None]
+
+    async def up(
+        self, id: StackId, resource: Object, model: Model, inputs: Any, action: Up
+    ) -> tuple[Outcome, Prepared]:
+        """Run the resource's program. An error of the run is in the outcome, any other is raised."""
+        kind = KINDS[id.key.kind]
+        owner = Owner(id.key.kind, id.key.namespace, id.key.name, id.uid)
+        await self._add_finalizer(kind, id)
+        stored = await self.states.load(id)
+        finder = HostKeyFinder(self.cluster, self.engine, self.keys, self.states)
+        prepared = await kind.prepare(inputs, owner, finder)
+
+        recorded = checkpoint.children(stored.checkpoint)
+        claimed = await self._claims(owner, kind.person(model), recorded | set(prepared.children))
+        for child in prepared.children:
+            if claimed[child] is Claim.FOREIGN:
+                raise claims.conflict(child)
+        # A recorded name that someone else has by now must leave the state, or the engine would delete it.
+        mine = checkpoint.without(
+            stored.checkpoint, lambda child: claimed[child] in (Claim.FOREIGN, Claim.LEFT_OVER)
+        )
+        outcome = await self.engine.up(id.stack, prepared.program, mine, self.keys, refresh=action.refresh)
+        if outcome.checkpoint is not None:
+            self.learn(SECRET, await self.states.save(id, outcome.checkpoint, stored))
+        return outcome, prepared
+
+    async def destroy(self, action: Destroy, model: Model | None) -> Outcome:
+        """Destroy a stack from its state alone, sweep what the state did not know, drop state and finalizer.
+
+        model: the resource being deleted, None for an earlier life of the name.
+        """
+        id, kind = action.id, KINDS[action.id.key.kind]
+        stored = await self.states.load(id)
+        mine = await self._deletable(id, stored.checkpoint, keep=model is not None and kind.keeps(model))
+        outcome = Outcome(mine, {}, 0.0)
+        if checkpoint.children(mine):
+            outcome = await self.engine.destroy(id.stack, mine, self.keys)
+        if outcome.error is not None:
+            if outcome.checkpoint is not None:
+                await self.states.save(id, outcome.checkpoint, stored)
+            return outcome
+        await self._sweep(kind, id)
+        await self.states.delete(id)
+        if action.finish:
+            await self._drop_finalizer(kind, id)
+        return outcome
+
+    async def expire(self, id: StackId, now: Callable[[], datetime]) -> None:
+        """Delete the resource if a fresh look at it says that its time is up. An extension wins the race."""
+        kind = KINDS[id.key.kind]
+        fresh = await self.cluster.get(kind.resource, id.key.namespace, id.key.name)
+        if fresh is None or fresh["metadata"]["uid"] != id.uid:
+            return
+        skew_s = self.cluster.clock_offset_s
+        if abs(skew_s) > self.settings.max_clock_skew_s:
+            raise Transient(
+                reasons.CLOCK_SKEWED,
+                f"The time to live is up by this clock, but the API server's clock is {skew_s:+.0f} s off; nothing "
+                "expires until they agree.",
+            )
+        ends = kind.expires_at(kind.model.model_validate(fresh), self.settings, now())
+        if ends is None or now() < ends:
+            self.learn(kind.resource, fresh)
+            return
+        meta = fresh["metadata"]
+        if await self.cluster.delete(
+            kind.resource, id.key.namespace, id.key.name, meta["uid"], meta["resourceVersion"]
+        ):
+            note = f"The time to live ended at {ends:%Y-%m-%d %H:%M:%S} UTC; the DevServer is being deleted."
+            await self.recorder.record(fresh, "Normal", reasons.EXPIRED, note)
+
+    async def restart(self, pod: Object) -> None:
+        """Delete the pod; its StatefulSet makes it anew from the present template."""
+        meta = pod["metadata"]
+        await self.cluster.delete(POD, meta["namespace"], meta["name"], meta["uid"])
+
+    async def missing(self, record_children: frozenset[Child], owner: Owner) -> tuple[Child, ...]:
+        """Recorded children that are gone. What the watches do not show is asked for: they may lag."""
+
+        async def is_gone(child: Child) -> bool:
+            seen = self.world.child(child)
+            if seen is not None and belongs_to(seen, owner, child):
+                return False
+            obj = await claims.live(self.cluster, child)
+            return obj is None or not belongs_to(obj, owner, child)
+
+        ordered = sorted(record_children, key=lambda child: (child.kind, child.name))
+        gone = await asyncio.gather(*map(is_gone, ordered))
+        return tuple(child for child, is_missing in zip(ordered, gone, strict=True) if is_missing)
+
+    async def _claims(self, owner: Owner, person: str, children: frozenset[Child]) -> dict[Child, Claim]:
+        async def claim(child: Child) -> Claim:
+            seen = self.world.child(child)
+            if seen is not None and claims.judge(seen, owner, child, person, self.world) is Claim.OURS:
+                return Claim.OURS
+            return claims.judge(await claims.live(self.cluster, child), owner, child, person, self.world)
+
+        ordered = list(children)
+        return dict(zip(ordered, await asyncio.gather(*map(claim, ordered)), strict=True))
+
+    async def _deletable(self, id: StackId, state: Checkpoint, keep: bool) -> Checkpoint:
+        """The state without what must outlive the stack. keep: the spec as it is now retains what can be."""
+        children = list(checkpoint.children(state))
+        objects = await asyncio.gather(*(claims.live(self.cluster, child) for child in children))
+        owner = Owner(id.key.kind, id.key.namespace, id.key.name, id.uid)
+        spared = {
+            child
+            for child, obj in zip(children, objects, strict=True)
+            if (child.retained and keep) or (obj is not None and not belongs_to(obj, owner, child))
+        }
+        return checkpoint.without(state, lambda child: child in spared)
+
+    async def _sweep(self, kind: Kind, id: StackId) -> None:
+        """Delete what carries the stack's uid and was never recorded (a run was killed before it could be)."""
+        for resource in kind.child_resources:
+            found, _ = await self.cluster.list_all(resource, id.key.namespace, f"{UID_LABEL}={id.uid}")
+            for obj in found:
+                meta = obj["metadata"]
+                if labels(obj).get(UID_LABEL) == id.uid and not meta.get("deletionTimestamp"):
+                    await self.cluster.delete(resource, meta["namespace"], meta["name"], meta["uid"])
+
+    async def _add_finalizer(self, kind: Kind, id: StackId) -> None:
+        fresh = await self._fresh(kind, id)
+        if fresh is None or "deletionTimestamp" in fresh["metadata"]:
+            raise Transient(reasons.CLUSTER_ERROR, f"{id.key} was deleted meanwhile.")
+        present = fresh["metadata"].get("finalizers", [])
+        if FINALIZER not in present:
+            await self._set_finalizers(kind, id.key, fresh, [*present, FINALIZER])
+
+    async def _drop_finalizer(self, kind: Kind, id: StackId) -> None:
+        fresh = await self._fresh(kind, id)
+        if fresh is not None and FINALIZER in fresh["metadata"].get("finalizers", []):
+            rest = [name for name in fresh["metadata"]["finalizers"] if name != FINALIZER]
+            await self._set_finalizers(kind, id.key, fresh, rest)
+
+    async def _fresh(self, kind: Kind, id: StackId) -> Object | None:
+        """The resource as it is now, if it is still the same one."""
+        fresh = await self.cluster.get(kind.resource, id.key.namespace, id.key.name)
+        return fresh if fresh is not None and fresh["metadata"]["uid"] == id.uid else None
+
+    async def _set_finalizers(self, kind: Kind, key: Key, fresh: Object, finalizers: list[str]) -> None:
+        version = fresh["metadata"]["resourceVersion"]
+        body = {"metadata": {"resourceVersion": version, "finalizers": finalizers}}
+        answer = await self.cluster.patch(kind.resource, key.namespace, key.name, body)
+        if finalizers:
+            self.learn(kind.resource, answer)
+
+    async def write_status(self, kind: Kind, id: StackId, status: dict[str, Any]) -> None:
+        """Replace the resource's status, if it is still the same resource."""
+        body: list[Object] = [
+            {"op": "test", "path": "/metadata/uid", "value": id.uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        answer = await self.cluster.patch(
+            kind.resource, id.key.namespace, id.key.name, body, "status", content_type=JSON_PATCH
+        )
+        self.learn(kind.resource, answer)

@@ -1,0 +1,186 @@
+"""The running reconciler: watches fill the world and the queue, workers empty the queue."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from reconciler.act import Actor
+from reconciler.cluster import (
+    CHILDREN,
+    NAMESPACE,
+    POD,
+    SECRET,
+    Cluster,
+    ClusterError,
+    Object,
+    Resource,
+    connect,
+)
+from reconciler.engine import Engine, open_engine
+from reconciler.engine_keys import load_or_make_keys
+from reconciler.events import Recorder
+from reconciler.kinds import KINDS
+from reconciler.queue import Key, WorkQueue
+from reconciler.reconcile import Reconciler
+from reconciler.settings import Settings
+from reconciler.state import STATE_SELECTOR, StateStore, record
+from reconciler.watch import OnChange, Watch
+from reconciler.world import World, owner_key
+from stacks.metadata import MANAGED_BY_LABEL, MANAGER
+
+_log = structlog.get_logger()
+_MANAGED = f"{MANAGED_BY_LABEL}={MANAGER}"
+
+
+class Watches:
+    """All watches, and how a change of one object wakes resources."""
+
+    def __init__(self, cluster: Cluster, settings: Settings, queue: WorkQueue) -> None:
+        self.world = World()
+        self._queue = queue
+        self._cluster = cluster
+        self._settings = settings
+        self._by_resource: dict[Resource, Watch] = {}
+        for kind in KINDS.values():
+            watch = self._add(kind.resource, self._resource_changed)
+            self.world.resources[kind.resource.kind] = watch.objects
+        for resource in CHILDREN:
+            watch = self._add(resource, self._child_changed, selector=_MANAGED)
+            self.world.children[(resource.api_version, resource.kind)] = watch.objects
+        self.world.pods = self._add(POD, self._child_changed, selector=_MANAGED).objects
+        self._states = self._watch(SECRET, self._state_changed, STATE_SELECTOR, settings.namespace)
+
+    async def run(self, synced: Callable[[], None]) -> None:
+        """Follow everything until cancelled; `synced` is called once when all first lists are in."""
+        watches = [*self._by_resource.values(), self._states]
+        async with asyncio.TaskGroup() as group:
+            for watch in watches:
+                group.create_task(watch.run())
+            for watch in watches:
+                await watch.synced.wait()
+            synced()
+
+    def learn(self, resource: Resource, obj: Object) -> None:
+        """Take up the answer to a write of ours. (Written Secrets are states: others are the engine's.)"""
+        (self._states if resource == SECRET else self._by_resource[resource]).learn(obj)
+
+    def _add(self, resource: Resource, on_change: OnChange, selector: str = "") -> Watch:
+        watch = self._watch(resource, on_change, selector)
+        self._by_resource[resource] = watch
+        return watch
+
+    def _watch(self, resource: Resource, on_change: OnChange, selector: str, namespace: str = "") -> Watch:
+        return Watch(
+            cluster=self._cluster,
+            resource=resource,
+            on_change=on_change,
+            timeout_s=self._settings.watch_timeout_s,
+            silence_s=self._settings.watch_silence_s,
+            namespace=namespace,
+            selector=selector,
+        )
+
+    def _resource_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        assert obj is not None
+        meta = obj["metadata"]
+        key = Key(obj["kind"], meta.get("namespace", ""), meta["name"])
+        self._queue.add(key)
+        if key.kind == "DevServerFlavor" and _spec_of(old) != _spec_of(new):
+            self._wake_users_of(key.name)
+
+    def _wake_users_of(self, flavor: str) -> None:
+        """A flavor changed: so may what those get that name it, have it or take the default one."""
+        for (namespace, name), devserver in self.world.resources["DevServer"].items():
+            named = devserver.get("spec", {}).get("flavor")
+            if named in (None, flavor) or devserver.get("status", {}).get("flavor") == flavor:
+                self._queue.add(Key("DevServer", namespace, name))
+
+    def _child_changed(self, old: Object | None, new: Object | None) -> None:
+        for obj in (old, new):
+            key = owner_key(obj) if obj is not None else None
+            if key is not None:
+                self._queue.add(key)
+
+    def _state_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        assert obj is not None
+        try:
+            known = record(obj)
+        except (ValueError, KeyError) as error:
+            _log.warning("unreadable state Secret", secret=obj["metadata"]["name"], error=str(error))
+            return
+        if new is None:
+            self.world.states.pop(obj["metadata"]["name"], None)
+        else:
+            self.world.states[obj["metadata"]["name"]] = known
+            # The record says it all; the checkpoint itself is large.
+            new.pop("data", None)
+        self._queue.add(known.id.key)
+
+
+def _spec_of(obj: Object | None) -> object:
+    return None if obj is None else (obj["spec"], "deletionTimestamp" in obj["metadata"])
+
+
+async def run(settings: Settings) -> None:
+    """Run the reconciler until SIGTERM or SIGINT. Raises ClusterError or EngineError if it cannot start."""
+    with open_engine(
+        settings.pulumi_home, settings.run_dir, settings.run_deadline_s, settings.concurrent_runs
+    ) as engine:
+        async with connect() as cluster:
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop.set)
+            main = asyncio.create_task(_reconcile(settings, engine, cluster))
+            stopped = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait({main, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not main.done():
+                    _log.info("stopping")
+                    engine.stop()
+                    main.cancel()
+                    await asyncio.wait({main})
+                else:
+                    main.result()
+            finally:
+                stopped.cancel()
+
+
+async def _reconcile(settings: Settings, engine: Engine, cluster: Cluster) -> None:
+    system = await cluster.get(NAMESPACE, "", "kube-system")
+    if system is None:
+        raise ClusterError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
+    keys = await load_or_make_keys(cluster, engine, settings.namespace)
+    queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s)
+    watches = Watches(cluster, settings, queue)
+    reconciler = Reconciler(
+        actor=Actor(
+            cluster=cluster,
+            engine=engine,
+            keys=keys,
+            states=StateStore(cluster, settings.namespace, keys.salt),
+            world=watches.world,
+            settings=settings,
+            recorder=Recorder(cluster, os.environ.get("HOSTNAME", socket.gethostname())),
+            learn=watches.learn,
+        ),
+        queue=queue,
+        cluster_id=system["metadata"]["uid"],
+        now=lambda: datetime.now(UTC),
+    )
+    async with asyncio.TaskGroup() as group:
+
+        def start_workers() -> None:
+            _log.info("watching", resources=len(queue), workers=settings.workers)
+            for _ in range(settings.workers):
+                group.create_task(reconciler.work())
+
+        await watches.run(start_workers)

@@ -1,0 +1,110 @@
+"""A Pulumi checkpoint as bytes: what it holds, and what may be taken out of it. Pure.
+
+The format is that of the DIY backend's `.pulumi/stacks/PROJECT/STACK.json`, version 3:
+`{"version": 3, "checkpoint": {"stack": ..., "latest": {"resources": [...], ...}}}`.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from stacks.metadata import RETAINED_BY_ANNOTATION, Child
+
+PROJECT = "devserver"
+# The key that marks a wrapped secret in a serialised property value.
+_SECRET_MARK = "4dabf18193072939515e22adb298388d"
+Checkpoint = bytes
+
+
+def empty(stack: str) -> Checkpoint:
+    """The checkpoint of a stack that has never run. (It needs no `pulumi stack init`.)"""
+    full_name = f"organization/{PROJECT}/{stack}"
+    return json.dumps({"version": 3, "checkpoint": {"stack": full_name}}).encode()
+
+
+def children(checkpoint: Checkpoint) -> frozenset[Child]:
+    """The Kubernetes objects that the stack manages. Raises ValueError if the bytes are no checkpoint."""
+    return frozenset(child for resource in _resources(_parsed(checkpoint)) if (child := _child(resource)))
+
+
+def encryption_salt(checkpoint: Checkpoint) -> str | None:
+    """The salt that its secrets are encrypted with; None if it holds none."""
+    latest = _parsed(checkpoint)["checkpoint"].get("latest") or {}
+    state = (latest.get("secrets_providers") or {}).get("state") or {}
+    salt: str | None = state.get("salt")
+    return salt
+
+
+def without(checkpoint: Checkpoint, dropped: Callable[[Child], bool]) -> Checkpoint:
+    """The checkpoint without the objects for which `dropped` is true.
+
+    The engine deletes by name, so an object that is not the stack's any more must leave the state first.
+    """
+    document = _parsed(checkpoint)
+    resources = _resources(document)
+    gone = {item["urn"] for item in resources if (child := _child(item)) and dropped(child)}
+    if not gone:
+        return checkpoint
+    kept = [_independent_of(item, gone) for item in resources if item["urn"] not in gone]
+    document["checkpoint"]["latest"]["resources"] = kept
+    return json.dumps(document).encode()
+
+
+def secret_data(deployment: dict[str, Any], child: Child) -> dict[str, str] | None:
+    """The plain data of a Secret in a deployment as `pulumi stack export --show-secrets` prints it."""
+    for resource in deployment["deployment"].get("resources", []):
+        if _child(resource) == child:
+            data = _revealed(resource["inputs"].get("stringData") or {})
+            return {name: str(value) for name, value in data.items()}
+    return None
+
+
+def _revealed(value: Any) -> Any:
+    """The value with Pulumi's wrapping of plain-text secrets taken off at every level."""
+    if not isinstance(value, dict):
+        return value
+    if _SECRET_MARK in value:
+        return _revealed(json.loads(value["plaintext"]))
+    return {name: _revealed(item) for name, item in value.items()}
+
+
+def _parsed(checkpoint: Checkpoint) -> dict[str, Any]:
+    document = json.loads(checkpoint)
+    if not isinstance(document, dict) or not isinstance(document.get("checkpoint"), dict):
+        raise ValueError("not a Pulumi checkpoint")
+    return document
+
+
+def _resources(document: dict[str, Any]) -> list[dict[str, Any]]:
+    latest = document["checkpoint"].get("latest") or {}
+    return latest.get("resources") or []
+
+
+def _child(resource: dict[str, Any]) -> Child | None:
+    """The Kubernetes object of a resource; None for the stack itself and its provider."""
+    if not resource["type"].startswith("kubernetes:") or resource.get("delete"):
+        return None
+    inputs = resource.get("inputs") or {}
+    metadata = inputs.get("metadata") or {}
+    if not metadata.get("name"):
+        return None
+    return Child(
+        api_version=inputs["apiVersion"],
+        kind=inputs["kind"],
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        retained=RETAINED_BY_ANNOTATION in (metadata.get("annotations") or {}),
+    )
+
+
+def _independent_of(resource: dict[str, Any], gone: set[str]) -> dict[str, Any]:
+    """The resource without its references to resources that left (dangling ones make a state invalid)."""
+    result = dict(resource)
+    if "dependencies" in result:
+        result["dependencies"] = [urn for urn in result["dependencies"] if urn not in gone]
+    if "propertyDependencies" in result:
+        result["propertyDependencies"] = {
+            name: [urn for urn in urns or [] if urn not in gone]
+            for name, urns in result["propertyDependencies"].items()
+        }
+    return result

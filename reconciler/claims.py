@@ -1,0 +1,50 @@
+"""Whose is an object that has a child's name? Asked before every run, for the engine itself goes by names."""
+
+from enum import Enum, auto
+
+from reconciler import reasons
+from reconciler.cluster import CHILD_RESOURCES, Cluster, Object
+from reconciler.errors import Stalled
+from reconciler.world import World, annotations, belongs_to, is_managed, labels
+from stacks.metadata import OWNER_HASH_LABEL, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner, owner_hash
+
+
+class Claim(Enum):
+    """How an object of a child's name relates to the stack."""
+
+    FREE = auto()  # there is none
+    OURS = auto()  # it is this stack's
+    LEFT_OVER = auto()  # it is of a resource that does not exist any more: to be adopted
+    FOREIGN = auto()  # someone else's: hands off
+
+
+def judge(obj: Object | None, owner: Owner, child: Child, person: str, world: World) -> Claim:
+    """The claim of the stack of `owner` on the object. person: whose data its retained children hold."""
+    if obj is None:
+        return Claim.FREE
+    if not is_managed(obj):
+        return Claim.FOREIGN
+    if child.retained:
+        same_person = labels(obj).get(OWNER_HASH_LABEL) == owner_hash(person)
+        return Claim.OURS if same_person and belongs_to(obj, owner, child) else Claim.FOREIGN
+    uid = labels(obj).get(UID_LABEL)
+    if uid == owner.uid:
+        return Claim.OURS
+    if uid is None or RETAINED_BY_ANNOTATION in annotations(obj) or world.is_alive(uid):
+        return Claim.FOREIGN
+    return Claim.LEFT_OVER
+
+
+async def live(cluster: Cluster, child: Child) -> Object | None:
+    """The object of a child's name as it is now."""
+    return await cluster.get(CHILD_RESOURCES[(child.api_version, child.kind)], child.namespace, child.name)
+
+
+def conflict(child: Child) -> Stalled:
+    """The error for a child whose name a foreign object has."""
+    where = f"{child.kind} {f'{child.namespace}/' if child.namespace else ''}{child.name}"
+    if child.retained:
+        message = f"{where} exists and holds the data of someone else; it is left untouched."
+    else:
+        message = f"{where} exists and was not made for this resource; it is left untouched."
+    return Stalled(reasons.NAME_CONFLICT, f"{message} Remove it or choose another name.")

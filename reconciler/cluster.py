@@ -1,0 +1,273 @@
+"""The Kubernetes API: the one module that imports its client. Objects are plain dicts, as on the wire."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+
+from crds import API_VERSION
+
+Object = dict[str, Any]
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+_REQUEST_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of object as the API server serves it."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """URL path of the collection or, with a name, of the object."""
+        root = "/api/v1" if self.api_version == "v1" else f"/apis/{self.api_version}"
+        scope = ["namespaces", namespace] if self.namespaced and namespace else []
+        parts = [*scope, self.plural, *([name] if name else []), *([subresource] if subresource else [])]
+        return "/".join([root, *(quote(part, safe="") for part in parts)])
+
+
+DEVSERVER = Resource(API_VERSION, "DevServer", "devservers")
+FLAVOR = Resource(API_VERSION, "DevServerFlavor", "devserverflavors", namespaced=False)
+USER = Resource(API_VERSION, "DevServerUser", "devserverusers", namespaced=False)
+SECRET = Resource("v1", "Secret", "secrets")
+POD = Resource("v1", "Pod", "pods")
+NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
+STATEFUL_SET = Resource("apps/v1", "StatefulSet", "statefulsets")
+PVC = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+EVENT = Resource("events.k8s.io/v1", "Event", "events")
+
+# Every kind that a stack may hold, in the order in which a sweep deletes them.
+CHILDREN = (
+    STATEFUL_SET,
+    Resource("apps/v1", "DaemonSet", "daemonsets"),
+    Resource("v1", "Service", "services"),
+    Resource("v1", "ConfigMap", "configmaps"),
+    SECRET,
+    Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
+    Resource("v1", "ServiceAccount", "serviceaccounts"),
+    Resource("v1", "ResourceQuota", "resourcequotas"),
+    Resource("v1", "LimitRange", "limitranges"),
+    PVC,
+    NAMESPACE,
+)
+CHILD_RESOURCES = {(resource.api_version, resource.kind): resource for resource in CHILDREN}
+
+
+class ClusterError(Exception):
+    """The API server refused a request or could not be reached.
+
+    status: the HTTP status, 0 if there was no answer.
+    reason: the API server's machine-readable reason, for example `Conflict`.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{message} ({status} {reason})" if status else message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One line of a watch. A BOOKMARK's object holds a resourceVersion only."""
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    object: Object
+
+
+@dataclass
+class Cluster:
+    """Requests to one API server.
+
+    clock_offset_s: how far the API server's clock was ahead of ours at the last answer, in seconds
+        (to within the second that the Date header has).
+    """
+
+    _api: client.ApiClient
+    clock_offset_s: float = field(default=0.0, init=False)
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """The object as it is now, never from a cache; None if there is none."""
+        try:
+            return await self._json("GET", resource.path(namespace, name))
+        except ClusterError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def list_all(
+        self, resource: Resource, namespace: str = "", selector: str = ""
+    ) -> tuple[list[Object], str]:
+        """All objects that match the label selector, and the resourceVersion to watch from."""
+        items: list[Object] = []
+        query = {"limit": "500", "labelSelector": selector}
+        while True:
+            page = await self._json("GET", resource.path(namespace), query=query)
+            items += page.get("items", [])
+            query = {**query, "continue": page["metadata"].get("continue", "")}
+            if not query["continue"]:
+                return items, page["metadata"]["resourceVersion"]
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str,
+        selector: str,
+        version: str,
+        timeout_s: int,
+        silence_s: float,
+    ) -> AsyncIterator[WatchEvent]:
+        """Changes since a resourceVersion, until the API server ends the request after timeout_s.
+
+        Raises ClusterError with status 410 when the version is too old, and TimeoutError when the
+        connection brings nothing, not even a bookmark, for silence_s.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "labelSelector": selector,
+            "timeoutSeconds": str(timeout_s),
+        }
+        path = resource.path(namespace)
+        response = await self._send("GET", path, query=query, timeout_s=timeout_s + silence_s)
+        try:
+            while line := await asyncio.wait_for(response.content.readline(), silence_s):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise ClusterError(
+                        status.get("code", 0), status.get("reason", ""), status.get("message", "")
+                    )
+                yield WatchEvent(event["type"], event["object"])
+        except aiohttp.ClientError as error:
+            raise ClusterError(0, "Unreachable", f"watch of {resource.plural} broke: {error}") from error
+        finally:
+            response.close()
+
+    async def create(self, resource: Resource, body: Object) -> Object:
+        """Create the object; ClusterError 409 if it exists."""
+        namespace = body["metadata"].get("namespace", "")
+        return await self._json("POST", resource.path(namespace), body=body)
+
+    async def replace(self, resource: Resource, body: Object) -> Object:
+        """Replace the object; ClusterError 409 unless body's resourceVersion is the current one."""
+        meta = body["metadata"]
+        return await self._json("PUT", resource.path(meta.get("namespace", ""), meta["name"]), body=body)
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: Object | list[Object],
+        subresource: str = "",
+        content_type: str = MERGE_PATCH,
+    ) -> Object:
+        """Patch the object. A uid or resourceVersion in a merge patch's metadata is a precondition (409)."""
+        path = resource.path(namespace, name, subresource)
+        return await self._json("PATCH", path, body=body, content_type=content_type)
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, resource_version: str = ""
+    ) -> bool:
+        """Delete the object of that uid (and version); False if it is not there any more or another one is."""
+        preconditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
+        body = {"preconditions": preconditions, "propagationPolicy": "Background"}
+        try:
+            await self._json("DELETE", resource.path(namespace, name), body=body)
+        except ClusterError as error:
+            if error.status in (404, 409):
+                return False
+            raise
+        return True
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        response = await self._send(method, path, query, body, content_type)
+        try:
+            parsed: Object = json.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ClusterError(0, "Unreachable", f"{method} {path}: {error or 'timed out'}") from error
+        return parsed
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        timeout_s: float = _REQUEST_TIMEOUT_S,
+    ) -> aiohttp.ClientResponse:
+        request = await self._api.param_serialize(
+            method,
+            path,
+            query_params=[(key, value) for key, value in (query or {}).items() if value],
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = await self._api.call_api(*request, _request_timeout=timeout_s)
+            if not 200 <= answer.status <= 299:
+                raise _refusal(answer.status, answer.reason, await answer.read())
+        except ApiException as error:
+            raise _refusal(error.status or 0, error.reason, error.body) from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise ClusterError(0, "Unreachable", f"{method} {path}: {error or 'timed out'}") from error
+        self._note_time(answer.getheader("Date"))
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    def _note_time(self, date_header: str | None) -> None:
+        if date_header:
+            self.clock_offset_s = (parsedate_to_datetime(date_header) - datetime.now(UTC)).total_seconds()
+
+
+def _refusal(status: int, reason: str | None, body: str | bytes | None) -> ClusterError:
+    try:
+        answer = json.loads(body or "")
+        return ClusterError(status, answer.get("reason") or reason or "", answer.get("message", ""))
+    except (ValueError, AttributeError):
+        return ClusterError(status, reason or "", str(body or reason or "no answer")[:500])
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[Cluster]:
+    """A connection as the pod's service account inside a cluster, else by $KUBECONFIG or ~/.kube/config.
+
+    Raises ClusterError if neither is usable.
+    """
+    configuration = client.Configuration()
+    try:
+        if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(client_configuration=configuration)
+    except config.ConfigException as error:
+        raise ClusterError(0, "NoCluster", f"no usable kubeconfig (set KUBECONFIG): {error}") from error
+    configuration.connection_pool_maxsize = 64
+    async with client.ApiClient(configuration) as api:
+        yield Cluster(api)

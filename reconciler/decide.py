@@ -1,0 +1,127 @@
+"""What to do next for a resource. Pure: a table of tests.
+
+dead state under the name ──────────────▶ Destroy (of the dead life), first of all
+no such resource ───────────────────────▶ Nothing
+being deleted ──────────────────────────▶ Destroy, while our finalizer is on it
+time is up ─────────────────────────────▶ Expire
+failed lately, same inputs ─────────────▶ Wait until the retry is due
+inputs cannot be gathered ──────────────▶ Wait for whoever must act
+inputs changed, or no state ────────────▶ Up
+a recorded child is gone ───────────────▶ Up with refresh
+otherwise ──────────────────────────────▶ Nothing
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.errors import ReconcileError
+from reconciler.state import StackId, StateRecord
+from stacks.metadata import Child
+
+# The digest that stands for a deletion, to tell its failures from those of a run.
+DELETION = "deletion"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The last try of this process, if it failed.
+
+    digest: of the inputs that it was given. retry_at: when the next try is due.
+    """
+
+    digest: str
+    error: ReconcileError
+    retry_at: datetime
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is known of a resource when a pass begins.
+
+    id: the resource's stack; None if there is no such resource (any more).
+    state, dead_states: of this life and of earlier ones under the same name.
+    applied_digest: of the inputs of the last successful run.
+    missing: recorded children that are not in the cluster.
+    """
+
+    id: StackId | None
+    deleting: bool = False
+    has_finalizer: bool = False
+    expires_at: datetime | None = None
+    applied_digest: str | None = None
+    state: StateRecord | None = None
+    dead_states: tuple[StateRecord, ...] = ()
+    missing: tuple[Child, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Up:
+    """Run the program. why: for the log."""
+
+    why: str
+    refresh: bool = False
+
+
+@dataclass(frozen=True)
+class Destroy:
+    """Destroy the stack; `finish` drops the finalizer afterwards."""
+
+    id: StackId
+    finish: bool
+
+
+@dataclass(frozen=True)
+class Expire:
+    """Delete the custom resource, if its time is still up when looked at anew."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Do nothing and say why."""
+
+    error: ReconcileError
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """All is as it should be."""
+
+
+Action = Up | Destroy | Expire | Wait | Nothing
+
+
+def decide(digest: str | ReconcileError, observed: Observed, now: datetime) -> Action:
+    """The next action. digest: of the gathered inputs, or why they could not be gathered."""
+    if observed.dead_states:
+        return _unless_backing_off(Destroy(observed.dead_states[0].id, finish=False), DELETION, observed, now)
+    if observed.id is None:
+        return Nothing()
+    if observed.deleting:
+        if not observed.has_finalizer:
+            return Nothing()
+        return _unless_backing_off(Destroy(observed.id, finish=True), DELETION, observed, now)
+    if observed.expires_at is not None and now >= observed.expires_at:
+        return _unless_backing_off(Expire(), DELETION, observed, now)
+    if isinstance(digest, ReconcileError):
+        return Wait(digest)
+    return _unless_backing_off(_run(digest, observed), digest, observed, now)
+
+
+def _unless_backing_off(action: Action, digest: str, observed: Observed, now: datetime) -> Action:
+    """The action, or Wait while a try with the same inputs failed and its retry is not due yet."""
+    failure = observed.failure
+    if failure is not None and failure.digest == digest and now < failure.retry_at:
+        return Wait(failure.error)
+    return action
+
+
+def _run(digest: str, observed: Observed) -> Action:
+    if observed.applied_digest != digest:
+        return Up("inputs changed" if observed.applied_digest else "new")
+    if observed.state is None or observed.state.children is None:
+        return Up("its state is lost", refresh=True)
+    if observed.missing:
+        gone = ", ".join(f"{child.kind} {child.name}" for child in observed.missing)
+        return Up(f"gone: {gone}", refresh=True)
+    return Nothing()

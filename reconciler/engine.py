@@ -1,0 +1,316 @@
+"""The engine: runs Pulumi programs against checkpoints. The one module that imports `pulumi.automation`.
+
+Every run gets a fresh private backend directory, filled from the checkpoint and removed after, so that lock
+files cannot go stale and a killed run leaves nothing that matters.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pulumi.automation import (
+    LocalWorkspace,
+    ProjectBackend,
+    ProjectSettings,
+    PulumiCommand,
+    Stack,
+    StackSettings,
+)
+from pulumi.automation.errors import CommandError
+from pulumi.automation.events import EngineEvent
+from semver import VersionInfo
+
+from reconciler import reasons
+from reconciler.checkpoint import PROJECT, Checkpoint
+from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled
+from reconciler.pulumi_cli import PulumiProcess, RunKilled, kill_tree
+
+Program = Callable[[], None]
+_Operation = Callable[[Stack, Callable[[EngineEvent], None]], object]
+
+# A refusal for good: the same inputs would be refused again.
+_REJECTIONS = re.compile(
+    r"\bis invalid\b|Invalid value|Unsupported value|field is immutable|\bForbidden: updates to"
+)
+_FOREIGN = re.compile(r"belongs to someone else \(devserver-managed-objects\)")
+
+
+class EngineError(Exception):
+    """The engine itself cannot work: no CLI, a wrong version, a run directory in use."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What Pulumi encrypts secrets in checkpoints with. salt: value of `encryptionsalt`, made for passphrase."""
+
+    passphrase: str = field(repr=False)
+    salt: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did.
+
+    checkpoint: the state after it, to be stored even if it failed; None if the run was killed, for then the
+        earlier state plus adoption is what counts.
+    changes: number of resources by operation (create, update, delete, same, ...).
+    error: why it failed, None if it succeeded.
+    """
+
+    checkpoint: Checkpoint | None
+    changes: dict[str, int]
+    duration_s: float
+    error: ReconcileError | None = None
+
+
+@dataclass
+class Engine:
+    """Runs at most `concurrent_runs` programs at a time.
+
+    cli: the Pulumi CLI; version: its version.
+    pulumi_home: PULUMI_HOME with the provider plugin; only its plugins are used.
+    """
+
+    cli: Path
+    version: VersionInfo
+    pulumi_home: Path
+    run_dir: Path
+    deadline_s: float
+    concurrent_runs: int
+    _running: set[PulumiProcess] = field(default_factory=set)
+    _stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(self.concurrent_runs, thread_name_prefix="pulumi")
+
+    async def up(
+        self, stack: str, program: Program, state: Checkpoint, keys: Keys, refresh: bool = False
+    ) -> Outcome:
+        """Make the cluster hold what the program declares; with refresh, after reading what is really there."""
+        return await self._submit(
+            stack,
+            state,
+            keys,
+            lambda s, on_event: s.up(program=program, refresh=refresh or None, on_event=on_event),
+        )
+
+    async def destroy(self, stack: str, state: Checkpoint, keys: Keys) -> Outcome:
+        """Delete all that the checkpoint holds, save for what is to be retained."""
+        return await self._submit(stack, state, keys, lambda s, on_event: s.destroy(on_event=on_event))
+
+    async def reveal(self, stack: str, state: Checkpoint, keys: Keys) -> dict[str, Any]:
+        """The deployment with its secrets in plain text, as `pulumi stack export` prints it."""
+        exported: list[str] = []
+
+        def export(selected: Stack, _: Callable[[EngineEvent], None]) -> None:
+            args = ["stack", "export", "--show-secrets", "--stack", stack]
+            workspace = selected.workspace
+            exported.append(workspace.pulumi_command.run(args, workspace.work_dir, workspace.env_vars).stdout)
+
+        outcome = await self._submit(stack, state, keys, export)
+        if outcome.error is not None:
+            raise outcome.error
+        deployment: dict[str, Any] = json.loads(exported[0])
+        return deployment
+
+    async def make_salt(self, passphrase: str) -> str:
+        """A new encryption salt for the passphrase, made by Pulumi itself."""
+
+        def init() -> str:
+            with self._workspace(
+                PulumiProcess(self.cli, self.version, self.deadline_s), Keys(passphrase, "")
+            ) as ws:
+                ws.create_stack("keys")
+                salt = ws.stack_settings("keys").encryption_salt
+            if not salt:
+                raise EngineError("pulumi stack init made no encryption salt")
+            return str(salt)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, init)
+
+    def stop(self) -> None:
+        """Kill what runs and take no more. Nothing is lost: the next run adopts what was made."""
+        self._stopping = True
+        for process in tuple(self._running):
+            process.kill()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        shutil.rmtree(self.run_dir / "runs", ignore_errors=True)
+
+    async def _submit(self, stack: str, state: Checkpoint, keys: Keys, operation: _Operation) -> Outcome:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._run, stack, state, keys, operation)
+
+    def _run(self, stack: str, state: Checkpoint, keys: Keys, operation: _Operation) -> Outcome:
+        started = time.monotonic()
+        process = PulumiProcess(self.cli, self.version, self.deadline_s)
+        report = _Report()
+        self._running.add(process)
+        if self._stopping:
+            process.kill()
+        try:
+            with self._workspace(process, keys) as workspace:
+                state_file = _write_state(workspace, stack, state, keys)
+                error: ReconcileError | None = None
+                try:
+                    operation(Stack.select(stack, workspace), report.note)
+                except RunKilled as killed:
+                    message = f"The Pulumi run was {killed}; trying again."
+                    error = EngineTimeout(reasons.RUN_TIMEOUT, message)
+                    return Outcome(None, report.changes, time.monotonic() - started, error)
+                except CommandError as failed:
+                    error = report.error(str(failed))
+                return Outcome(state_file.read_bytes(), report.changes, time.monotonic() - started, error)
+        finally:
+            self._running.discard(process)
+
+    @contextmanager
+    def _workspace(self, process: PulumiCommand, keys: Keys) -> Iterator[LocalWorkspace]:
+        """A private backend and work directory, removed afterwards."""
+        with tempfile.TemporaryDirectory(dir=self.run_dir / "runs", ignore_cleanup_errors=True) as directory:
+            yield LocalWorkspace(
+                work_dir=directory,
+                pulumi_command=process,
+                env_vars=self._environment(Path(directory), keys),
+                project_settings=ProjectSettings(
+                    name=PROJECT, runtime="python", backend=ProjectBackend(url=f"file://{directory}")
+                ),
+            )
+
+    def _environment(self, directory: Path, keys: Keys) -> dict[str, str]:
+        """The whole environment of the CLI: what it needs and nothing that happens to be set here."""
+        passed_on = (
+            "PATH",
+            "HOME",
+            "KUBECONFIG",
+            "KUBERNETES_SERVICE_HOST",
+            "KUBERNETES_SERVICE_PORT",
+            "NO_PROXY",
+        )
+        return {
+            **{name: os.environ[name] for name in passed_on if name in os.environ},
+            "PULUMI_HOME": str(self.run_dir / "home"),
+            "PULUMI_BACKEND_URL": f"file://{directory}",
+            "PULUMI_CONFIG_PASSPHRASE": keys.passphrase,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_AUTOMATION_API": "true",
+            "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "1",
+            # The CLI writes a log for every command and has no switch to turn that off.
+            "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "1",
+            "PULUMI_LOG_ROTATION_MAX_AGE_DAYS": "1",
+        }
+
+
+def _write_state(workspace: LocalWorkspace, stack: str, state: Checkpoint, keys: Keys) -> Path:
+    """Fill the private backend; returns the file that holds the checkpoint, before and after the run."""
+    backend = Path(workspace.work_dir) / ".pulumi"
+    state_file = backend / "stacks" / PROJECT / f"{stack}.json"
+    state_file.parent.mkdir(parents=True)
+    state_file.write_bytes(state)
+    (backend / "meta.yaml").write_text("version: 1\n")
+    workspace.save_stack_settings(stack, StackSettings(encryption_salt=keys.salt))
+    return state_file
+
+
+class _Report:
+    """Collects what the engine says about a run."""
+
+    def __init__(self) -> None:
+        self.changes: dict[str, int] = {}
+        self._errors: list[str] = []
+
+    def note(self, event: EngineEvent) -> None:
+        if event.summary_event is not None:
+            self.changes = {str(op): count for op, count in event.summary_event.resource_changes.items()}
+        diagnostic = event.diagnostic_event
+        if diagnostic is not None and diagnostic.severity == "error":
+            self._errors.append(_plain(diagnostic.message))
+
+    def error(self, output: str) -> ReconcileError:
+        """The error that a failed command stands for."""
+        # The engine closes with a line that only says that the update failed.
+        telling = [
+            text for text in dict.fromkeys(self._errors) if text not in ("update failed", "preview failed")
+        ]
+        message = "; ".join(telling) or _plain(output)
+        message = message if len(message) <= 1000 else message[:1000] + " ..."
+        if _FOREIGN.search(message):
+            return Stalled(reasons.NAME_CONFLICT, message)
+        if _REJECTIONS.search(message):
+            return Stalled(reasons.REJECTED, message)
+        return EngineFailed(reasons.RUN_FAILED, message)
+
+
+def _plain(text: str) -> str:
+    """The text in one line, without Pulumi's colour directives and without control characters."""
+    text = re.sub(r"<\{%[^%]*%\}>", "", text)
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+@contextmanager
+def open_engine(
+    pulumi_home: Path, run_dir: Path, deadline_s: float, concurrent_runs: int
+) -> Iterator[Engine]:
+    """An engine over the CLI on PATH, with a run directory of its own, cleaned of an earlier process's rests.
+
+    Raises EngineError if there is no CLI of the SDK's version or another process uses the run directory.
+    """
+    cli, version = _find_cli()
+    plugins = pulumi_home.expanduser() / "plugins"
+    if not plugins.is_dir():
+        raise EngineError(f"{plugins} does not exist: DEVSERVER_PULUMI_HOME must hold the provider plugin")
+    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open(run_dir / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EngineError(f"another reconciler uses {run_dir}: set DEVSERVER_RUN_DIR") from None
+        _remove_rests(run_dir)
+        (run_dir / "runs").mkdir()
+        (run_dir / "home").mkdir()
+        (run_dir / "home" / "plugins").symlink_to(plugins)
+        engine = Engine(cli, version, pulumi_home, run_dir, deadline_s, concurrent_runs)
+        try:
+            yield engine
+        finally:
+            engine.stop()
+
+
+def _find_cli() -> tuple[Path, VersionInfo]:
+    found = shutil.which("pulumi")
+    if found is None:
+        raise EngineError("there is no pulumi on PATH: run `make tools` or install the Pulumi CLI")
+    version = PulumiCommand(skip_version_check=True).version
+    from pulumi._version import version as sdk_version
+
+    if version is None or str(version) != str(sdk_version):
+        raise EngineError(
+            f"{found} has version {version}, the Python SDK {sdk_version}: they must be the same"
+        )
+    return Path(found), version
+
+
+def _remove_rests(run_dir: Path) -> None:
+    """Kill what an earlier process with this run directory left behind (provider plugins outlive a killed CLI)."""
+    mark = f"file://{run_dir / 'runs'}/"
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("PULUMI_BACKEND_URL", "").startswith(mark):
+                kill_tree(process.pid)
+        except psutil.Error:
+            continue
+    for name in ("runs", "home"):
+        shutil.rmtree(run_dir / name, ignore_errors=True)

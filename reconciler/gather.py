@@ -1,0 +1,156 @@
+"""From the watched objects to the inputs of a program. Pure: no request, no clock but the one passed in.
+
+Each function raises Waiting or Stalled when there is no program to run.
+"""
+
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from crds import (
+    DevServer,
+    DevServerFlavor,
+    DevServerFlavorSpec,
+    DevServerUser,
+    parse_quantity,
+)
+from reconciler import expiry, reasons
+from reconciler.cluster import FLAVOR, PVC, Object
+from reconciler.errors import Stalled, Waiting
+from reconciler.queue import Key
+from reconciler.settings import Settings
+from reconciler.sshkeys import authorized_key
+from reconciler.world import World, annotations
+from stacks.devserver import DevServerChildren, DevServerInputs
+from stacks.flavor import DevServerFlavorInputs
+from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
+from stacks.user import DevServerUserInputs
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def parsed(model: type[_Model], resource: Object) -> _Model:
+    """The resource as a model. Raises Stalled that names the fields which do not fit."""
+    try:
+        return model.model_validate(resource)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]
+        )
+        raise Stalled(reasons.INVALID_SPEC, faults) from error
+
+
+def owner_of(key: Key, resource: Object) -> Owner:
+    """The resource as the owner of its stack."""
+    return Owner(key.kind, key.namespace, key.name, resource["metadata"]["uid"])
+
+
+def devserver_inputs(
+    world: World, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
+) -> DevServerInputs:
+    """Inputs of a DevServer's program."""
+    devserver = parsed(DevServer, resource)
+    owner = owner_of(key, resource)
+    flavor_name, flavor = find_flavor(world, devserver.spec.flavor)
+    ssh = devserver.spec.ssh
+    extra = [
+        authorized_key(line, f"spec.ssh.additionalPublicKeys[{index}]")
+        for index, line in enumerate(ssh.additional_public_keys)
+    ]
+    _refuse_foreign_homes(world, owner, devserver)
+    ends = expiry.expires_at(devserver, settings.default_time_to_live_s, settings.max_time_to_live_s, now)
+    return DevServerInputs(
+        owner=owner,
+        spec=devserver.spec,
+        flavor_name=flavor_name,
+        flavor=flavor,
+        authorized_keys=tuple(dict.fromkeys([authorized_key(ssh.public_key, "spec.ssh.publicKey"), *extra])),
+        time_to_live=expiry.time_to_live(devserver, settings.default_time_to_live_s),
+        expires_at=expiry.format_time(ends) if ends else None,
+        home_size=_home_size(world, owner, devserver),
+        tools_image=settings.tools_image,
+        ssh_service_type=settings.ssh_service_type,
+        cluster_id=cluster_id,
+    )
+
+
+def find_flavor(world: World, name: str | None) -> tuple[str, DevServerFlavorSpec]:
+    """The named flavor, or without a name the default one: the oldest that is marked so."""
+    flavors = world.resources[FLAVOR.kind]
+    if name is not None:
+        found = flavors.get(("", name))
+        if found is None or _is_deleting(found):
+            raise Waiting(
+                reasons.FLAVOR_NOT_FOUND,
+                f"spec.flavor: there is no DevServerFlavor {name!r}; waiting for it.",
+            )
+        return name, parsed(DevServerFlavor, found).spec
+    defaults = [
+        (flavor["metadata"]["creationTimestamp"], flavor["metadata"]["name"], flavor)
+        for flavor in flavors.values()
+        if flavor.get("spec", {}).get("default") is True and not _is_deleting(flavor)
+    ]
+    if not defaults:
+        raise Waiting(
+            reasons.NO_DEFAULT_FLAVOR,
+            "spec.flavor is empty and no DevServerFlavor has spec.default: true; waiting for one.",
+        )
+    _, chosen, flavor = min(defaults, key=lambda default: default[:2])
+    return chosen, parsed(DevServerFlavor, flavor).spec
+
+
+def _is_deleting(resource: Object) -> bool:
+    return "deletionTimestamp" in resource["metadata"]
+
+
+def _refuse_foreign_homes(world: World, owner: Owner, devserver: DevServer) -> None:
+    claims = world.children[(PVC.api_version, PVC.kind)]
+    for index, volume in enumerate(devserver.spec.volumes):
+        claim = claims.get((owner.namespace, volume.claim_name))
+        if claim is not None and RETAINED_BY_ANNOTATION in annotations(claim):
+            raise Stalled(
+                reasons.FOREIGN_HOME,
+                f"spec.volumes[{index}].claimName: {volume.claim_name} is the home of a DevServer and cannot be "
+                "mounted as a volume.",
+            )
+
+
+def _home_size(world: World, owner: Owner, devserver: DevServer) -> str | None:
+    """The size to ask for. A claim that was expanded by hand keeps its size; one is never shrunk."""
+    home = devserver.spec.home
+    if home is None:
+        return None
+    claim = world.child(DevServerChildren.of(owner).home)
+    if claim is None:
+        return home.size
+    live: str = claim["spec"]["resources"]["requests"]["storage"]
+    return home.size if parse_quantity(home.size) >= parse_quantity(live) else live
+
+
+def flavor_inputs(
+    world: World, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
+) -> DevServerFlavorInputs:
+    """Inputs of a DevServerFlavor's program."""
+    return DevServerFlavorInputs(
+        owner=owner_of(key, resource),
+        spec=parsed(DevServerFlavor, resource).spec,
+        namespace=settings.namespace,
+        tools_image=settings.tools_image,
+        cluster_id=cluster_id,
+    )
+
+
+def user_inputs(
+    world: World, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
+) -> DevServerUserInputs:
+    """Inputs of a DevServerUser's program."""
+    spec = parsed(DevServerUser, resource).spec
+    for index, ref in enumerate(spec.rbac.additional_role_refs):
+        if f"{ref.kind}/{ref.name}" not in settings.allowed_roles:
+            raise Stalled(
+                reasons.ROLE_NOT_ALLOWED,
+                f"spec.rbac.additionalRoleRefs[{index}]: {ref.kind}/{ref.name} is not among the operator's allowed "
+                f"roles ({', '.join(sorted(settings.allowed_roles)) or 'none'}; setting DEVSERVER_ALLOWED_ROLES).",
+            )
+    return DevServerUserInputs(owner=owner_of(key, resource), spec=spec, cluster_id=cluster_id)

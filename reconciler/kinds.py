@@ -1,0 +1,185 @@
+"""The kinds, each registered in one place. docs/new-kind.md shows how to add one."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from crds import DevServer, DevServerFlavor, DevServerUser
+from crds.base import CommonStatus, Metadata
+from reconciler import expiry, gather
+from reconciler.cluster import (
+    CHILD_RESOURCES,
+    DEVSERVER,
+    FLAVOR,
+    USER,
+    Object,
+    Resource,
+)
+from reconciler.engine import Program
+from reconciler.hostkeys import HostKeyFinder
+from reconciler.queue import Key
+from reconciler.readiness import APPLIED, Readiness, Restart, devserver_readiness, pending_restart
+from reconciler.settings import Settings
+from reconciler.world import World
+from stacks import devserver, flavor, user
+from stacks.devserver import SSH_PORT, DevServerChildren, DevServerInputs
+from stacks.metadata import Child, Owner
+
+Model = DevServer | DevServerFlavor | DevServerUser
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A program that is ready to run.
+
+    children: what it will make. facts: status fields that only this step knows.
+    """
+
+    program: Program
+    children: tuple[Child, ...]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the loop needs to know of a kind.
+
+    gather: the inputs from the watched objects; raises Waiting or Stalled.
+    prepare: the program from the inputs and from live facts that need a request.
+    expires_at: when the resource ends.
+    person: whose data its retained children hold.
+    keeps: whether the spec as it is now wants a retained child kept on deletion.
+    readiness, restart: what the cluster shows of it.
+    facts: status fields of this kind from its inputs.
+    child_resources: kinds of children that carry the resource's uid, in the order of the sweep.
+    """
+
+    resource: Resource
+    model: type[Model]
+    gather: Callable[[World, Key, Object, Settings, str, datetime], Any]
+    prepare: Callable[[Any, Owner, HostKeyFinder], Awaitable[Prepared]]
+    expires_at: Callable[[Any, Settings, datetime], datetime | None]
+    person: Callable[[Any], str]
+    keeps: Callable[[Any], bool]
+    readiness: Callable[[World, Owner], Readiness]
+    restart: Callable[[World, Any], Restart | None]
+    facts: Callable[[Any], dict[str, Any]]
+    child_resources: tuple[Resource, ...]
+
+
+def identity(model: Model) -> tuple[Metadata, CommonStatus]:
+    """The parts that every kind has."""
+    return model.metadata, model.status
+
+
+def _resources(*kinds: tuple[str, str]) -> tuple[Resource, ...]:
+    return tuple(CHILD_RESOURCES[kind] for kind in kinds)
+
+
+_RBAC = "rbac.authorization.k8s.io/v1"
+
+
+# --- DevServer ---------------------------------------------------------------------------------------------
+
+
+async def _prepare_devserver(inputs: DevServerInputs, owner: Owner, host_keys: HostKeyFinder) -> Prepared:
+    names = DevServerChildren.of(owner)
+    keys = await host_keys(owner, names.host_keys)
+    service = {"service": names.ssh.name, "port": SSH_PORT, "hostKeys": list(keys.public)}
+    return Prepared(
+        program=partial(devserver.program, inputs, keys),
+        children=devserver.children(inputs, keys),
+        facts={"ssh": service},
+    )
+
+
+def _devserver_expiry(model: DevServer, settings: Settings, now: datetime) -> datetime | None:
+    return expiry.expires_at(model, settings.default_time_to_live_s, settings.max_time_to_live_s, now)
+
+
+def pod_of(world: World, owner: Owner) -> Object | None:
+    """The DevServer's pod: the StatefulSet's first and only one."""
+    return world.pods.get((owner.namespace, f"{owner.name}-0"))
+
+
+def _devserver_readiness(world: World, owner: Owner) -> Readiness:
+    return devserver_readiness(world.child(DevServerChildren.of(owner).stateful_set), pod_of(world, owner))
+
+
+def _devserver_restart(world: World, model: DevServer) -> Restart | None:
+    meta = model.metadata
+    owner = Owner("DevServer", meta.namespace or "", meta.name, meta.uid)
+    stateful_set = world.child(DevServerChildren.of(owner).stateful_set)
+    return pending_restart(stateful_set, pod_of(world, owner), model.spec.update_policy)
+
+
+def _devserver_facts(inputs: DevServerInputs) -> dict[str, Any]:
+    ttl = inputs.time_to_live
+    return {"expiresAt": inputs.expires_at, "timeToLive": ttl, "flavor": inputs.flavor_name}
+
+
+_DEVSERVER = Kind(
+    resource=DEVSERVER,
+    model=DevServer,
+    gather=gather.devserver_inputs,
+    prepare=_prepare_devserver,
+    expires_at=_devserver_expiry,
+    person=lambda model: model.spec.owner,
+    keeps=lambda model: model.spec.home is None or model.spec.home.on_delete == "Retain",
+    readiness=_devserver_readiness,
+    restart=_devserver_restart,
+    facts=_devserver_facts,
+    child_resources=_resources(
+        ("apps/v1", "StatefulSet"), ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "Secret")
+    ),
+)
+
+
+# --- DevServerFlavor ---------------------------------------------------------------------------------------
+
+
+async def _prepare_flavor(inputs: flavor.DevServerFlavorInputs, owner: Owner, _: HostKeyFinder) -> Prepared:
+    return Prepared(partial(flavor.program, inputs), flavor.children(inputs), {})
+
+
+_FLAVOR = Kind(
+    resource=FLAVOR,
+    model=DevServerFlavor,
+    gather=gather.flavor_inputs,
+    prepare=_prepare_flavor,
+    expires_at=lambda model, settings, now: None,
+    person=lambda model: "",
+    keeps=lambda model: True,
+    readiness=lambda world, owner: APPLIED,
+    restart=lambda world, model: None,
+    facts=lambda inputs: {},
+    child_resources=_resources(("apps/v1", "DaemonSet")),
+)
+
+
+# --- DevServerUser -----------------------------------------------------------------------------------------
+
+
+async def _prepare_user(inputs: user.DevServerUserInputs, owner: Owner, _: HostKeyFinder) -> Prepared:
+    return Prepared(partial(user.program, inputs), user.children(inputs), {})
+
+
+_USER = Kind(
+    resource=USER,
+    model=DevServerUser,
+    gather=gather.user_inputs,
+    prepare=_prepare_user,
+    expires_at=lambda model, settings, now: None,
+    person=lambda model: model.spec.username,
+    keeps=lambda model: model.spec.deletion_policy == "Retain",
+    readiness=lambda world, owner: APPLIED,
+    restart=lambda world, model: None,
+    facts=lambda inputs: {"namespace": inputs.namespace},
+    child_resources=_resources(
+        (_RBAC, "RoleBinding"), ("v1", "ServiceAccount"), ("v1", "ResourceQuota"), ("v1", "LimitRange")
+    ),
+)
+
+KINDS: dict[str, Kind] = {kind.resource.kind: kind for kind in (_DEVSERVER, _FLAVOR, _USER)}

@@ -1,0 +1,40 @@
+"""Reasons of conditions and Events. docs/troubleshooting.md has a row for each."""
+
+# Ready
+READY = "PodReady"  # the pod runs and sshd answers
+APPLIED = "Applied"  # all children are in place (flavors and users)
+STOPPED = "Stopped"  # spec.running is false
+POD_STARTING = "PodStarting"  # the pod is being made or its containers start
+UNSCHEDULABLE = "Unschedulable"  # no node has room; that is progress, not failure
+DELETING = "Deleting"  # the stack is being destroyed
+
+# Waiting for someone else
+FLAVOR_NOT_FOUND = "FlavorNotFound"  # spec.flavor names none that exists
+NO_DEFAULT_FLAVOR = "NoDefaultFlavor"  # spec.flavor is empty and no flavor is the default
+NAME_CONFLICT = "NameConflict"  # an object of a child's name is not ours
+
+# The spec must change
+INVALID_SPEC = "InvalidSpec"  # the spec does not fit the models
+INVALID_PUBLIC_KEY = "InvalidPublicKey"  # a key looks right but cannot be parsed
+INVALID_HOST_KEYS = "InvalidHostKeys"  # the host-key Secret has no usable key
+FOREIGN_HOME = "ForeignHome"  # spec.volumes names another DevServer's home
+ROLE_NOT_ALLOWED = "RoleNotAllowed"  # an additional role is not on the operator's list
+REJECTED = "Rejected"  # the API server refused a child for good
+
+# The operator tries again
+RUN_FAILED = "RunFailed"
+RUN_TIMEOUT = "RunTimeout"
+CLUSTER_ERROR = "ClusterError"
+STATE_CONFLICT = "StateConflict"  # another process wrote the stack's state
+STATE_TOO_LARGE = "StateTooLarge"
+INTERNAL_ERROR = "InternalError"
+
+# Events only
+UPDATED = "Updated"
+EXPIRED = "Expired"
+RESTARTED = "Restarted"
+DESTROYED = "Destroyed"
+
+# Other conditions
+RESTART_PENDING = "RestartPending"
+CLOCK_SKEWED = "ClockSkewed"

@@ -1,0 +1,246 @@
+"""One pass over one resource: observe, gather, decide, act, tell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeVar
+
+import structlog
+
+from crds.base import CommonStatus, Metadata
+from reconciler import reasons
+from reconciler.act import FINALIZER, Actor
+from reconciler.cluster import ClusterError, Object
+from reconciler.decide import (
+    DELETION,
+    Action,
+    Destroy,
+    Expire,
+    Failure,
+    Observed,
+    Up,
+    Wait,
+    decide,
+)
+from reconciler.digest import inputs_digest
+from reconciler.engine import Outcome
+from reconciler.errors import ReconcileError, Transient
+from reconciler.gather import owner_of, parsed
+from reconciler.kinds import KINDS, Kind, Model, identity, pod_of
+from reconciler.queue import Key, WorkQueue
+from reconciler.state import StackId
+from reconciler.status import PassResult, next_status, transitions
+from stacks.metadata import Child
+
+_log = structlog.get_logger()
+# The wall clock may be set meanwhile, so no timer is trusted for longer.
+_LONGEST_TIMER_S = 3600.0
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What a pass is about. model and inputs are errors where the spec gives none."""
+
+    key: Key
+    kind: Kind
+    resource: Object
+    id: StackId
+    model: Model | ReconcileError
+    inputs: Any | ReconcileError
+    digest: str | ReconcileError
+
+
+@dataclass
+class Reconciler:
+    """Works on keys, one pass at a time for each. now: the wall clock, in UTC."""
+
+    actor: Actor
+    queue: WorkQueue
+    cluster_id: str
+    now: Callable[[], datetime]
+    _failures: dict[Key, Failure] = field(default_factory=dict)
+
+    async def work(self) -> None:
+        """Take keys from the queue until cancelled."""
+        while True:
+            key = await self.queue.get()
+            try:
+                with structlog.contextvars.bound_contextvars(resource=str(key)):
+                    await self._pass(key)
+            except Exception as error:
+                delay_s = self.queue.retry(key)
+                _log.exception(
+                    "pass failed", resource=str(key), error=str(error), retry_in_s=round(delay_s, 1)
+                )
+            finally:
+                self.queue.done(key)
+
+    async def _pass(self, key: Key) -> None:
+        subject = self._gather(key)
+        observed = await self._observe(key, subject)
+        action = decide(subject.digest if subject else "", observed, self.now())
+        error, outcome, facts = await self._carry_out(action, subject)
+        self._remember(key, subject, action, error)
+        if subject is not None and not (isinstance(action, (Destroy, Expire)) and error is None):
+            await self._tell(subject, observed, action, error, outcome, facts)
+            self._set_timer(key, observed)
+
+    def _gather(self, key: Key) -> _Subject | None:
+        """The resource and the inputs of its program; None if there is no such resource."""
+        kind, world = KINDS[key.kind], self.actor.world
+        resource = world.resource(key)
+        if resource is None:
+            return None
+        id = StackId(key, resource["metadata"]["uid"])
+        model = _or_error(lambda: parsed(kind.model, resource))
+        inputs = _or_error(
+            lambda: kind.gather(world, key, resource, self.actor.settings, self.cluster_id, self.now())
+        )
+        digest = inputs if isinstance(inputs, ReconcileError) else inputs_digest(inputs)
+        return _Subject(key, kind, resource, id, model, inputs, digest)
+
+    async def _observe(self, key: Key, subject: _Subject | None) -> Observed:
+        states = {record.id.uid: record for record in self.actor.world.states_of(key)}
+        failure = self._failures.get(key)
+        if subject is None:
+            return Observed(None, dead_states=tuple(states.values()), failure=failure)
+        meta = subject.resource["metadata"]
+        state = states.pop(subject.id.uid, None)
+        missing: tuple[Child, ...] = ()
+        if state is not None and state.children is not None and "deletionTimestamp" not in meta:
+            missing = await self.actor.missing(state.children, owner_of(key, subject.resource))
+        model = subject.model
+        return Observed(
+            id=subject.id,
+            deleting="deletionTimestamp" in meta,
+            has_finalizer=FINALIZER in meta.get("finalizers", []),
+            expires_at=None
+            if isinstance(model, ReconcileError)
+            else subject.kind.expires_at(model, self.actor.settings, self.now()),
+            applied_digest=subject.resource.get("status", {}).get("inputsDigest"),
+            state=state,
+            dead_states=tuple(states.values()),
+            missing=missing,
+            failure=failure,
+        )
+
+    async def _carry_out(
+        self, action: Action, subject: _Subject | None
+    ) -> tuple[ReconcileError | None, Outcome | None, dict[str, Any]]:
+        """Act. Returns what went wrong, what the engine did and the status fields that only acting tells."""
+        try:
+            match action:
+                case Up():
+                    assert subject is not None
+                    assert not isinstance(subject.model, ReconcileError)
+                    _log.info("run starts", why=action.why, pulumi_stack=subject.id.stack)
+                    outcome, prepared = await self.actor.up(
+                        subject.id, subject.resource, subject.model, subject.inputs, action
+                    )
+                    _log.info("run ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
+                    return outcome.error, outcome, prepared.facts
+                case Destroy():
+                    model = subject.model if subject and subject.id == action.id else None
+                    _log.info("destroy starts", pulumi_stack=action.id.stack)
+                    outcome = await self.actor.destroy(
+                        action, None if isinstance(model, ReconcileError) else model
+                    )
+                    _log.info("destroy ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
+                    return outcome.error, outcome, {}
+                case Expire():
+                    assert subject is not None
+                    await self.actor.expire(subject.id, self.now)
+                case Wait(error):
+                    return error, None, {}
+        except ReconcileError as error:
+            return error, None, {}
+        except ClusterError as error:
+            return Transient(reasons.CLUSTER_ERROR, f"The API server refused or was away: {error}"), None, {}
+        except Exception as error:
+            _log.exception("unexpected error")
+            return Transient(reasons.INTERNAL_ERROR, f"{type(error).__name__}: {error}"), None, {}
+        return None, None, {}
+
+    def _remember(
+        self, key: Key, subject: _Subject | None, action: Action, error: ReconcileError | None
+    ) -> None:
+        """Keep a failure of this try and plan the next one, or forget earlier failures."""
+        if isinstance(action, Wait):
+            return
+        if error is None:
+            self._failures.pop(key, None)
+            self.queue.forget(key)
+            return
+        delay_s = self.queue.retry(key)
+        _log.warning("failed", reason=error.reason, message=error.message, retry_in_s=round(delay_s, 1))
+        digest = subject.digest if subject is not None and isinstance(action, Up) else DELETION
+        assert isinstance(digest, str)
+        self._failures[key] = Failure(digest, error, self.now() + timedelta(seconds=delay_s))
+
+    async def _tell(
+        self,
+        subject: _Subject,
+        observed: Observed,
+        action: Action,
+        error: ReconcileError | None,
+        outcome: Outcome | None,
+        facts: dict[str, Any],
+    ) -> None:
+        """Restart the pod if that is due, then write the status and its Events, if anything changed."""
+        model, actor = subject.model, self.actor
+        if isinstance(model, ReconcileError):
+            metadata, status = Metadata.model_validate(subject.resource["metadata"]), CommonStatus()
+            readiness = restart = None
+        else:
+            metadata, status = identity(model)
+            owner = owner_of(subject.key, subject.resource)
+            was_applied = observed.state is not None or (outcome is not None and error is None)
+            readiness = subject.kind.readiness(actor.world, owner) if was_applied else None
+            restart = subject.kind.restart(actor.world, model)
+            pod = pod_of(actor.world, owner)
+            if restart is not None and restart.due and pod is not None and not observed.deleting:
+                await actor.restart(pod)
+                await actor.recorder.record(subject.resource, "Normal", reasons.RESTARTED, restart.message)
+        result = PassResult(
+            error=error,
+            outcome=outcome if isinstance(action, Up) else None,
+            digest=subject.digest
+            if isinstance(action, Up) and error is None and isinstance(subject.digest, str)
+            else status.inputs_digest,
+            readiness=readiness,
+            restart=restart,
+            facts=self._facts(subject, facts),
+        )
+        following = next_status(metadata, status, result, self.now())
+        if following == subject.resource.get("status"):
+            return
+        await actor.write_status(subject.kind, subject.id, following)
+        after = CommonStatus.model_validate(following).conditions
+        for condition in transitions(status.conditions, after):
+            type_: Literal["Normal", "Warning"] = "Warning" if condition.type == "Stalled" else "Normal"
+            await actor.recorder.record(subject.resource, type_, condition.reason, condition.message)
+
+    def _facts(self, subject: _Subject, found: dict[str, Any]) -> dict[str, Any]:
+        """The status fields of the kind alone: as they were, as the inputs say, as the action found."""
+        kept = {
+            name: value
+            for name, value in subject.resource.get("status", {}).items()
+            if name not in CommonStatus.model_json_schema(by_alias=True)["properties"]
+        }
+        gathered = {} if isinstance(subject.inputs, ReconcileError) else subject.kind.facts(subject.inputs)
+        return {**kept, **gathered, **found}
+
+    def _set_timer(self, key: Key, observed: Observed) -> None:
+        if observed.expires_at is not None:
+            left_s = (observed.expires_at - self.now()).total_seconds()
+            self.queue.add_after(key, min(max(left_s, 0.05), _LONGEST_TIMER_S))
+
+
+_T = TypeVar("_T")
+
+
+def _or_error(make: Callable[[], _T]) -> _T | ReconcileError:
+    try:
+        return make()
+    except ReconcileError as error:
+        return error

@@ -1,0 +1,60 @@
+"""The reconciler's settings: environment variables with the prefix DEVSERVER_."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings, documented with their unit. `DEVSERVER_TOOLS_IMAGE` sets `tools_image`, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="DEVSERVER_", frozen=True, extra="ignore")
+
+    namespace: Annotated[str, Field(description="The reconciler's own namespace: state and its keys.")] = (
+        "devserver-system"
+    )
+    tools_image: Annotated[str, Field(description="Image that brings sshd and doas into every pod.")] = (
+        "local/devserver-tools:1"
+    )
+    ssh_service_type: Annotated[
+        Literal["ClusterIP", "NodePort", "LoadBalancer"], Field(description="Type of the SSH Services.")
+    ] = "ClusterIP"
+    default_time_to_live_s: Annotated[
+        int | None, Field(ge=10, description="Where a DevServer names none. Unset: no expiry. Seconds.")
+    ] = None
+    max_time_to_live_s: Annotated[
+        int, Field(ge=10, description="How far ahead an expiry may lie at most. Seconds.")
+    ] = 7 * 24 * 3600
+    allowed_roles: Annotated[
+        frozenset[str],
+        Field(description='Roles that a DevServerUser may name, as JSON: ["ClusterRole/view"].'),
+    ] = frozenset()
+
+    workers: Annotated[int, Field(ge=1, description="Resources worked on at a time.")] = 8
+    concurrent_runs: Annotated[int, Field(ge=1, description="Pulumi runs at a time.")] = 3
+    run_deadline_s: Annotated[
+        float, Field(gt=0, description="After this many seconds a Pulumi run is killed.")
+    ] = 120.0
+    retry_base_s: Annotated[
+        float, Field(gt=0, description="Delay after the first failure; it doubles. Seconds.")
+    ] = 1.0
+    retry_cap_s: Annotated[float, Field(gt=0, description="Longest delay between tries. Seconds.")] = 300.0
+    max_clock_skew_s: Annotated[
+        float, Field(gt=0, description="Further from the API server's clock nothing expires. Seconds.")
+    ] = 60.0
+    watch_timeout_s: Annotated[int, Field(ge=30, description="Length of one watch request. Seconds.")] = 300
+    watch_silence_s: Annotated[
+        float,
+        Field(gt=0, description="A watch that brings nothing, not even a bookmark, is renewed. Seconds."),
+    ] = 150.0
+
+    run_dir: Annotated[Path, Field(description="Private directories of the runs; best on tmpfs.")] = Path(
+        "/dev/shm/devserver-reconciler"
+    )
+    pulumi_home: Annotated[
+        Path, Field(description="PULUMI_HOME in which the pinned provider plugin is installed.")
+    ] = Path("~/.pulumi")
+    log_format: Literal["console", "json"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"

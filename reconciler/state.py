@@ -1,0 +1,161 @@
+"""The state of every stack, kept in Kubernetes: one Secret per stack in the reconciler's own namespace.
+
+A Secret is named after kind and uid, so a resource that is deleted and made again under its name has a state
+of its own. It is written with a resourceVersion precondition: two writers never overwrite each other.
+"""
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crds import GROUP
+from reconciler import checkpoint, reasons
+from reconciler.checkpoint import Checkpoint
+from reconciler.cluster import SECRET, Cluster, ClusterError, Object
+from reconciler.errors import Stalled, Transient
+from reconciler.queue import Key
+from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
+
+STATE_LABEL = f"{GROUP}/state"
+STATE_SELECTOR = f"{STATE_LABEL}=checkpoint"
+_KEY_ANNOTATION = f"{GROUP}/state-of"
+_DATA = "checkpoint.json.gz"
+# A Secret holds 1 MiB at most, its base64 and its metadata included.
+MAX_BYTES = 700_000
+
+
+@dataclass(frozen=True)
+class StackId:
+    """Which resource, in which life of it, a stack belongs to."""
+
+    key: Key
+    uid: str
+
+    @property
+    def stack(self) -> str:
+        """Name of the Pulumi stack."""
+        return f"{self.key.kind.lower()}-{self.uid}"
+
+    @property
+    def secret_name(self) -> str:
+        """Name of the Secret that holds the checkpoint."""
+        return f"state-{self.stack}"
+
+
+@dataclass(frozen=True)
+class StateRecord:
+    """What is known of a stack's state without reading the whole of it.
+
+    children is None if the Secret's content cannot be read.
+    """
+
+    id: StackId
+    children: frozenset[Child] | None
+
+
+@dataclass(frozen=True)
+class StoredState:
+    """A checkpoint as it was read. resource_version is empty if there was no Secret yet."""
+
+    checkpoint: Checkpoint
+    resource_version: str
+
+
+def record(secret: Object) -> StateRecord:
+    """The record of a state Secret. Raises ValueError if it does not say whose state it is."""
+    described = json.loads(secret["metadata"].get("annotations", {}).get(_KEY_ANNOTATION, "null"))
+    if not isinstance(described, dict):
+        raise ValueError(f"Secret {secret['metadata']['name']} has no annotation {_KEY_ANNOTATION}")
+    key = Key(described["kind"], described["namespace"], described["name"])
+    try:
+        children = checkpoint.children(_unpacked(secret))
+    except (ValueError, KeyError, OSError, EOFError):
+        children = None
+    return StateRecord(StackId(key, described["uid"]), children)
+
+
+def _unpacked(secret: Mapping[str, object]) -> Checkpoint:
+    data = secret.get("data")
+    if not isinstance(data, dict) or _DATA not in data:
+        raise ValueError("the Secret holds no checkpoint")
+    return gzip.decompress(base64.b64decode(data[_DATA], validate=True))
+
+
+@dataclass(frozen=True)
+class StateStore:
+    """Reads and writes checkpoints.
+
+    namespace: the reconciler's own.
+    salt: the encryption salt in use; a checkpoint of another one cannot be decrypted.
+    """
+
+    cluster: Cluster
+    namespace: str
+    salt: str
+
+    async def load(self, id: StackId) -> StoredState:
+        """The stack's checkpoint, an empty one if there is none or it cannot be read.
+
+        Losing a checkpoint loses nothing: the next run adopts what exists under the explicit names.
+        """
+        secret = await self.cluster.get(SECRET, self.namespace, id.secret_name)
+        if secret is None:
+            return StoredState(checkpoint.empty(id.stack), "")
+        version = secret["metadata"]["resourceVersion"]
+        try:
+            stored = _unpacked(secret)
+            checkpoint.children(stored)
+            if checkpoint.encryption_salt(stored) not in (None, self.salt):
+                raise ValueError("encrypted with keys that are lost")
+        except (ValueError, KeyError, OSError, EOFError):
+            stored = checkpoint.empty(id.stack)
+        return StoredState(stored, version)
+
+    async def save(self, id: StackId, new: Checkpoint, before: StoredState) -> Object:
+        """Write a checkpoint in place of the one that was read before; returns the Secret.
+
+        Raises Transient if someone else wrote it meanwhile, Stalled if it does not fit into a Secret.
+        """
+        packed = gzip.compress(new, mtime=0)
+        if len(packed) > MAX_BYTES:
+            raise Stalled(
+                reasons.STATE_TOO_LARGE,
+                f"The stack's state has {len(packed)} bytes, more than the {MAX_BYTES} that a Secret can hold; "
+                "make the spec smaller (fewer env entries).",
+            )
+        body = self._secret(id, base64.b64encode(packed).decode(), before.resource_version)
+        try:
+            if before.resource_version:
+                return await self.cluster.replace(SECRET, body)
+            return await self.cluster.create(SECRET, body)
+        except ClusterError as error:
+            if error.status in (404, 409):
+                raise Transient(
+                    reasons.STATE_CONFLICT,
+                    f"Secret {id.secret_name} was changed by someone else; trying again.",
+                ) from error
+            raise
+
+    async def delete(self, id: StackId) -> None:
+        """Remove the stack's state."""
+        secret = await self.cluster.get(SECRET, self.namespace, id.secret_name)
+        if secret is not None:
+            await self.cluster.delete(SECRET, self.namespace, id.secret_name, secret["metadata"]["uid"])
+
+    def _secret(self, id: StackId, data: str, resource_version: str) -> Object:
+        described = {**id.key._asdict(), "uid": id.uid}
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "devserver.io/pulumi-state",
+            "metadata": {
+                "name": id.secret_name,
+                "namespace": self.namespace,
+                "labels": {MANAGED_BY_LABEL: MANAGER, STATE_LABEL: "checkpoint"},
+                "annotations": {_KEY_ANNOTATION: json.dumps(described)},
+                **({"resourceVersion": resource_version} if resource_version else {}),
+            },
+            "data": {_DATA: data},
+        }

@@ -1,0 +1,133 @@
+"""Watches: each keeps a store equal to what the API server holds and tells of every change.
+
+Watches resume where they broke, use bookmarks, notice a silent connection, and list anew with a diff when
+the API server has forgotten the version (410).
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from reconciler.cluster import Cluster, ClusterError, Object, Resource, WatchEvent
+
+# What changed: the object before (None: added) and after (None: deleted).
+OnChange = Callable[[Object | None, Object | None], None]
+# Reduces an object to what is worth keeping in memory.
+Trim = Callable[[Object], Object]
+
+_log = structlog.get_logger()
+_RETRY_CAP_S = 30.0
+
+
+def without_managed_fields(obj: Object) -> Object:
+    """The object without the field managers, the largest part of it that nobody here reads."""
+    obj["metadata"].pop("managedFields", None)
+    return obj
+
+
+@dataclass
+class Watch:
+    """A watched collection.
+
+    objects: the store, by (namespace, name). Read it freely; only this class writes it.
+    synced: set once the first list is in the store.
+    """
+
+    cluster: Cluster
+    resource: Resource
+    on_change: OnChange
+    timeout_s: int
+    silence_s: float
+    namespace: str = ""
+    selector: str = ""
+    trim: Trim = without_managed_fields
+    objects: dict[tuple[str, str], Object] = field(default_factory=dict)
+    synced: asyncio.Event = field(default_factory=asyncio.Event)
+    # The resourceVersion to resume from; empty: list anew.
+    _resume_from: str = ""
+
+    async def run(self) -> None:
+        """Follow the collection until cancelled."""
+        failures = 0
+        while True:
+            try:
+                if not self._resume_from:
+                    await self._relist()
+                failures = 0
+                await self._follow()
+            except TimeoutError:
+                _log.warning("watch was silent, reconnecting", resource=self.resource.plural)
+            except ClusterError as error:
+                if error.status == 410:
+                    self._resume_from = ""
+                    continue
+                failures += 1
+                delay_s = min(_RETRY_CAP_S, 0.2 * 2 ** min(failures, 10)) * random.uniform(0.8, 1.2)
+                _log.warning(
+                    "watch failed",
+                    resource=self.resource.plural,
+                    error=str(error),
+                    retry_in_s=round(delay_s, 1),
+                )
+                await asyncio.sleep(delay_s)
+
+    def learn(self, obj: Object) -> None:
+        """Take up an object that the API server answered to a write of ours, ahead of the watch.
+
+        Without this the next pass would see the resource as it was before our own write.
+        """
+        self._store(_name(obj), self.trim(obj))
+
+    async def _relist(self) -> None:
+        items, version = await self.cluster.list_all(self.resource, self.namespace, self.selector)
+        listed = {_name(item): item for item in items}
+        for name in self.objects.keys() - listed.keys():
+            self._store(name, None)
+        for name, item in listed.items():
+            self._store(name, self.trim(item))
+        self._resume_from = version
+        self.synced.set()
+
+    async def _follow(self) -> None:
+        """Apply changes until the request ends."""
+        stream = self.cluster.watch(
+            self.resource, self.namespace, self.selector, self._resume_from, self.timeout_s, self.silence_s
+        )
+        async for event in stream:
+            self._apply(event)
+            self._resume_from = event.object["metadata"]["resourceVersion"]
+
+    def _apply(self, event: WatchEvent) -> None:
+        if event.type == "BOOKMARK":
+            return
+        self._store(_name(event.object), None if event.type == "DELETED" else self.trim(event.object))
+
+    def _store(self, name: tuple[str, str], new: Object | None) -> None:
+        old = self.objects.get(name)
+        if old is not None and new is not None and _is_older(new, old):
+            return
+        if new is None:
+            self.objects.pop(name, None)
+        else:
+            self.objects[name] = new
+        if old is None or new is None or _version(old) != _version(new):
+            self.on_change(old, new)
+
+
+def _name(obj: Object) -> tuple[str, str]:
+    meta = obj["metadata"]
+    return meta.get("namespace", ""), meta["name"]
+
+
+def _version(obj: Object) -> tuple[str, str]:
+    meta = obj["metadata"]
+    return meta["uid"], meta["resourceVersion"]
+
+
+def _is_older(one: Object, other: Object) -> bool:
+    """Whether it is an earlier state of the same object. (API servers count resourceVersions upwards.)"""
+    (uid, version), (other_uid, other_version) = _version(one), _version(other)
+    return uid == other_uid and int(version) < int(other_version)

@@ -1,0 +1,100 @@
+"""What the watches have seen: the custom resources, their children, pods and states. Reads are instant."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from crds import API_VERSION
+from reconciler.cluster import Object
+from reconciler.queue import Key
+from reconciler.state import StateRecord
+from stacks.metadata import (
+    MANAGED_BY_LABEL,
+    MANAGER,
+    NAME_LABEL,
+    RETAINED_BY_ANNOTATION,
+    UID_LABEL,
+    Child,
+    Owner,
+)
+
+Store = dict[tuple[str, str], Object]
+
+
+@dataclass
+class World:
+    """Stores by (namespace, name). The watches fill them; everyone else only reads.
+
+    resources: custom resources by kind. children: managed objects by (apiVersion, kind).
+    states: what is known of the stacks' states, by the name of their Secret.
+    """
+
+    resources: dict[str, Store] = field(default_factory=dict)
+    children: dict[tuple[str, str], Store] = field(default_factory=dict)
+    pods: Store = field(default_factory=dict)
+    states: dict[str, StateRecord] = field(default_factory=dict)
+
+    def resource(self, key: Key) -> Object | None:
+        """The custom resource of that name."""
+        return self.resources[key.kind].get((key.namespace, key.name))
+
+    def child(self, child: Child) -> Object | None:
+        """The managed object of that name."""
+        return self.children[(child.api_version, child.kind)].get((child.namespace, child.name))
+
+    def states_of(self, key: Key) -> Iterator[StateRecord]:
+        """States of all lives of the resource: the present one's and those of dead ones."""
+        return (record for record in self.states.values() if record.id.key == key)
+
+    def is_alive(self, uid: str) -> bool:
+        """Whether a custom resource of that uid exists."""
+        return any(
+            obj["metadata"]["uid"] == uid for store in self.resources.values() for obj in store.values()
+        )
+
+
+def labels(obj: Object) -> dict[str, str]:
+    """The object's labels."""
+    found: dict[str, str] = obj["metadata"].get("labels") or {}
+    return found
+
+
+def annotations(obj: Object) -> dict[str, str]:
+    """The object's annotations."""
+    found: dict[str, str] = obj["metadata"].get("annotations") or {}
+    return found
+
+
+def is_managed(obj: Object) -> bool:
+    """Whether the object carries our managed-by label."""
+    return labels(obj).get(MANAGED_BY_LABEL) == MANAGER
+
+
+def belongs_to(obj: Object, owner: Owner, child: Child) -> bool:
+    """Whether the object is the owner's child, in this life of the owner (for retained ones: in any life)."""
+    if not is_managed(obj):
+        return False
+    if child.retained:
+        return annotations(obj).get(RETAINED_BY_ANNOTATION) == owner.retained_by
+    return labels(obj).get(UID_LABEL) == owner.uid
+
+
+def owner_key(obj: Object) -> Key | None:
+    """The custom resource that a child or pod belongs to, by what the object itself says."""
+    meta = obj["metadata"]
+    for reference in meta.get("ownerReferences") or []:
+        if reference["apiVersion"] == API_VERSION:
+            namespace = meta.get("namespace", "") if reference["kind"] == "DevServer" else ""
+            return Key(reference["kind"], namespace, reference["name"])
+    retained_by = annotations(obj).get(RETAINED_BY_ANNOTATION)
+    if retained_by and retained_by.count(".") >= 2:
+        kind, namespace, name = retained_by.split(".", 2)
+        kinds = {
+            "devserver": "DevServer",
+            "devserverflavor": "DevServerFlavor",
+            "devserveruser": "DevServerUser",
+        }
+        if kind in kinds:
+            return Key(kinds[kind], namespace, name)
+    if obj.get("kind", "Pod") == "Pod" and NAME_LABEL in labels(obj):
+        return Key("DevServer", meta["namespace"], labels(obj)[NAME_LABEL])
+    return None
