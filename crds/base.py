@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
@@ -32,7 +32,7 @@ class Rule:
     holds: Callable[[Any], bool] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -42,16 +42,41 @@ class Rule:
         rules.append({"rule": self.cel, "message": self.message})
         return json_schema
 
-    def _check(self, value: Any) -> Any:
+    def check(self, value: Any) -> Any:
+        """The value. Raises ValueError with the rule's message if the rule is not kept."""
         if self.holds is not None and not self.holds(value):
             raise ValueError(self.message)
         return value
 
 
-class Model(BaseModel):
-    """A part of a spec: immutable, camelCase outside, unknown fields are errors."""
+@dataclass(frozen=True)
+class UniqueBy:
+    """A list whose items are told apart by one of their fields (its Python name): no two have the same value."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    field: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        keys = [to_camel(self.field)]
+        return handler(schema) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
+
+    def _check(self, items: list[Any]) -> list[Any]:
+        values = [getattr(item, self.field) for item in items]
+        if len(set(values)) < len(values):
+            raise ValueError(f"Duplicate value of {to_camel(self.field)}")
+        return items
+
+
+class Model(BaseModel):
+    """A part of a spec: immutable, camelCase outside; unknown fields and other types are errors."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
 
     def manifest(self) -> dict[str, Any]:
         """The part as a manifest holds it: camelCase keys, fields without a value left out."""
@@ -73,24 +98,21 @@ def pattern(regex: str) -> str:
     return f"^(?:{regex})$"
 
 
-def list_map(*keys: str) -> dict[str, Any]:
-    """Schema extension of a list whose items are told apart by these keys (no duplicates)."""
-    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
-
-
 _SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY_SUFFIXES = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _QUANTITY = r"[0-9]{1,18}(\.[0-9]{1,9})?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?"
 
 
 def parse_quantity(text: str) -> Decimal:
-    """The number that a Kubernetes quantity stands for: `500m` is 0.5, `1Ki` is 1024.
+    """The number that a Kubernetes quantity stands for: `500m` is 0.5, `1Ki` is 1024, `1e3` is 1000.
 
     Raises ValueError on anything else; nothing is guessed and no default is taken.
     """
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)", text)
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)((?:[eE][+-]?[0-9]{1,2})|[A-Za-z]*)", text)
     if match:
         number, suffix = Decimal(match[1]), match[2]
+        if suffix[-1:].isdigit():
+            return Decimal(match[0])
         if suffix in _SUFFIXES:
             return number * Decimal(10) ** _SUFFIXES[suffix]
         if suffix in _BINARY_SUFFIXES:
@@ -99,36 +121,45 @@ def parse_quantity(text: str) -> Decimal:
 
 
 # A quantity may be written as a number in YAML (`cpu: 2`), so the schema says int-or-string, as in the
-# Kubernetes API itself; in Python it is always a string.
+# Kubernetes API itself; in Python it is always a string. A pattern binds strings only, bounds bind numbers only.
+_NUMBER_TOO = {"x-kubernetes-int-or-string": True, "minimum": 0, "maximum": 10**18 - 1}
 Quantity = Annotated[
     str,
+    Field(pattern=pattern(_QUANTITY), max_length=32, json_schema_extra=_NUMBER_TOO),
     BeforeValidator(lambda value: str(value) if type(value) is int else value),
-    Field(pattern=pattern(_QUANTITY), max_length=32, json_schema_extra={"x-kubernetes-int-or-string": True}),
 ]
 StorageSize = Annotated[str, Field(pattern=pattern(_QUANTITY), max_length=32)]
 
 
-def _keys_match(regex: str) -> Callable[[Mapping[str, Any]], bool]:
-    return lambda mapping: all(re.fullmatch(regex, key) for key in mapping)
+# The longest prefix, a slash and the longest name.
+_QUALIFIED_NAME_LENGTH = 253 + 1 + 63
+_QUALIFIED_NAME = rf"({DNS_SUBDOMAIN}/)?[A-Za-z0-9]([A-Za-z0-9_.-]{{0,61}}[A-Za-z0-9])?"
 
 
-def keys_rule(regex: str, what: str) -> Rule:
-    """Every key of a mapping matches the expression (the schema itself has no means to say so)."""
-    escaped = regex.replace("\\", "\\\\")
-    return Rule(f"self.all(key, key.matches('^(?:{escaped})$'))", what, _keys_match(regex))
+def _are_qualified_names(mapping: Mapping[str, Any]) -> bool:
+    return all(
+        len(key) <= _QUALIFIED_NAME_LENGTH and re.fullmatch(_QUALIFIED_NAME, key) is not None
+        for key in mapping
+    )
 
 
-_QUALIFIED_NAME = rf"({DNS_SUBDOMAIN}/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
+def keys_rule(message: str) -> Rule:
+    """Every key of a mapping is a qualified name (the schema itself has no means to say so)."""
+    escaped = _QUALIFIED_NAME.replace("\\", "\\\\")
+    cel = f"self.all(key, key.size() <= {_QUALIFIED_NAME_LENGTH} && key.matches('^(?:{escaped})$'))"
+    return Rule(cel, message, _are_qualified_names)
+
+
 _KEY_MESSAGE = "keys are names such as cpu, memory or nvidia.com/gpu"
-ResourceList = Annotated[dict[str, Quantity], Field(max_length=16), keys_rule(_QUALIFIED_NAME, _KEY_MESSAGE)]
+ResourceList = Annotated[dict[str, Quantity], Field(max_length=16), keys_rule(_KEY_MESSAGE)]
 LabelValue = Annotated[
     str, Field(pattern=pattern("([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?"), max_length=63)
 ]
-LabelKey = Annotated[str, Field(pattern=pattern(_QUALIFIED_NAME), max_length=317)]
+LabelKey = Annotated[str, Field(pattern=pattern(_QUALIFIED_NAME), max_length=_QUALIFIED_NAME_LENGTH)]
 NodeSelector = Annotated[
     dict[str, LabelValue],
     Field(max_length=16),
-    keys_rule(_QUALIFIED_NAME, "keys are label names such as kubernetes.io/arch"),
+    keys_rule("keys are label names such as kubernetes.io/arch"),
 ]
 DnsLabel = Annotated[str, Field(pattern=pattern(DNS_LABEL), max_length=63)]
 DnsSubdomain = Annotated[str, Field(pattern=pattern(DNS_SUBDOMAIN), max_length=253)]
@@ -145,6 +176,7 @@ ImageName = Annotated[
 RESERVED_PATHS = (
     "/",
     "/dev",
+    "/dev/shm",
     "/etc",
     "/etc/devserver",
     "/etc/devserver-hostkeys",
@@ -180,7 +212,7 @@ class VolumeMount(Model):
     read_only: bool = False
 
 
-Volumes = Annotated[list[VolumeMount], Field(max_length=16, json_schema_extra=list_map("mountPath"))]
+Volumes = Annotated[list[VolumeMount], Field(max_length=16), UniqueBy("mount_path")]
 
 
 class Condition(StatusModel):
@@ -212,7 +244,7 @@ class CommonStatus(StatusModel):
     phase: (
         Annotated[str, Field(max_length=32, description="For display only; read the conditions.")] | None
     ) = None
-    conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))] = []
+    conditions: Annotated[list[Condition], Field(max_length=16), UniqueBy("type")] = []
     inputs_digest: (
         Annotated[str, Field(max_length=128, description="Digest of what the last successful run was given.")]
         | None
@@ -234,3 +266,26 @@ class Metadata(StatusModel):
     finalizers: list[str] = []
     annotations: dict[str, str] = {}
     labels: dict[str, str] = {}
+
+
+class CustomResource(StatusModel):
+    """A custom resource as the API server holds it.
+
+    name_rules: rules on the kind itself, for a schema cannot bind metadata. In Python they get the name.
+    """
+
+    name_rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.metadata.name.size() <= 63",
+            "metadata.name must have at most 63 characters: it is the value of a label",
+            lambda name: len(name) <= 63,
+        ),
+    )
+
+    metadata: Metadata
+
+    @model_validator(mode="after")
+    def _name_is_valid(self) -> Self:
+        for rule in self.name_rules:
+            rule.check(self.metadata.name)
+        return self

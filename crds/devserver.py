@@ -8,15 +8,15 @@ from pydantic import Field
 
 from crds.base import (
     CommonStatus,
+    CustomResource,
     DnsSubdomain,
     ImageName,
-    Metadata,
     Model,
     Rule,
     StatusModel,
     StorageSize,
+    UniqueBy,
     Volumes,
-    list_map,
     parse_quantity,
     pattern,
 )
@@ -26,6 +26,26 @@ CHILD_SUFFIXES = ("ssh", "hostkeys", "sshd", "home")
 # The longest name that still leaves room for the suffixes and the pod's ordinal in 63 characters.
 MAX_NAME_LENGTH = 52
 _NAME = "[a-z]([a-z0-9-]*[a-z0-9])?"
+
+_NAME_RULES = (
+    Rule(
+        f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
+        f"metadata.name must have at most {MAX_NAME_LENGTH} characters",
+        lambda name: len(name) <= MAX_NAME_LENGTH,
+    ),
+    Rule(
+        f"self.metadata.name.matches('^{_NAME}$')",
+        "metadata.name must consist of a-z, 0-9 and '-', begin with a letter and not end with '-'",
+        lambda name: re.fullmatch(_NAME, name) is not None,
+    ),
+    Rule(
+        "!self.metadata.name.matches('-(" + "|".join(CHILD_SUFFIXES) + ")$')",
+        "metadata.name must not end with "
+        + ", ".join(f"-{suffix}" for suffix in CHILD_SUFFIXES)
+        + ": these are names of the children",
+        lambda name: not name.endswith(tuple(f"-{suffix}" for suffix in CHILD_SUFFIXES)),
+    ),
+)
 
 _DURATION = r"(?:([0-9]{1,4})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?"
 MIN_TIME_TO_LIVE = timedelta(seconds=10)
@@ -89,8 +109,11 @@ class Lifecycle(Model):
     ) = None
 
 
+HOME_PATH = "/home/dev"
+
+
 class Home(Model):
-    """A volume of the DevServer's own for /home/dev. It survives restarts, stop and start."""
+    """A volume of the DevServer's own for the home directory. It survives restarts, stop and start."""
 
     size: Annotated[
         StorageSize,
@@ -148,9 +171,7 @@ class DevServerSpec(Model):
         | None
     ) = None
     image: ImageName
-    image_pull_secrets: Annotated[
-        list[LocalReference], Field(max_length=8, json_schema_extra=list_map("name"))
-    ] = []
+    image_pull_secrets: Annotated[list[LocalReference], Field(max_length=8), UniqueBy("name")] = []
     ssh: Ssh
     lifecycle: Lifecycle = Lifecycle()
     volumes: Volumes = []
@@ -163,7 +184,7 @@ class DevServerSpec(Model):
             "running pod: at its next restart or now. Changes of this spec restart it at once."
         ),
     ] = "WhenRestarted"
-    env: Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=list_map("name"))] = []
+    env: Annotated[list[EnvVar], Field(max_length=64), UniqueBy("name")] = []
 
 
 class SshStatus(StatusModel):
@@ -190,35 +211,21 @@ class DevServerStatus(CommonStatus):
 
 
 def is_valid_name(name: str) -> bool:
-    """Whether a DevServer may have this name, as the CEL rules on the kind say."""
-    return (
-        re.fullmatch(_NAME, name) is not None
-        and len(name) <= MAX_NAME_LENGTH
-        and not name.endswith(tuple(f"-{suffix}" for suffix in CHILD_SUFFIXES))
-    )
+    """Whether a DevServer may have this name."""
+    return all(rule.holds is not None and rule.holds(name) for rule in _NAME_RULES)
 
 
-class DevServer(StatusModel):
+_ONE_HOME = Rule(
+    f"!has(self.home) || !has(self.volumes) || self.volumes.all(volume, volume.mountPath != '{HOME_PATH}')",
+    f"volumes: {HOME_PATH} is where spec.home is mounted, choose another mountPath",
+    lambda spec: spec.home is None or all(volume.mount_path != HOME_PATH for volume in spec.volumes),
+)
+
+
+class DevServer(CustomResource):
     """A development machine: a pod made from any image that its owner reaches over SSH."""
 
-    metadata: Metadata
-    spec: DevServerSpec
+    name_rules = _NAME_RULES
+
+    spec: Annotated[DevServerSpec, _ONE_HOME]
     status: DevServerStatus = DevServerStatus()
-
-
-NAME_RULES = (
-    Rule(
-        f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
-        f"metadata.name must have at most {MAX_NAME_LENGTH} characters",
-    ),
-    Rule(
-        f"self.metadata.name.matches('^{_NAME}$')",
-        "metadata.name must consist of a-z, 0-9 and '-', begin with a letter and not end with '-'",
-    ),
-    Rule(
-        "!self.metadata.name.matches('-(" + "|".join(CHILD_SUFFIXES) + ")$')",
-        "metadata.name must not end with "
-        + ", ".join(f"-{suffix}" for suffix in CHILD_SUFFIXES)
-        + ": these are names of the children",
-    ),
-)

@@ -6,11 +6,11 @@ from pydantic import Field
 
 from crds.base import (
     CommonStatus,
+    CustomResource,
     DnsSubdomain,
     ImageName,
     LabelKey,
     LabelValue,
-    Metadata,
     Model,
     NodeSelector,
     Quantity,
@@ -47,6 +47,26 @@ class Toleration(Model):
     toleration_seconds: Annotated[int, Field(ge=0, le=31536000)] | None = None
 
 
+# What Kubernetes itself would refuse later, in the pod.
+_TOLERATION_RULES = (
+    Rule(
+        "self.operator != 'Exists' || !has(self.value) || self.value == ''",
+        "value must be empty where operator is Exists",
+        lambda toleration: toleration.operator != "Exists" or not toleration.value,
+    ),
+    Rule(
+        "self.operator == 'Exists' || has(self.key)",
+        "operator must be Exists where there is no key: it tolerates every taint",
+        lambda toleration: toleration.operator == "Exists" or toleration.key is not None,
+    ),
+    Rule(
+        "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+        "effect must be NoExecute where tolerationSeconds is set",
+        lambda toleration: toleration.toleration_seconds is None or toleration.effect == "NoExecute",
+    ),
+)
+
+
 class Prewarm(Model):
     """What keeps the first start of this flavor quick."""
 
@@ -69,7 +89,7 @@ class DevServerFlavorSpec(Model):
         ),
     ] = Resources()
     node_selector: NodeSelector = {}
-    tolerations: Annotated[list[Toleration], Field(max_length=16)] = []
+    tolerations: Annotated[list[Annotated[Toleration, *_TOLERATION_RULES]], Field(max_length=16)] = []
     volumes: Volumes = []
     runtime_class_name: DnsSubdomain | None = None
     shm_size: Annotated[Quantity, Field(description="Size of /dev/shm; it counts as memory.")] | None = None
@@ -91,9 +111,8 @@ class DevServerFlavorStatus(CommonStatus):
     ) = None
 
 
-class DevServerFlavor(StatusModel):
+class DevServerFlavor(CustomResource):
     """A size of development machines: resources, placement and security profile."""
 
-    metadata: Metadata
-    spec: DevServerFlavorSpec = DevServerFlavorSpec()
+    spec: DevServerFlavorSpec
     status: DevServerFlavorStatus = DevServerFlavorStatus()

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from pydantic import BaseModel
-
-from crds.base import GROUP, VERSION, Rule
-from crds.devserver import NAME_RULES, DevServer
+from crds.base import GROUP, VERSION, CustomResource
+from crds.devserver import DevServer
 from crds.flavor import DevServerFlavor
 from crds.user import DevServerUser
 
 JsonObject = dict[str, Any]
+
+# `kubectl get devserver-io` shows all three kinds.
+CATEGORY = "devserver-io"
 
 # Words of JSON Schema that say nothing in a CRD or are not allowed in a structural schema.
 _DROPPED = {"title", "$defs", "additionalProperties", "const"}
@@ -43,7 +44,6 @@ def definitions() -> dict[str, JsonObject]:
                 column("Image", ".spec.image", priority=1),
                 _AGE,
             ),
-            rules=NAME_RULES,
         ),
         _definition(
             DevServerFlavor,
@@ -75,11 +75,7 @@ def definitions() -> dict[str, JsonObject]:
 
 
 def _definition(
-    model: type[BaseModel],
-    scope: str,
-    short_name: str,
-    columns: tuple[JsonObject, ...],
-    rules: tuple[Rule, ...] = (),
+    model: type[CustomResource], scope: str, short_name: str, columns: tuple[JsonObject, ...]
 ) -> JsonObject:
     kind = model.__name__
     plural = f"{kind.lower()}s"
@@ -95,7 +91,8 @@ def _definition(
                 "plural": plural,
                 "singular": kind.lower(),
                 "shortNames": [short_name],
-                "categories": ["devservers"],
+                # Not the plural: `kubectl delete devservers --all` would take in flavors and users.
+                "categories": [CATEGORY],
             },
             "scope": scope,
             "versions": [
@@ -105,18 +102,18 @@ def _definition(
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": list(columns),
-                    "schema": {"openAPIV3Schema": _root_schema(model, rules)},
+                    "schema": {"openAPIV3Schema": _root_schema(model)},
                 }
             ],
         },
     }
 
 
-def _root_schema(model: type[BaseModel], rules: tuple[Rule, ...]) -> JsonObject:
+def _root_schema(model: type[CustomResource]) -> JsonObject:
     json_schema = model.model_json_schema(by_alias=True)
     schema = _structural(json_schema, json_schema.get("$defs", {}))
     properties = schema["properties"]
-    root: JsonObject = {
+    return {
         "description": model.__doc__,
         "type": "object",
         "required": ["spec"],
@@ -127,10 +124,10 @@ def _root_schema(model: type[BaseModel], rules: tuple[Rule, ...]) -> JsonObject:
             "spec": properties["spec"],
             "status": properties["status"],
         },
+        "x-kubernetes-validations": [
+            {"rule": rule.cel, "message": rule.message} for rule in model.name_rules
+        ],
     }
-    if rules:
-        root["x-kubernetes-validations"] = [{"rule": rule.cel, "message": rule.message} for rule in rules]
-    return root
 
 
 def _structural(node: Any, defs: JsonObject) -> Any:

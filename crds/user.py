@@ -7,9 +7,9 @@ from pydantic import Field
 from crds.base import (
     DNS_LABEL,
     CommonStatus,
+    CustomResource,
     DnsLabel,
     DnsSubdomain,
-    Metadata,
     Model,
     ResourceList,
     Rule,
@@ -91,9 +91,8 @@ class DevServerUserStatus(CommonStatus):
     namespace: Annotated[DnsLabel, Field(description="The user's namespace.")] | None = None
 
 
-class DevServerUser(StatusModel):
+class DevServerUser(CustomResource):
     """A person who may have development machines."""
 
-    metadata: Metadata
     spec: DevServerUserSpec
     status: DevServerUserStatus = DevServerUserStatus()

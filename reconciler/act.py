@@ -183,9 +183,7 @@ class Actor:
     async def _set_finalizers(self, kind: Kind, key: Key, fresh: Object, finalizers: list[str]) -> None:
         version = fresh["metadata"]["resourceVersion"]
         body = {"metadata": {"resourceVersion": version, "finalizers": finalizers}}
-        answer = await self.cluster.patch(kind.resource, key.namespace, key.name, body)
-        if finalizers:
-            self.learn(kind.resource, answer)
+        self.learn(kind.resource, await self.cluster.patch(kind.resource, key.namespace, key.name, body))
 
     async def write_status(self, kind: Kind, id: StackId, status: dict[str, Any]) -> None:
         """Replace the resource's status, if it is still the same resource."""

@@ -4,6 +4,7 @@ The format is that of the DIY backend's `.pulumi/stacks/PROJECT/STACK.json`, ver
 `{"version": 3, "checkpoint": {"stack": ..., "latest": {"resources": [...], ...}}}`.
 """
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -51,11 +52,11 @@ def without(checkpoint: Checkpoint, dropped: Callable[[Child], bool]) -> Checkpo
 
 
 def secret_data(deployment: dict[str, Any], child: Child) -> dict[str, str] | None:
-    """The plain data of a Secret in a deployment as `pulumi stack export --show-secrets` prints it."""
+    """The data of a Secret, as text by name, in a deployment that `pulumi stack export --show-secrets` printed."""
     for resource in deployment["deployment"].get("resources", []):
         if _child(resource) == child:
-            data = _revealed(resource["inputs"].get("stringData") or {})
-            return {name: str(value) for name, value in data.items()}
+            data = _revealed(resource["inputs"].get("data") or {})
+            return {name: base64.b64decode(value).decode() for name, value in data.items()}
     return None
 
 

@@ -83,7 +83,9 @@ class Reconciler:
         self._remember(key, subject, action, error)
         if subject is not None and not (isinstance(action, (Destroy, Expire)) and error is None):
             await self._tell(subject, observed, action, error, outcome, facts)
-            self._set_timer(key, observed)
+            self._set_timer(key, observed.expires_at)
+        if isinstance(action, Wait):
+            self._set_timer(key, observed.failure.retry_at if observed.failure else None)
 
     def _gather(self, key: Key) -> _Subject | None:
         """The resource and the inputs of its program; None if there is no such resource."""
@@ -230,9 +232,9 @@ class Reconciler:
         gathered = {} if isinstance(subject.inputs, ReconcileError) else subject.kind.facts(subject.inputs)
         return {**kept, **gathered, **found}
 
-    def _set_timer(self, key: Key, observed: Observed) -> None:
-        if observed.expires_at is not None:
-            left_s = (observed.expires_at - self.now()).total_seconds()
+    def _set_timer(self, key: Key, when: datetime | None) -> None:
+        if when is not None:
+            left_s = (when - self.now()).total_seconds()
             self.queue.add_after(key, min(max(left_s, 0.05), _LONGEST_TIMER_S))
 
 

@@ -46,6 +46,8 @@ class Watch:
     trim: Trim = without_managed_fields
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
+    # uids of objects that we know to be gone although the watch has yet to tell.
+    _gone: set[str] = field(default_factory=set)
     # The resourceVersion to resume from; empty: list anew.
     _resume_from: str = ""
 
@@ -79,11 +81,18 @@ class Watch:
 
         Without this the next pass would see the resource as it was before our own write.
         """
-        self._store(_name(obj), self.trim(obj))
+        meta = obj["metadata"]
+        if "deletionTimestamp" in meta and not meta.get("finalizers"):
+            # Taking the last finalizer off an object that is being deleted ends it.
+            self._gone.add(meta["uid"])
+            self._store(_name(obj), None)
+        else:
+            self._store(_name(obj), self.trim(obj))
 
     async def _relist(self) -> None:
         items, version = await self.cluster.list_all(self.resource, self.namespace, self.selector)
         listed = {_name(item): item for item in items}
+        self._gone.clear()
         for name in self.objects.keys() - listed.keys():
             self._store(name, None)
         for name, item in listed.items():
@@ -103,7 +112,14 @@ class Watch:
     def _apply(self, event: WatchEvent) -> None:
         if event.type == "BOOKMARK":
             return
-        self._store(_name(event.object), None if event.type == "DELETED" else self.trim(event.object))
+        uid = event.object["metadata"]["uid"]
+        if event.type == "DELETED":
+            stored = self.objects.get(_name(event.object))
+            if stored is None or stored["metadata"]["uid"] == uid:
+                self._store(_name(event.object), None)
+            self._gone.discard(uid)
+        elif uid not in self._gone:
+            self._store(_name(event.object), self.trim(event.object))
 
     def _store(self, name: tuple[str, str], new: Object | None) -> None:
         old = self.objects.get(name)
@@ -111,6 +127,8 @@ class Watch:
             return
         if new is None:
             self.objects.pop(name, None)
+            if old is None:
+                return
         else:
             self.objects[name] = new
         if old is None or new is None or _version(old) != _version(new):

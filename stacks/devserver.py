@@ -1,5 +1,6 @@
 """The stack of a DevServer: StatefulSet, two Services, host keys, sshd's files and, when asked for, a home."""
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Literal
@@ -119,7 +120,9 @@ def program(inputs: DevServerInputs, host_keys: HostKeys) -> None:
         Secret(
             "host-keys",
             metadata=child_metadata(inputs.owner, names.host_keys),
-            string_data=pulumi.Output.secret(host_keys.private),
+            data=pulumi.Output.secret(
+                {name: b64encode(text.encode()).decode() for name, text in host_keys.private.items()}
+            ),
             opts=options,
         )
     _home(inputs, names.home, child_options(provider, retain=_retains_home(inputs.spec)))

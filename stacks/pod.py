@@ -29,13 +29,13 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from crds import DevServerFlavorSpec, DevServerSpec
 from crds.base import VolumeMount
+from crds.devserver import HOME_PATH
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, NAME_LABEL, RESTART_DIGEST_ANNOTATION
 
 SSHD_PORT = 2222
 TOOLS_PATH = "/opt/devserver"
 CONFIG_PATH = "/etc/devserver"
 HOST_KEYS_PATH = "/etc/devserver-hostkeys"
-HOME_PATH = "/home/dev"
 _BUSYBOX = f"{TOOLS_PATH}/bin/busybox"
 
 # The least that a root-started sshd and doas need; each one is a right that an image may rely on.

@@ -1,0 +1,250 @@
+#!/opt/devserver/bin/busybox sh
+# shellcheck shell=busybox
+# Makes a container of any image a machine to log in to: creates the user dev, then becomes sshd.
+#
+# Run by the bundle's busybox as root. All commands are busybox's own, so the image may lack any of them, and libc, and
+# /etc/passwd. Safe to run again, after a restart in place or a kill at any point: files are replaced by renames.
+# Values from outside come in files and in the environment, and none is ever evaluated.
+set -euf
+umask 022
+
+TOOLS=/opt/devserver
+RUN=$TOOLS/run
+BUNDLED_SHELL=$TOOLS/bin/sh
+CONFIG=/etc/devserver
+HOST_KEYS=/etc/devserver-hostkeys
+HOME_DIR=/home/dev
+ID=1000
+DEFAULT_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+NEWLINE='
+'
+
+# Puts the container's environment aside, for the sessions, and begins again without: variables such as IFS, OPTIND or
+# LD_PRELOAD would do harm here.
+start_over() {
+    mkdir -p "$RUN"
+    (umask 077 && cat "/proc/$$/environ" >"$RUN/environ")
+    exec env -i "PATH=$DEFAULT_PATH" "IMAGE_PATH=${PATH:-$DEFAULT_PATH}" "$TOOLS/bin/busybox" sh "$0" clean
+}
+
+main() {
+    trap 'exit 143' TERM # as process 1, a shell without this would not end
+    case $IMAGE_PATH in
+    *"$NEWLINE"*) say "PATH holds a newline: the usual one is used instead"; IMAGE_PATH=$DEFAULT_PATH ;;
+    esac
+    ln -sfn busybox "$BUNDLED_SHELL"
+    create_accounts
+    create_directories
+    fill_home
+    allow_root_commands
+    copy_host_keys
+    write_environment
+    rm -f /etc/nologin # would keep dev out
+    ln -sfn "$CONFIG/motd" /etc/motd
+    become_sshd
+}
+
+say() {
+    echo "startup: $*" >&2
+}
+
+fail() {
+    say "$*"
+    exit 1
+}
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+
+create_accounts() {
+    touch /etc/passwd /etc/group
+    (umask 077 && touch /etc/shadow)
+    shell=$(login_shell)
+    has_entry /etc/passwd root || put_entry /etc/passwd root 0 "root:x:0:0:root:/root:$shell"
+    has_entry /etc/group root || put_entry /etc/group root 0 root:x:0:
+    if ! has_entry /etc/passwd sshd; then
+        # sshd confines its unprivileged part to a user of its own.
+        id=$(unused_system_id)
+        put_entry /etc/passwd sshd "$id" "sshd:x:$id:65534::/run/sshd:/bin/false"
+    fi
+    report_conflicts /etc/passwd user
+    report_conflicts /etc/group group
+    put_entry /etc/passwd dev "$ID" "dev:x:$ID:$ID::$HOME_DIR:$shell"
+    put_entry /etc/group dev "$ID" "dev:x:$ID:"
+    # "*": no password will do. With "!" the account would count as locked, for keys too.
+    put_entry /etc/shadow dev none 'dev:*:::::::'
+}
+
+has_entry() {
+    grep -q "^$2:" "$1"
+}
+
+# put_entry FILE NAME ID LINE: makes LINE the one entry of NAME, ahead of any other name of the same ID. That other
+# name stays valid, and what belongs to it belongs to NAME as well.
+put_entry() {
+    cp -p "$1" "$1.devserver" # for its owner and mode
+    # The environment, not -v: awk would interpret backslashes there.
+    name=$2 id=$3 line=$4 awk -F: '
+        $1 == ENVIRON["name"] { next }
+        $3 == ENVIRON["id"] && !placed { print ENVIRON["line"]; placed = 1 }
+        { print }
+        END { if (!placed) print ENVIRON["line"] }
+    ' "$1" >"$1.devserver"
+    mv -f "$1.devserver" "$1"
+}
+
+unused_system_id() {
+    awk -F: '{ used[$3] = 1 } END { for (id = 999; id in used; id--); print id }' /etc/passwd
+}
+
+# report_conflicts FILE KIND
+report_conflicts() {
+    id=$ID kind=$2 awk -F: '
+        { gsub(/[^ -~]/, "?") }
+        $1 == "dev" && $3 != ENVIRON["id"] {
+            print "startup: " ENVIRON["kind"] " dev had id " $3 ", now " ENVIRON["id"] \
+                ": files of the old id keep it"
+        }
+        $1 != "dev" && $3 == ENVIRON["id"] {
+            print "startup: " ENVIRON["kind"] " " $1 " has id " $3 ": now a second name of dev"
+        }
+    ' "$1" >&2
+}
+
+# Prints the shell that dev has, else bash, else sh, else the bundle's.
+login_shell() {
+    current=$(awk -F: '$1 == "dev" { print $7; exit }' /etc/passwd)
+    for shell in "$current" $(find_programs bash) $(find_programs sh); do
+        # Being there is not enough: it may be nologin, or lack its libraries.
+        if [ -x "$shell" ] && "$shell" -c : >/dev/null 2>&1 </dev/null; then
+            echo "$shell"
+            return
+        fi
+    done
+    echo "$BUNDLED_SHELL"
+}
+
+# Prints the paths of the image's programs named $1; `command -v` would answer with busybox's.
+find_programs() (
+    IFS=:
+    for directory in $IMAGE_PATH:$DEFAULT_PATH; do
+        case $directory in
+        *[!A-Za-z0-9/._+-]*) ;; # does not fit into a line of passwd
+        /*) [ ! -x "$directory/$1" ] || echo "$directory/$1" ;;
+        esac
+    done
+)
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+create_directories() {
+    [ -d /tmp ] || mkdir -m 1777 /tmp
+    mkdir -p /run/sshd /var/log "$HOME_DIR"
+    # Where sshd keeps account of logins; it complains when they are missing.
+    [ -e /var/run ] || ln -s /run /var/run
+    touch /var/run/utmp /var/log/wtmp /var/log/lastlog
+    chown 0:0 /run/sshd
+    chmod 755 /run/sshd
+    # A volume belongs to root at first. Only its top: what is in it was put there by dev, and may be much.
+    { chown "$ID:$ID" "$HOME_DIR" && chmod go-w "$HOME_DIR"; } ||
+        say "cannot give $HOME_DIR to dev: the volume must allow it, or belong to user $ID"
+}
+
+fill_home() {
+    [ -d /etc/skel ] || return 0
+    [ -z "$(find "$HOME_DIR" -mindepth 1 -maxdepth 1 ! -name lost+found)" ] || return 0
+    # As dev, so that a copy cut short leaves nothing of root's.
+    su -s "$BUNDLED_SHELL" -c "cp -dR /etc/skel/. $HOME_DIR/" dev || say "cannot copy all of /etc/skel"
+}
+
+allow_root_commands() {
+    # Of PATH alone, keepenv would make the system's default.
+    rule='permit nopass keepenv setenv { PATH } dev'
+    # The last rule that matches decides.
+    touch /etc/doas.conf
+    if [ "$(tail -n 1 /etc/doas.conf)" != "$rule" ]; then
+        { cat /etc/doas.conf && echo && echo "$rule"; } >/etc/doas.conf.devserver
+        mv -f /etc/doas.conf.devserver /etc/doas.conf
+    fi
+    if [ -z "$(find_programs doas)" ]; then
+        mkdir -p /etc/pam.d
+        for service in auth account session; do
+            echo "$service required $TOOLS/lib/pam_permit.so"
+        done >/etc/pam.d/doas
+    fi
+    if [ -d /etc/sudoers.d ]; then
+        # sudo skips names with a dot, such as this one until it is complete.
+        echo 'dev ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/devserver.new
+        chmod 440 /etc/sudoers.d/devserver.new
+        mv -f /etc/sudoers.d/devserver.new /etc/sudoers.d/devserver
+    fi
+}
+
+# sshd wants private keys that only root can read; the mode of those on a volume is not ours to say.
+copy_host_keys() {
+    found=
+    for type in ed25519 ecdsa; do
+        key=ssh_host_${type}_key
+        [ -e "$HOST_KEYS/$key" ] || continue
+        # The newline at the end gets lost easily on the way into a Secret, and sshd insists on it.
+        (umask 077 && { cat "$HOST_KEYS/$key"; echo; } >"$RUN/$key.new")
+        mv -f "$RUN/$key.new" "$RUN/$key"
+        found=yes
+    done
+    [ -n "$found" ] || fail "$HOST_KEYS holds no host key: the Secret needs ssh_host_ed25519_key or ssh_host_ecdsa_key"
+}
+
+# --- environment ------------------------------------------------------------------------------------------------------
+
+# sshd starts sessions with an environment of its own: this hands them the container's.
+write_environment() {
+    # Variables end with a NUL and may hold newlines; exchanged, each is one line. sshd's settings have no way to say
+    # a newline (here \001), so such a variable is left out. sshd refuses settings of 256 KiB and more.
+    tr '\n\000' '\001\n' <"$RUN/environ" | path="$IMAGE_PATH:$TOOLS/bin" awk '
+        function setting(text) {
+            gsub(/\\/, "\\\\", text)
+            gsub(/"/, "\\\"", text)
+            return " \"" text "\""
+        }
+        function leave_out(reason) {
+            gsub(/[^ -~]/, "?", name)
+            print "startup: sessions do not get the variable " substr(name, 1, 100) ": " reason >"/dev/stderr"
+        }
+        { name = substr($0, 1, index($0, "=") - 1) }
+        # What sshd says itself.
+        name ~ /^(HOME|LOGNAME|MAIL|OLDPWD|PATH|PWD|SHELL|SHLVL|TERM|USER|_|DEVSERVER_PATH|SSH_.*)$/ { next }
+        name !~ /^[A-Za-z_][A-Za-z0-9_.-]*$/ { leave_out("odd name"); next }
+        /\001/ { leave_out("it holds a newline"); next }
+        length(settings) + length($0) > 100000 { leave_out("too much"); next }
+        { settings = settings setting($0) }
+        END {
+            path = setting("PATH=" ENVIRON["path"])
+            print "SetEnv" path setting("DEVSERVER_PATH=" ENVIRON["path"]) settings
+        }
+    ' >"$RUN/environment.conf.new"
+    mv -f "$RUN/environment.conf.new" "$RUN/environment.conf"
+
+    # A login shell sets PATH anew, in /etc/profile; the files in this directory are read after that.
+    if [ -d /etc/profile.d ]; then
+        # shellcheck disable=SC2016  # for the login shell to expand
+        echo 'PATH=${DEVSERVER_PATH:-$PATH}' >/etc/profile.d/00-devserver.sh
+    fi
+}
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+become_sshd() {
+    set -- "$TOOLS/bin/sshd" -D -e -f "$CONFIG/sshd_config"
+    # Newer versions are several programs.
+    [ ! -e "$TOOLS/bin/sshd-session" ] || set -- "$@" -o "SshdSessionPath=$TOOLS/bin/sshd-session"
+    [ ! -e "$TOOLS/bin/sshd-auth" ] || set -- "$@" -o "SshdAuthPath=$TOOLS/bin/sshd-auth"
+    say "starting sshd"
+    # The image's openssl.cnf is not meant for sshd. tini collects the processes that outlive their session; sshd would
+    # leave them as zombies.
+    exec env -i "PATH=$DEFAULT_PATH" OPENSSL_CONF=/dev/null "$TOOLS/bin/tini" -- "$@"
+}
+
+if [ "${1-}" = clean ]; then
+    main
+else
+    start_over
+fi

@@ -1,0 +1,27 @@
+"""Fixtures that more than one suite uses."""
+
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests import shared_cluster
+from tests.shared_cluster import SharedCluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> SharedCluster:
+    """The local cluster with CRDs, roles and admission policy; it stays up after the tests."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: the local cluster makes namespaces and mounts")
+    return shared_cluster.ensure()
+
+
+@pytest.fixture
+def namespace(cluster: SharedCluster) -> Iterator[str]:
+    """A namespace of the test's own, removed afterwards (which nothing waits for)."""
+    name = f"t-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,166 @@
+"""What outlives its resource: homes and the namespaces of users."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import ReconcilerProcess
+from tests.e2e.kube import Kube, SshKey, devserver, eventually
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> SshKey:
+    return SshKey.make(tmp_path)
+
+
+def home_uid(kube: Kube) -> str | None:
+    claim = kube.get("pvc", "box-home")
+    return claim["metadata"]["uid"] if claim else None
+
+
+@pytest.mark.parametrize(("policy", "survives"), [("Retain", True), ("Delete", False)])
+def test_a_home_outlives_its_devserver_as_its_policy_says(
+    namespace: Kube, key: SshKey, policy: str, survives: bool
+) -> None:
+    namespace.apply(devserver("box", key, home={"size": "10Mi", "onDelete": policy}))
+    namespace.wait_applied("box")
+    assert home_uid(namespace)
+
+    namespace("delete", "dvs", "box", "--timeout=30s")
+    eventually(lambda: bool(home_uid(namespace)) is survives, f"the home survives: {survives}")
+    assert namespace.children("box") == ({"persistentvolumeclaim/box-home"} if survives else set())
+
+
+def test_retain_wins_when_the_policy_changed_just_before_the_deletion(
+    namespace: Kube, reconciler: ReconcilerProcess, key: SshKey
+) -> None:
+    namespace.apply(devserver("box", key, home={"size": "10Mi", "onDelete": "Delete"}))
+    namespace.wait_applied("box")
+    before = home_uid(namespace)
+
+    reconciler.stop()
+    namespace.patch("dvs", "box", {"home": {"size": "10Mi", "onDelete": "Retain"}})
+    namespace("delete", "dvs", "box", "--wait=false")
+    reconciler.start()
+    eventually(lambda: namespace.get("dvs", "box") is None, "it is deleted")
+    assert home_uid(namespace) == before
+
+
+def test_a_retained_home_is_taken_up_by_the_same_owner_and_by_no_one_else(namespace: Kube, key: SshKey) -> None:
+    namespace.apply(devserver("box", key, home={"size": "10Mi"}))
+    namespace.wait_applied("box")
+    before = home_uid(namespace)
+    namespace("delete", "dvs", "box", "--timeout=30s")
+
+    namespace.apply(devserver("box", key, owner="mallory@example.com", home={"size": "10Mi"}))
+    stalled = eventually(lambda: namespace.condition("dvs", "box", "Stalled"), "mallory is refused")
+    assert stalled["reason"] == "NameConflict"
+    assert "holds the data of someone else" in stalled["message"]
+    namespace("delete", "dvs", "box", "--timeout=30s")
+    assert home_uid(namespace) == before
+
+    namespace.apply(devserver("box", key, home={"size": "10Mi"}))
+    namespace.wait_applied("box")
+    assert home_uid(namespace) == before
+
+
+def test_anothers_home_is_never_mounted_as_a_volume(namespace: Kube, key: SshKey) -> None:
+    namespace.apply(devserver("box", key, home={"size": "10Mi"}))
+    namespace.wait_applied("box")
+    volumes = [{"claimName": "box-home", "mountPath": "/loot"}]
+    namespace.apply(devserver("thief", key, owner="mallory@example.com", volumes=volumes))
+
+    stalled = eventually(lambda: namespace.condition("dvs", "thief", "Stalled"), "the thief is refused")
+    assert stalled["reason"] == "ForeignHome"
+    assert "spec.volumes[0].claimName" in stalled["message"]
+    assert namespace.children("thief") == set()
+
+
+def user(name: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "devserver.io/v1",
+        "kind": "DevServerUser",
+        "metadata": {"name": name},
+        "spec": {"username": name, **spec},
+    }
+
+
+def may(kube: Kube, user: str, verb: str, kind: str, namespace: str) -> bool:
+    bound = Kube(kube.kubeconfig, namespace)
+    account = f"system:serviceaccount:dev-{user}:{user}"
+    try:
+        return bound("auth", "can-i", verb, kind, f"--as={account}").strip() == "yes"
+    except Exception:
+        return False
+
+
+def test_a_user_gets_a_namespace_and_rights_in_it_and_loses_the_rights_with_the_resource(
+    kube: Kube, namespace: Kube
+) -> None:
+    name = namespace.namespace
+    hard = {"count/devservers.devserver.io": "2", "requests.cpu": 4}
+    kube.apply(user(name, quotas={"resourceQuotaSpec": {"hard": hard}}))
+    kube.wait_ready("dvsu", name)
+    own = Kube(kube.kubeconfig, f"dev-{name}")
+
+    assert own.names("resourcequota") == {"resourcequota/devserver-quota"}
+    assert may(kube, name, "create", "devservers", own.namespace)
+    assert not may(kube, name, "deletecollection", "devservers", own.namespace)
+    assert not may(kube, name, "get", "secrets", own.namespace)
+    assert not may(kube, name, "list", "devservers", "default")
+    before = kube.get("namespace", own.namespace)
+
+    kube("delete", "dvsu", name, "--timeout=30s")
+    assert not may(kube, name, "create", "devservers", own.namespace)
+    after = kube.get("namespace", own.namespace)
+    assert after is not None
+    assert before is not None
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert "deletionTimestamp" not in after["metadata"]
+
+    kube.apply(user(name, deletionPolicy="Delete"))
+    kube.wait_ready("dvsu", name)
+    assert may(kube, name, "create", "devservers", own.namespace)
+    kube("delete", "dvsu", name, "--timeout=30s")
+    eventually(lambda: kube.get("namespace", own.namespace) is None, "the namespace is gone", 60)
+
+
+def test_a_namespace_that_is_not_ours_is_never_taken_over(kube: Kube, namespace: Kube) -> None:
+    name = namespace.namespace
+    kube("create", "namespace", f"dev-{name}")
+    before = (kube.get("namespace", f"dev-{name}") or {})["metadata"]
+    kube.apply(user(name))
+
+    stalled = eventually(lambda: kube.condition("dvsu", name, "Stalled"), "it stalls")
+    assert stalled["reason"] == "NameConflict"
+    kube("delete", "dvsu", name, "--timeout=30s")
+    assert (kube.get("namespace", f"dev-{name}") or {})["metadata"] == before
+    kube("delete", "namespace", f"dev-{name}", "--wait=false")
+
+
+def test_a_role_that_is_not_allowed_is_named(kube: Kube, namespace: Kube) -> None:
+    name = namespace.namespace
+    kube.apply(user(name, rbac={"additionalRoleRefs": [{"kind": "ClusterRole", "name": "cluster-admin"}]}))
+    stalled = eventually(lambda: kube.condition("dvsu", name, "Stalled"), "it stalls")
+    assert stalled["reason"] == "RoleNotAllowed"
+    assert "spec.rbac.additionalRoleRefs[0]: ClusterRole/cluster-admin" in stalled["message"]
+    kube("delete", "dvsu", name, "--timeout=30s")
+
+
+def test_a_flavor_has_its_images_pulled_on_the_nodes(kube: Kube, namespace: Kube) -> None:
+    name = f"{namespace.namespace}-warm"
+    manifest = {"apiVersion": "devserver.io/v1", "kind": "DevServerFlavor", "metadata": {"name": name}}
+    kube.apply({**manifest, "spec": {"prewarm": {"images": ["local/busybox:1"]}}})
+    kube.wait_ready("dvsf", name)
+    system = Kube(kube.kubeconfig, "devserver-system")
+
+    def ready() -> bool:
+        daemon_set = system.get("daemonset", f"prewarm-{name}")
+        return bool(daemon_set) and (daemon_set or {})["status"].get("numberReady") == 1
+
+    eventually(ready, "the images are there", 60)
+    kube("delete", "dvsf", name, "--timeout=30s")
+    assert system.get("daemonset", f"prewarm-{name}") is None
