@@ -100,7 +100,7 @@ def pattern(regex: str) -> str:
 
 _SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY_SUFFIXES = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
-_QUANTITY = r"[0-9]{1,18}(\.[0-9]{1,9})?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?"
+_QUANTITY = r"[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?"
 
 
 def parse_quantity(text: str) -> Decimal:
@@ -122,7 +122,7 @@ def parse_quantity(text: str) -> Decimal:
 
 # A quantity may be written as a number in YAML (`cpu: 2`), so the schema says int-or-string, as in the
 # Kubernetes API itself; in Python it is always a string. A pattern binds strings only, bounds bind numbers only.
-_NUMBER_TOO = {"x-kubernetes-int-or-string": True, "minimum": 0, "maximum": 10**18 - 1}
+_NUMBER_TOO = {"x-kubernetes-int-or-string": True, "minimum": 0, "maximum": 10**15 - 1}
 Quantity = Annotated[
     str,
     Field(pattern=pattern(_QUANTITY), max_length=32, json_schema_extra=_NUMBER_TOO),

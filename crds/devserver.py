@@ -113,7 +113,7 @@ HOME_PATH = "/home/dev"
 
 
 class Home(Model):
-    """A volume of the DevServer's own for the home directory. It survives restarts, stop and start."""
+    """A volume of the DevServer's own for /home/dev. It survives restarts, stop and start."""
 
     size: Annotated[
         StorageSize,

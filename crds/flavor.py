@@ -16,7 +16,6 @@ from crds.base import (
     Quantity,
     ResourceList,
     Rule,
-    StatusModel,
     Volumes,
     parse_quantity,
 )

@@ -13,7 +13,6 @@ from crds.base import (
     Model,
     ResourceList,
     Rule,
-    StatusModel,
     pattern,
 )
 

@@ -117,9 +117,12 @@ class Watches:
             _log.warning("unreadable state Secret", secret=obj["metadata"]["name"], error=str(error))
             return
         if new is None:
-            self.world.states.pop(obj["metadata"]["name"], None)
+            lives = self.world.states.get(known.id.key, {})
+            lives.pop(known.id.uid, None)
+            if not lives:
+                self.world.states.pop(known.id.key, None)
         else:
-            self.world.states[obj["metadata"]["name"]] = known
+            self.world.states.setdefault(known.id.key, {})[known.id.uid] = known
             # The record says it all; the checkpoint itself is large.
             new.pop("data", None)
         self._queue.add(known.id.key)

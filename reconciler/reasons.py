@@ -6,7 +6,6 @@ APPLIED = "Applied"  # all children are in place (flavors and users)
 STOPPED = "Stopped"  # spec.running is false
 POD_STARTING = "PodStarting"  # the pod is being made or its containers start
 UNSCHEDULABLE = "Unschedulable"  # no node has room; that is progress, not failure
-DELETING = "Deleting"  # the stack is being destroyed
 
 # Waiting for someone else
 FLAVOR_NOT_FOUND = "FlavorNotFound"  # spec.flavor names none that exists
@@ -30,10 +29,8 @@ STATE_TOO_LARGE = "StateTooLarge"
 INTERNAL_ERROR = "InternalError"
 
 # Events only
-UPDATED = "Updated"
 EXPIRED = "Expired"
 RESTARTED = "Restarted"
-DESTROYED = "Destroyed"
 
 # Other conditions
 RESTART_PENDING = "RestartPending"

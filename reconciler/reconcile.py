@@ -102,7 +102,7 @@ class Reconciler:
         return _Subject(key, kind, resource, id, model, inputs, digest)
 
     async def _observe(self, key: Key, subject: _Subject | None) -> Observed:
-        states = {record.id.uid: record for record in self.actor.world.states_of(key)}
+        states = dict(self.actor.world.states.get(key, {}))
         failure = self._failures.get(key)
         if subject is None:
             return Observed(None, dead_states=tuple(states.values()), failure=failure)

@@ -24,7 +24,8 @@ from reconciler.cluster import Object
 from reconciler.errors import Stalled
 from stacks.devserver import HostKeys
 
-HOST_KEY_FILES = ("ssh_host_ed25519_key", "ssh_host_ecdsa_key", "ssh_host_rsa_key")
+# The files that stacks/files/startup.sh hands to sshd.
+HOST_KEY_FILES = ("ssh_host_ed25519_key", "ssh_host_ecdsa_key")
 
 
 def authorized_key(line: str, field: str) -> str:
@@ -50,7 +51,7 @@ def generate_host_keys() -> HostKeys:
         Ed25519PrivateKey.generate(),
         generate_private_key(SECP256R1()),
     )
-    for file, key in zip(HOST_KEY_FILES, keys, strict=False):
+    for file, key in zip(HOST_KEY_FILES, keys, strict=True):
         text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
         private[file] = text
         private[f"{file}.pub"] = f"{_public_line(text)}\n"

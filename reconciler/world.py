@@ -1,6 +1,5 @@
 """What the watches have seen: the custom resources, their children, pods and states. Reads are instant."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from crds import API_VERSION
@@ -25,13 +24,13 @@ class World:
     """Stores by (namespace, name). The watches fill them; everyone else only reads.
 
     resources: custom resources by kind. children: managed objects by (apiVersion, kind).
-    states: what is known of the stacks' states, by the name of their Secret.
+    states: what is known of the stacks' states, by key and uid: of this life and of earlier ones of the name.
     """
 
     resources: dict[str, Store] = field(default_factory=dict)
     children: dict[tuple[str, str], Store] = field(default_factory=dict)
     pods: Store = field(default_factory=dict)
-    states: dict[str, StateRecord] = field(default_factory=dict)
+    states: dict[Key, dict[str, StateRecord]] = field(default_factory=dict)
 
     def resource(self, key: Key) -> Object | None:
         """The custom resource of that name."""
@@ -40,10 +39,6 @@ class World:
     def child(self, child: Child) -> Object | None:
         """The managed object of that name."""
         return self.children[(child.api_version, child.kind)].get((child.namespace, child.name))
-
-    def states_of(self, key: Key) -> Iterator[StateRecord]:
-        """States of all lives of the resource: the present one's and those of dead ones."""
-        return (record for record in self.states.values() if record.id.key == key)
 
     def is_alive(self, uid: str) -> bool:
         """Whether a custom resource of that uid exists."""

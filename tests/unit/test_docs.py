@@ -1,0 +1,39 @@
+"""The documents say what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reconciler import reasons
+from reconciler.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+REASONS = [value for name, value in vars(reasons).items() if name.isupper()]
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_is_in_the_troubleshooting_guide(reason: str) -> None:
+    assert f"`{reason}`" in (ROOT / "docs/troubleshooting.md").read_text()
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    table = (ROOT / "docs/settings.md").read_text()
+    rows = dict(re.findall(r"^\| `DEVSERVER_(\w+)` \| (.+?) \|", table, flags=re.MULTILINE))
+    assert set(rows) == {name.upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        assert rows[name.upper()] == shown(field.default)
+
+
+def shown(default: object) -> str:
+    if default is None:
+        return "none"
+    if default == frozenset():
+        return "`[]`"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+def test_every_path_that_a_document_links_to_exists() -> None:
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
