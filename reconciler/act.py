@@ -41,9 +41,7 @@ class Actor:
     recorder: Recorder
     learn: Callable[[Resource, Object], None]
 
-    async def up(
-        self, id: StackId, resource: Object, model: Model, inputs: Any, action: Up
-    ) -> tuple[Outcome, Prepared]:
+    async def up(self, id: StackId, model: Model, inputs: Any, action: Up) -> tuple[Outcome, Prepared]:
         """Run the resource's program. An error of the run is in the outcome, any other is raised."""
         kind = KINDS[id.key.kind]
         owner = Owner(id.key.kind, id.key.namespace, id.key.name, id.uid)

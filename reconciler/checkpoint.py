@@ -25,7 +25,11 @@ def empty(stack: str) -> Checkpoint:
 
 def children(checkpoint: Checkpoint) -> frozenset[Child]:
     """The Kubernetes objects that the stack manages. Raises ValueError if the bytes are no checkpoint."""
-    return frozenset(child for resource in _resources(_parsed(checkpoint)) if (child := _child(resource)))
+    document = _parsed(checkpoint)
+    try:
+        return frozenset(child for resource in _resources(document) if (child := _child(resource)))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a Pulumi checkpoint: {error!r}") from error
 
 
 def encryption_salt(checkpoint: Checkpoint) -> str | None:

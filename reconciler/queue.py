@@ -60,10 +60,9 @@ class WorkQueue:
         """The key failed: it is due after a delay that doubles with each failure. Returns the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        longest_s = min(self.retry_cap_s, self.retry_base_s * 2.0 ** min(failures, 30))
         # Jitter keeps resources that failed together from coming back together.
-        delay_s = min(self.retry_cap_s, self.retry_base_s * 2.0 ** min(failures, 30)) * random.uniform(
-            0.8, 1.2
-        )
+        delay_s = longest_s * random.uniform(0.8, 1.0)
         self.add_after(key, delay_s)
         return delay_s
 

@@ -17,6 +17,7 @@ from reconciler.decide import (
     Destroy,
     Expire,
     Failure,
+    Nothing,
     Observed,
     Up,
     Wait,
@@ -50,6 +51,15 @@ class _Subject:
     digest: str | ReconcileError
 
 
+@dataclass(frozen=True)
+class _Done:
+    """How an action went: what went wrong, what the engine did, status fields that only acting tells."""
+
+    error: ReconcileError | None = None
+    outcome: Outcome | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass
 class Reconciler:
     """Works on keys, one pass at a time for each. now: the wall clock, in UTC."""
@@ -67,11 +77,15 @@ class Reconciler:
             try:
                 with structlog.contextvars.bound_contextvars(resource=str(key)):
                     await self._pass(key)
-            except Exception as error:
-                delay_s = self.queue.retry(key)
-                _log.exception(
-                    "pass failed", resource=str(key), error=str(error), retry_in_s=round(delay_s, 1)
-                )
+            except ClusterError as error:
+                # Of the status: it is written anew by the next pass, unless the resource is gone.
+                if error.status != 404:
+                    delay_s = self.queue.retry(key)
+                    _log.warning(
+                        "status not written", resource=str(key), error=str(error), retry_in_s=delay_s
+                    )
+            except Exception:
+                _log.exception("pass failed", resource=str(key), retry_in_s=self.queue.retry(key))
             finally:
                 self.queue.done(key)
 
@@ -79,13 +93,12 @@ class Reconciler:
         subject = self._gather(key)
         observed = await self._observe(key, subject)
         action = decide(subject.digest if subject else "", observed, self.now())
-        error, outcome, facts = await self._carry_out(action, subject)
-        self._remember(key, subject, action, error)
-        if subject is not None and not (isinstance(action, (Destroy, Expire)) and error is None):
-            await self._tell(subject, observed, action, error, outcome, facts)
+        done = await self._carry_out(action, subject)
+        self._remember(key, subject, action, done.error)
+        is_leaving = isinstance(action, (Destroy, Expire)) and done.error is None
+        if subject is not None and not is_leaving:
+            await self._tell(subject, observed, action, done)
             self._set_timer(key, observed.expires_at)
-        if isinstance(action, Wait):
-            self._set_timer(key, observed.failure.retry_at if observed.failure else None)
 
     def _gather(self, key: Key) -> _Subject | None:
         """The resource and the inputs of its program; None if there is no such resource."""
@@ -126,48 +139,53 @@ class Reconciler:
             failure=failure,
         )
 
-    async def _carry_out(
-        self, action: Action, subject: _Subject | None
-    ) -> tuple[ReconcileError | None, Outcome | None, dict[str, Any]]:
-        """Act. Returns what went wrong, what the engine did and the status fields that only acting tells."""
+    async def _carry_out(self, action: Action, subject: _Subject | None) -> _Done:
+        """Act; whatever goes wrong becomes an error that says who must act."""
         try:
-            match action:
-                case Up():
-                    assert subject is not None
-                    assert not isinstance(subject.model, ReconcileError)
-                    _log.info("run starts", why=action.why, pulumi_stack=subject.id.stack)
-                    outcome, prepared = await self.actor.up(
-                        subject.id, subject.resource, subject.model, subject.inputs, action
-                    )
-                    _log.info("run ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
-                    return outcome.error, outcome, prepared.facts
-                case Destroy():
-                    model = subject.model if subject and subject.id == action.id else None
-                    _log.info("destroy starts", pulumi_stack=action.id.stack)
-                    outcome = await self.actor.destroy(
-                        action, None if isinstance(model, ReconcileError) else model
-                    )
-                    _log.info("destroy ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
-                    return outcome.error, outcome, {}
-                case Expire():
-                    assert subject is not None
-                    await self.actor.expire(subject.id, self.now)
-                case Wait(error):
-                    return error, None, {}
+            return await self._act(action, subject)
         except ReconcileError as error:
-            return error, None, {}
+            return _Done(error)
         except ClusterError as error:
-            return Transient(reasons.CLUSTER_ERROR, f"The API server refused or was away: {error}"), None, {}
+            return _Done(Transient(reasons.CLUSTER_ERROR, f"The API server refused or was away: {error}"))
         except Exception as error:
             _log.exception("unexpected error")
-            return Transient(reasons.INTERNAL_ERROR, f"{type(error).__name__}: {error}"), None, {}
-        return None, None, {}
+            return _Done(Transient(reasons.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
+
+    async def _act(self, action: Action, subject: _Subject | None) -> _Done:
+        match action:
+            case Up():
+                assert subject is not None
+                assert not isinstance(subject.model, ReconcileError)
+                _log.info("run starts", why=action.why, pulumi_stack=subject.id.stack)
+                outcome, prepared = await self.actor.up(subject.id, subject.model, subject.inputs, action)
+                _log.info("run ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
+                return _Done(outcome.error, outcome, prepared.facts)
+            case Destroy():
+                model = subject.model if subject and subject.id == action.id else None
+                _log.info("destroy starts", pulumi_stack=action.id.stack)
+                outcome = await self.actor.destroy(
+                    action, None if isinstance(model, ReconcileError) else model
+                )
+                _log.info("destroy ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
+                return _Done(outcome.error, outcome)
+            case Expire():
+                assert subject is not None
+                await self.actor.expire(subject.id, self.now)
+                return _Done()
+            case Wait(error):
+                return _Done(error)
+            case Nothing():
+                return _Done()
 
     def _remember(
         self, key: Key, subject: _Subject | None, action: Action, error: ReconcileError | None
     ) -> None:
         """Keep a failure of this try and plan the next one, or forget earlier failures."""
         if isinstance(action, Wait):
+            failure = self._failures.get(key)
+            if failure is not None and failure.error is action.error:
+                # Whatever woke the resource before its time took the retry's place in the queue.
+                self.queue.add_after(key, max(0.0, (failure.retry_at - self.now()).total_seconds()))
             return
         if error is None:
             self._failures.pop(key, None)
@@ -179,15 +197,7 @@ class Reconciler:
         assert isinstance(digest, str)
         self._failures[key] = Failure(digest, error, self.now() + timedelta(seconds=delay_s))
 
-    async def _tell(
-        self,
-        subject: _Subject,
-        observed: Observed,
-        action: Action,
-        error: ReconcileError | None,
-        outcome: Outcome | None,
-        facts: dict[str, Any],
-    ) -> None:
+    async def _tell(self, subject: _Subject, observed: Observed, action: Action, done: _Done) -> None:
         """Restart the pod if that is due, then write the status and its Events, if anything changed."""
         model, actor = subject.model, self.actor
         if isinstance(model, ReconcileError):
@@ -196,7 +206,7 @@ class Reconciler:
         else:
             metadata, status = identity(model)
             owner = owner_of(subject.key, subject.resource)
-            was_applied = observed.state is not None or (outcome is not None and error is None)
+            was_applied = observed.state is not None or (done.outcome is not None and done.error is None)
             readiness = subject.kind.readiness(actor.world, owner) if was_applied else None
             restart = subject.kind.restart(actor.world, model)
             pod = pod_of(actor.world, owner)
@@ -204,14 +214,12 @@ class Reconciler:
                 await actor.restart(pod)
                 await actor.recorder.record(subject.resource, "Normal", reasons.RESTARTED, restart.message)
         result = PassResult(
-            error=error,
-            outcome=outcome if isinstance(action, Up) else None,
-            digest=subject.digest
-            if isinstance(action, Up) and error is None and isinstance(subject.digest, str)
-            else status.inputs_digest,
+            error=done.error,
+            outcome=done.outcome if isinstance(action, Up) else None,
+            digest=_applied(action, done.error, subject.digest, status.inputs_digest),
             readiness=readiness,
             restart=restart,
-            facts=self._facts(subject, facts),
+            facts=_facts(subject, done.facts),
         )
         following = next_status(metadata, status, result, self.now())
         if following == subject.resource.get("status"):
@@ -222,20 +230,31 @@ class Reconciler:
             type_: Literal["Normal", "Warning"] = "Warning" if condition.type == "Stalled" else "Normal"
             await actor.recorder.record(subject.resource, type_, condition.reason, condition.message)
 
-    def _facts(self, subject: _Subject, found: dict[str, Any]) -> dict[str, Any]:
-        """The status fields of the kind alone: as they were, as the inputs say, as the action found."""
-        kept = {
-            name: value
-            for name, value in subject.resource.get("status", {}).items()
-            if name not in CommonStatus.model_json_schema(by_alias=True)["properties"]
-        }
-        gathered = {} if isinstance(subject.inputs, ReconcileError) else subject.kind.facts(subject.inputs)
-        return {**kept, **gathered, **found}
-
     def _set_timer(self, key: Key, when: datetime | None) -> None:
         if when is not None:
             left_s = (when - self.now()).total_seconds()
             self.queue.add_after(key, min(max(left_s, 0.05), _LONGEST_TIMER_S))
+
+
+# Names as they stand in a manifest.
+_COMMON_FIELDS = {field.alias for field in CommonStatus.model_fields.values()}
+
+
+def _facts(subject: _Subject, found: dict[str, Any]) -> dict[str, Any]:
+    """The status fields of the kind alone: as they were, as the inputs say, as the action found."""
+    status = subject.resource.get("status", {})
+    kept = {name: value for name, value in status.items() if name not in _COMMON_FIELDS}
+    gathered = {} if isinstance(subject.inputs, ReconcileError) else subject.kind.facts(subject.inputs)
+    return {**kept, **gathered, **found}
+
+
+def _applied(
+    action: Action, error: ReconcileError | None, digest: str | ReconcileError, before: str | None
+) -> str | None:
+    """Digest of the inputs that the children show now; None after a failed run, which may be half done."""
+    if not isinstance(action, Up):
+        return before
+    return digest if error is None and isinstance(digest, str) else None
 
 
 _T = TypeVar("_T")

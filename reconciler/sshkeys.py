@@ -33,8 +33,8 @@ def authorized_key(line: str, field: str) -> str:
 
     `field` is the key's place in the spec. Raises Stalled if the key cannot be parsed.
     """
-    key_type, blob, *_ = line.split(" ")
     try:
+        key_type, blob, *_ = line.split(" ")
         load_ssh_public_key(f"{key_type} {blob}".encode())
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Stalled(

@@ -7,6 +7,7 @@ of its own. It is written with a resourceVersion precondition: two writers never
 import base64
 import gzip
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -71,7 +72,7 @@ def record(secret: Object) -> StateRecord:
     key = Key(described["kind"], described["namespace"], described["name"])
     try:
         children = checkpoint.children(_unpacked(secret))
-    except (ValueError, KeyError, OSError, EOFError):
+    except ValueError:
         children = None
     return StateRecord(StackId(key, described["uid"]), children)
 
@@ -80,7 +81,10 @@ def _unpacked(secret: Mapping[str, object]) -> Checkpoint:
     data = secret.get("data")
     if not isinstance(data, dict) or _DATA not in data:
         raise ValueError("the Secret holds no checkpoint")
-    return gzip.decompress(base64.b64decode(data[_DATA], validate=True))
+    try:
+        return gzip.decompress(base64.b64decode(data[_DATA], validate=True))
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"the checkpoint is damaged: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class StateStore:
             checkpoint.children(stored)
             if checkpoint.encryption_salt(stored) not in (None, self.salt):
                 raise ValueError("encrypted with keys that are lost")
-        except (ValueError, KeyError, OSError, EOFError):
+        except ValueError:
             stored = checkpoint.empty(id.stack)
         return StoredState(stored, version)
 

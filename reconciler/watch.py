@@ -53,20 +53,21 @@ class Watch:
 
     async def run(self) -> None:
         """Follow the collection until cancelled."""
-        failures = 0
+        failures, before = 0, ""
         while True:
             try:
+                before = self._resume_from
                 if not self._resume_from:
                     await self._relist()
-                failures = 0
                 await self._follow()
+                failures = 0
             except TimeoutError:
                 _log.warning("watch was silent, reconnecting", resource=self.resource.plural)
             except ClusterError as error:
                 if error.status == 410:
                     self._resume_from = ""
                     continue
-                failures += 1
+                failures = failures + 1 if self._resume_from == before else 1
                 delay_s = min(_RETRY_CAP_S, 0.2 * 2 ** min(failures, 10)) * random.uniform(0.8, 1.2)
                 _log.warning(
                     "watch failed",

@@ -17,6 +17,8 @@ from stacks.metadata import (
 )
 
 Store = dict[tuple[str, str], Object]
+# As an annotation names them.
+_KINDS = {kind.lower(): kind for kind in ("DevServer", "DevServerFlavor", "DevServerUser")}
 
 
 @dataclass
@@ -77,19 +79,14 @@ def owner_key(obj: Object) -> Key | None:
     """The custom resource that a child or pod belongs to, by what the object itself says."""
     meta = obj["metadata"]
     for reference in meta.get("ownerReferences") or []:
-        if reference["apiVersion"] == API_VERSION:
+        if reference["apiVersion"] == API_VERSION and reference["kind"] in _KINDS.values():
             namespace = meta.get("namespace", "") if reference["kind"] == "DevServer" else ""
             return Key(reference["kind"], namespace, reference["name"])
     retained_by = annotations(obj).get(RETAINED_BY_ANNOTATION)
     if retained_by and retained_by.count(".") >= 2:
         kind, namespace, name = retained_by.split(".", 2)
-        kinds = {
-            "devserver": "DevServer",
-            "devserverflavor": "DevServerFlavor",
-            "devserveruser": "DevServerUser",
-        }
-        if kind in kinds:
-            return Key(kinds[kind], namespace, name)
+        if kind in _KINDS:
+            return Key(_KINDS[kind], namespace, name)
     if obj.get("kind", "Pod") == "Pod" and NAME_LABEL in labels(obj):
         return Key("DevServer", meta["namespace"], labels(obj)[NAME_LABEL])
     return None

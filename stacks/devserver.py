@@ -159,7 +159,6 @@ def program(inputs: DevServerInputs, host_keys: HostKeys) -> None:
                 name=inputs.owner.name,
                 spec=inputs.spec,
                 flavor=inputs.flavor,
-                flavor_name=inputs.flavor_name,
                 tools_image=inputs.tools_image,
                 sshd_config_map=names.sshd.name,
                 host_keys_secret=names.host_keys.name,

@@ -51,17 +51,16 @@ CAPABILITIES = (
 )
 
 
-def restart_digest(spec: DevServerSpec, flavor_name: str) -> str:
+def restart_digest(spec: DevServerSpec) -> str:
     """Digest of what the user chose that only a restart brings into the pod.
 
     It stands in the pod template: a pod with another digest is restarted at once, while a pod that differs
     from the template otherwise (the flavor or the operator changed) waits for its next restart.
     """
     chosen = spec.model_dump(
-        mode="json", include={"image", "image_pull_secrets", "volumes", "env"}, by_alias=True
+        mode="json", include={"flavor", "image", "image_pull_secrets", "volumes", "env"}, by_alias=True
     )
     chosen["home"] = spec.home is not None
-    chosen["flavor"] = flavor_name
     return sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -89,7 +88,6 @@ def pod_template(
     name: str,
     spec: DevServerSpec,
     flavor: DevServerFlavorSpec,
-    flavor_name: str,
     tools_image: str,
     sshd_config_map: str,
     host_keys_secret: str,
@@ -127,7 +125,7 @@ def pod_template(
     return PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(
             labels={MANAGED_BY_LABEL: MANAGER, NAME_LABEL: name},
-            annotations={RESTART_DIGEST_ANNOTATION: restart_digest(spec, flavor_name)},
+            annotations={RESTART_DIGEST_ANNOTATION: restart_digest(spec)},
         ),
         spec=PodSpecArgs(
             automount_service_account_token=False,
@@ -158,7 +156,8 @@ def _main_container(
         name="devserver",
         image=spec.image,
         command=[_BUSYBOX, "sh", f"{CONFIG_PATH}/startup.sh"],
-        env=[EnvVarArgs(name=variable.name, value=variable.value) for variable in spec.env],
+        # Kubernetes reads $(NAME) as a reference and $$ as $: doubled, a value arrives as it was written.
+        env=[EnvVarArgs(name=item.name, value=item.value.replace("$", "$$")) for item in spec.env],
         ports=[ContainerPortArgs(name="ssh", container_port=SSHD_PORT, protocol="TCP")],
         resources=ResourceRequirementsArgs(
             requests=dict(flavor.resources.requests), limits=dict(flavor.resources.limits)
