@@ -29,8 +29,11 @@ start_over() {
 
 main() {
     trap 'exit 143' TERM # as process 1, a shell without this would not end
-    case $IMAGE_PATH in
-    *"$NEWLINE"*) say "PATH holds a newline: the usual one is used instead"; IMAGE_PATH=$DEFAULT_PATH ;;
+    case ${#IMAGE_PATH}:$IMAGE_PATH in
+    *"$NEWLINE"* | [0-9][0-9][0-9][0-9][0-9]*:*)
+        say "PATH holds a newline, or 10000 characters and more: the usual one is used instead"
+        IMAGE_PATH=$DEFAULT_PATH
+        ;;
     esac
     ln -sfn busybox "$BUNDLED_SHELL"
     create_accounts
@@ -197,14 +200,27 @@ copy_host_keys() {
 
 # sshd starts sessions with an environment of its own: this hands them the container's.
 write_environment() {
-    # Variables end with a NUL and may hold newlines; exchanged, each is one line. sshd's settings have no way to say
-    # a newline (here \001), so such a variable is left out. sshd refuses settings of 256 KiB and more.
-    tr '\n\000' '\001\n' <"$RUN/environ" | path="$IMAGE_PATH:$TOOLS/bin" awk '
-        function setting(text) {
-            gsub(/\\/, "\\\\", text)
-            gsub(/"/, "\\\"", text)
-            return " \"" text "\""
-        }
+    path=$IMAGE_PATH:$TOOLS/bin
+    {
+        printf SetEnv
+        {
+            printf 'PATH=%s\nDEVSERVER_PATH=%s\n' "$path" "$path"
+            session_variables
+        } | sed 's/["\\]/\\&/g; s/.*/ "&"/' | tr -d '\n'
+    } >"$RUN/environment.conf.new"
+    mv -f "$RUN/environment.conf.new" "$RUN/environment.conf"
+
+    # A login shell sets PATH anew, in /etc/profile; the files in this directory are read after that.
+    if [ -d /etc/profile.d ]; then
+        # shellcheck disable=SC2016  # for the login shell to expand
+        echo 'PATH=${DEVSERVER_PATH:-$PATH}' >/etc/profile.d/00-devserver.sh
+    fi
+}
+
+# Prints NAME=VALUE, one a line. In the file each ends with a NUL and may hold newlines; exchanged, each is a line. sshd's
+# settings have no way to say a newline (here \001), so such a variable is left out. sshd refuses settings of 256 KiB.
+session_variables() {
+    tr '\n\000' '\001\n' <"$RUN/environ" | awk '
         function leave_out(reason) {
             gsub(/[^ -~]/, "?", name)
             print "startup: sessions do not get the variable " substr(name, 1, 100) ": " reason >"/dev/stderr"
@@ -214,20 +230,9 @@ write_environment() {
         name ~ /^(HOME|LOGNAME|MAIL|OLDPWD|PATH|PWD|SHELL|SHLVL|TERM|USER|_|DEVSERVER_PATH|SSH_.*)$/ { next }
         name !~ /^[A-Za-z_][A-Za-z0-9_.-]*$/ { leave_out("odd name"); next }
         /\001/ { leave_out("it holds a newline"); next }
-        length(settings) + length($0) > 100000 { leave_out("too much"); next }
-        { settings = settings setting($0) }
-        END {
-            path = setting("PATH=" ENVIRON["path"])
-            print "SetEnv" path setting("DEVSERVER_PATH=" ENVIRON["path"]) settings
-        }
-    ' >"$RUN/environment.conf.new"
-    mv -f "$RUN/environment.conf.new" "$RUN/environment.conf"
-
-    # A login shell sets PATH anew, in /etc/profile; the files in this directory are read after that.
-    if [ -d /etc/profile.d ]; then
-        # shellcheck disable=SC2016  # for the login shell to expand
-        echo 'PATH=${DEVSERVER_PATH:-$PATH}' >/etc/profile.d/00-devserver.sh
-    fi
+        (total += length($0)) > 100000 { total -= length($0); leave_out("too much"); next }
+        { print }
+    '
 }
 
 # --- the end ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Runs startup.sh in a root filesystem, as a pod would: `container.sh DIR NAME=VALUE...`, under unshare (container.py).
+# DIR holds lower (a file that names the image's layers), upper and work (the container's own layer), merged, and
+# what the pod mounts: tools, config, keys and, if there is one, home.
+set -eu
+
+dir=$1
+shift
+mount -t overlay overlay -o "lowerdir=$(cat "$dir/lower"),upperdir=$dir/upper,workdir=$dir/work" "$dir/merged"
+cd "$dir/merged"
+mkdir -p proc dev opt/devserver etc/devserver etc/devserver-hostkeys
+mount -t proc proc proc
+mount -t tmpfs tmpfs dev
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+for device in full null random tty urandom zero; do
+    touch "dev/$device"
+    mount --bind "/dev/$device" "dev/$device"
+done
+mount --bind "$dir/tools" opt/devserver
+mount --bind -o ro "$dir/config" etc/devserver
+mount --bind -o ro "$dir/keys" etc/devserver-hostkeys
+if [ -d "$dir/home" ]; then
+    mkdir -p home/dev
+    mount --bind "$dir/home" home/dev
+fi
+ip link set lo up
+capabilities=-all,+audit_write,+chown,+dac_override,+fowner,+kill,+setgid,+setuid,+sys_chroot
+exec setpriv --bounding-set "$capabilities" --inh-caps -all chroot . /opt/devserver/bin/busybox env -i "$@" \
+    /opt/devserver/bin/busybox sh /etc/devserver/startup.sh
