@@ -1,0 +1,42 @@
+# The operator's image. `docker build .` makes it from the public registries; `make image` makes the same without
+# Docker, from the local base image and from what the toolchain has in its cache (container/build.py).
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS python
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates python3 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin devserver
+
+FROM python AS build
+# curl is for Pulumi's installer.
+RUN apt-get update && apt-get install --yes --no-install-recommends curl python3-venv
+WORKDIR /opt/devserver
+COPY requirements-runtime.lock /src/
+RUN python3 -m venv venv \
+    && venv/bin/pip install --no-cache-dir --require-hashes --requirement /src/requirements-runtime.lock \
+    && venv/bin/pip uninstall --yes pip setuptools
+COPY toolchain /src/toolchain
+ENV DEVSERVER_CACHE=/cache PYTHONPATH=/src
+RUN venv/bin/python -m toolchain install pulumi pulumi-resource-kubernetes \
+    && mkdir bin pulumi \
+    && cp -L "$(venv/bin/python -c 'import toolchain; print(toolchain.binary("pulumi"))')" bin/ \
+    && cp -RL "$(venv/bin/python -c 'import toolchain; print(toolchain.pulumi_home())')/plugins" pulumi/
+COPY crds app/crds
+COPY stacks app/stacks
+COPY reconciler app/reconciler
+RUN python3 -m compileall -q app
+
+FROM python
+COPY --from=build /opt/devserver/bin /opt/devserver/bin
+COPY --from=build /opt/devserver/pulumi /opt/devserver/pulumi
+COPY --from=build /opt/devserver/venv /opt/devserver/venv
+COPY --from=build /opt/devserver/app /opt/devserver/app
+ENV PATH=/opt/devserver/venv/bin:/opt/devserver/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1 \
+    DEVSERVER_PULUMI_HOME=/opt/devserver/pulumi
+WORKDIR /opt/devserver/app
+# By number, so that runAsNonRoot can be verified.
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "reconciler"]

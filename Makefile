@@ -1,0 +1,67 @@
+# From a fresh clone with Python 3.11 or newer, Go and make: everything else is fetched or built by the targets.
+PYTHON ?= python3
+# local: the cluster of `make up`. current: that of your kubeconfig, for demo, env and their down.
+CLUSTER ?= local
+export CLUSTER
+
+BIN := .venv/bin
+VENV := .venv/.complete
+SHELL_SCRIPTS = $(shell find . -path ./.venv -prune -o -name '*.sh' -print) .ci/run
+
+.PHONY: help tools up down demo env test test-unit check lock image local-cluster-only
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+# An environment without the stamp was never completed and is made anew; an outdated one is brought up to date.
+$(VENV): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	test -e $@ || $(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e . >&2
+	touch $@
+
+tools: $(VENV) ## install Pulumi, Kubernetes and Debian packages (10 to 20 minutes the first time)
+	$(BIN)/python -m toolchain install
+
+up: local-cluster-only tools ## start the local cluster, or repair it
+	$(BIN)/python -m localcluster up
+
+down: $(VENV) ## stop the demo's reconciler and remove the local cluster
+	$(BIN)/python -m demo down
+
+demo: $(VENV) ## show a DevServer from kubectl apply to SSH, and one that expires
+	$(BIN)/python -m demo
+
+env: $(VENV) ## print what plain pulumi and kubectl need: eval "$$(make -s env)" && pulumi preview
+	@$(BIN)/python -m demo env
+
+test: up ## run all tests (as root: they start clusters)
+	$(BIN)/pytest
+
+test-unit: $(VENV) ## run the tests that need nothing else, in seconds
+	$(BIN)/pytest tests/unit
+
+check: $(VENV) ## format, lint, types, import rules, generated files, scripts, unit tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m crds --check
+	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	@unformatted=$$(gofmt -l toolchain); test -z "$$unformatted" || { echo "gofmt -w $$unformatted" >&2; exit 1; }
+	$(BIN)/pytest tests/unit
+
+# The second file is for the image, which needs no tools of development.
+lock: $(VENV) ## resolve the Python dependencies anew
+	$(BIN)/pip install --quiet --upgrade --target build/uv uv
+	build/uv/bin/uv pip compile pyproject.toml --group dev --universal --generate-hashes --upgrade \
+		--no-emit-index-url --no-header --quiet --output-file requirements.lock
+	build/uv/bin/uv pip compile pyproject.toml --universal --generate-hashes --constraint requirements.lock \
+		--no-annotate --no-emit-index-url --no-header --quiet --output-file requirements-runtime.lock
+
+image: tools ## build the operator's container image, without a Docker engine
+	$(BIN)/python -m container
+
+local-cluster-only:
+	@test "$(CLUSTER)" = local || { echo "CLUSTER=$(CLUSTER) is for demo, env and down" >&2; exit 1; }

@@ -1,0 +1,90 @@
+"""Builds the operator's image, as an OCI tar that containerd imports and any registry takes.
+
+    CACHE/container/devserver-reconciler-DIGEST.tar   moved into place whole; DIGEST is that of all it is made of
+    CACHE/container/wheels-DIGEST/                    the locked Python packages, see container/inputs.py
+    CACHE/container/.lock                             held while the image is built
+    CACHE/container/.work-*/                          work in progress; under the lock, a leftover of a killed run
+
+The Dockerfile is the one that `docker build .` uses. What it would fetch is given to it by mounts: where this
+machine's apt gets packages, the wheels, and the tools in the toolchain's cache.
+"""
+
+import hashlib
+import json
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+import images
+import toolchain
+from container import inputs
+from container.inputs import ROOT
+from images.debian import run_isolated
+from images.oci import full_name
+from toolchain.locks import hold
+from toolchain.progress import step
+
+NAME = "local/devserver-reconciler:dev"
+_BASE = "local/debian:bookworm"
+# What .dockerignore lets in, and the two files that say what is done with it.
+_SOURCES = ("Dockerfile", ".dockerignore", inputs.LOCK, "crds", "reconciler", "stacks", "toolchain")
+
+
+def build() -> Path:
+    """The tar of the image; it is built, in a minute or two, unless there is one of the present sources.
+
+    Raises ImageError, and ToolchainError if the tools are not installed.
+    """
+    base = images.tars()[_BASE]
+    directory = toolchain.cache_dir() / "container"
+    tar = directory / f"devserver-reconciler-{_digest(base)}.tar"
+    with hold(directory / ".lock", NAME):
+        if not tar.exists():
+            for leftover in directory.glob(".work-*"):
+                shutil.rmtree(leftover)
+            wheels = inputs.wheels(directory)
+            with step(f"image {NAME}: building"):
+                _build(base, wheels, tar)
+            for outdated in set(directory.glob("devserver-reconciler-*.tar")) - {tar}:
+                outdated.unlink()
+    return tar
+
+
+def _digest(base: Path) -> str:
+    """Twelve hex digits that change with everything that the image is made of."""
+    digest = hashlib.sha256(base.name.encode())
+    for source in _SOURCES:
+        for file in sorted([ROOT / source, *(ROOT / source).rglob("*")]):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(ROOT)}\n".encode())
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:12]
+
+
+def _build(base: Path, wheels: Path, tar: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=".work-", dir=tar.parent) as work:
+        # A storage of its own, of the plain kind that works everywhere, and goes with the directory.
+        storage = ["--storage-driver", "vfs", "--root", f"{work}/storage", "--runroot", f"{work}/run"]
+        run_isolated("buildah", *storage, "pull", "--quiet", f"oci-archive:{base}")
+        arguments = ["--isolation", "chroot", "--pull-never", "--build-arg", f"BASE={full_name(_BASE)}"]
+        for host, container in inputs.mounts(Path(work), wheels).items():
+            arguments += ["--volume", f"{host}:{container}:ro"]
+        run_isolated("buildah", *storage, "bud", *arguments, "--tag", full_name(NAME), ROOT)
+        layout = Path(work, "layout")
+        run_isolated(
+            "buildah", *storage, "push", "--quiet", full_name(NAME), f"oci:{layout}:{full_name(NAME)}"
+        )
+        _name_for_containerd(layout / "index.json")
+        packed = Path(work, "image.tar")
+        with tarfile.open(packed, "w") as archive:
+            archive.add(layout, arcname=".")
+        packed.replace(tar)
+
+
+def _name_for_containerd(index: Path) -> None:
+    """buildah names an image for other tools only."""
+    content = json.loads(index.read_text())
+    for manifest in content["manifests"]:
+        manifest["annotations"]["io.containerd.image.name"] = full_name(NAME)
+    index.write_text(json.dumps(content))

@@ -1,0 +1,51 @@
+"""Which cluster the demo and the preview work on: the local one, or with CLUSTER=current the user's own."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import localcluster
+import toolchain
+from demo.errors import DemoError
+
+_PUBLIC_IMAGE = "debian:bookworm"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cluster, and what the demo keeps for it outside the checkout.
+
+    image: what the DevServers run; None for that of the example. tools_image: None for the reconciler's default.
+    """
+
+    is_local: bool
+    directory: Path
+    image: str | None
+    tools_image: str | None
+
+    @property
+    def title(self) -> str:
+        """The cluster in words."""
+        if self.is_local:
+            return f"the local cluster {localcluster.Settings().name}"
+        return "the current cluster of your kubeconfig"
+
+    def kubeconfig(self) -> Path | None:
+        """The kubeconfig to use, None for what kubectl finds. Raises LocalClusterError without a local cluster."""
+        return localcluster.kubeconfig_path() if self.is_local else None
+
+
+def chosen() -> Target:
+    """The cluster that the environment variable CLUSTER names.
+
+    Variables beside it: DEMO_IMAGE, which image the DevServers run, and DEVSERVER_TOOLS_IMAGE. Raises DemoError.
+    """
+    name = os.environ.get("CLUSTER", "local")
+    image, tools_image = os.environ.get("DEMO_IMAGE"), os.environ.get("DEVSERVER_TOOLS_IMAGE")
+    demos = toolchain.cache_dir() / "demo"
+    match name:
+        case "local":
+            return Target(True, demos / f"local-{localcluster.Settings().name}", image, tools_image)
+        case "current":
+            return Target(False, demos / "current", image or _PUBLIC_IMAGE, tools_image)
+    raise DemoError(f"CLUSTER={name}: it is `local` or `current`")

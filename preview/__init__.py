@@ -1,0 +1,1 @@
+"""The program of plain `pulumi preview`: what the reconciler would make of one manifest."""
