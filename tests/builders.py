@@ -1,0 +1,181 @@
+"""Builders of objects: valid and minimal, changed by what the test says."""
+
+from copy import deepcopy
+from typing import Any
+
+from crds import (
+    API_VERSION,
+    DevServer,
+    DevServerFlavor,
+    DevServerFlavorSpec,
+    DevServerUser,
+    DevServerUserSpec,
+)
+from crds.base import CustomResource
+from reconciler.cluster import CHILD_RESOURCES
+from reconciler.queue import Key
+from reconciler.state import StackId
+from reconciler.world import World
+from stacks.devserver import DevServerInputs, HostKeys
+from stacks.flavor import DevServerFlavorInputs
+from stacks.metadata import (
+    MANAGED_BY_LABEL,
+    MANAGER,
+    NAME_LABEL,
+    OWNER_HASH_LABEL,
+    RETAINED_BY_ANNOTATION,
+    UID_LABEL,
+    Child,
+    Owner,
+    owner_hash,
+)
+from stacks.user import DevServerUserInputs
+
+Object = dict[str, Any]
+
+MODELS: dict[str, type[CustomResource]] = {
+    model.__name__: model for model in (DevServer, DevServerFlavor, DevServerUser)
+}
+ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDvhw4cGyrzpuXxMVxUCjV4rGAlTDIdNzgJ3mhqEkcUh"
+ECDSA = (
+    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEgLT/PPeKgAjQl7G24a"
+    "7bhkVqolWsIYfllsnKXSCeNsS784A++agpe5gx+ACHaTERA6k6gMfl5wizLS8BXJR48="
+)
+CREATED = "2030-01-01T08:00:00Z"
+_SPECS: dict[str, Object] = {
+    "DevServer": {"owner": "ada@example.com", "image": "debian:bookworm", "ssh": {"publicKey": ED25519}},
+    "DevServerFlavor": {},
+    "DevServerUser": {"username": "ada"},
+}
+
+
+def manifest(kind: str, name: str = "box", namespace: str = "dev-ada", **spec: Any) -> Object:
+    """A custom resource as a user writes it; `spec` replaces whole fields."""
+    metadata = {"name": name} | ({"namespace": namespace} if kind == "DevServer" else {})
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": metadata,
+        "spec": deepcopy(_SPECS[kind]) | deepcopy(spec),
+    }
+
+
+def resource(kind: str, name: str = "box", status: Object | None = None, **spec: Any) -> Object:
+    """A custom resource as the API server holds it: uid `uid-NAME`, created at CREATED."""
+    made = manifest(kind, name, **spec)
+    made["metadata"] |= {
+        "uid": f"uid-{name}",
+        "resourceVersion": "1",
+        "generation": 1,
+        "creationTimestamp": CREATED,
+    }
+    return made | ({"status": status} if status is not None else {})
+
+
+def devserver(name: str = "box", status: Object | None = None, **spec: Any) -> DevServer:
+    return DevServer.model_validate(resource("DevServer", name, status, **spec))
+
+
+def owner(kind: str = "DevServer", name: str = "box") -> Owner:
+    return Owner(kind, "dev-ada" if kind == "DevServer" else "", name, f"uid-{name}")
+
+
+HOST_KEYS = HostKeys(
+    public=(ED25519, ECDSA),
+    private={"ssh_host_ed25519_key": "PRIVATE 1", "ssh_host_ecdsa_key": "PRIVATE 2"},
+)
+
+
+def devserver_inputs(*, flavor: Object | None = None, **changes: Any) -> DevServerInputs:
+    """Inputs of a minimal DevServer. flavor: fields of the flavor's spec; spec: fields of the DevServer's."""
+    spec = devserver(**changes.pop("spec", {})).spec
+    defaults: dict[str, Any] = {
+        "owner": owner(),
+        "spec": spec,
+        "flavor_name": "cpu-small",
+        "flavor": DevServerFlavorSpec.model_validate(flavor or {}),
+        "authorized_keys": (ED25519,),
+        "time_to_live": None,
+        "expires_at": None,
+        "home_size": spec.home.size if spec.home else None,
+        "tools_image": "local/devserver-tools:1",
+        "ssh_service_type": "ClusterIP",
+        "cluster_id": "cluster-uid",
+    }
+    return DevServerInputs(**(defaults | changes))
+
+
+def flavor_inputs(name: str = "cpu-small", **spec: Any) -> DevServerFlavorInputs:
+    return DevServerFlavorInputs(
+        owner=owner("DevServerFlavor", name),
+        spec=DevServerFlavorSpec.model_validate(spec),
+        namespace="devserver-system",
+        tools_image="local/devserver-tools:1",
+        cluster_id="cluster-uid",
+    )
+
+
+def user_inputs(**spec: Any) -> DevServerUserInputs:
+    return DevServerUserInputs(
+        owner=owner("DevServerUser", "ada-lovelace"),
+        spec=DevServerUserSpec.model_validate({"username": "ada"} | spec),
+        cluster_id="cluster-uid",
+    )
+
+
+def stack_id(name: str = "box", kind: str = "DevServer") -> StackId:
+    made_of = owner(kind, name)
+    return StackId(Key(kind, made_of.namespace, name), made_of.uid)
+
+
+def child_object(
+    child: Child, of: Owner | None = None, person: str = "ada@example.com", **parts: Any
+) -> Object:
+    """A child as the API server holds it, of the owner `of`; parts: other fields of the object."""
+    of = of or owner()
+    labels = {MANAGED_BY_LABEL: MANAGER}
+    metadata: Object = {
+        "name": child.name,
+        "uid": f"uid-of-{child.name}",
+        "resourceVersion": "1",
+        "labels": labels,
+    }
+    if child.namespace:
+        metadata["namespace"] = child.namespace
+    if child.retained:
+        labels[OWNER_HASH_LABEL] = owner_hash(person)
+        metadata["annotations"] = {RETAINED_BY_ANNOTATION: of.retained_by}
+    else:
+        labels |= {UID_LABEL: of.uid, NAME_LABEL: of.name}
+        metadata["ownerReferences"] = [
+            {"apiVersion": API_VERSION, "kind": of.kind, "name": of.name, "uid": of.uid, "controller": True}
+        ]
+    return {"apiVersion": child.api_version, "kind": child.kind, "metadata": metadata, **parts}
+
+
+def world(*objects: Object) -> World:
+    """A world that has seen these custom resources, children and pods, and nothing else."""
+    seen = World(resources={kind: {} for kind in MODELS}, children={kind: {} for kind in CHILD_RESOURCES})
+    for item in objects:
+        name = item["metadata"].get("namespace", ""), item["metadata"]["name"]
+        if item["kind"] in MODELS:
+            seen.resources[item["kind"]][name] = item
+        elif item["kind"] == "Pod":
+            seen.pods[name] = item
+        else:
+            seen.children[item["apiVersion"], item["kind"]][name] = item
+    return seen
+
+
+def pod(name: str = "box", **parts: Any) -> Object:
+    """The pod of the DevServer `name`; parts: `status`, or fields of the metadata."""
+    status = parts.pop("status", {})
+    labels = {MANAGED_BY_LABEL: MANAGER, NAME_LABEL: name} | parts.pop("labels", {})
+    metadata = {
+        "name": f"{name}-0",
+        "namespace": "dev-ada",
+        "uid": f"uid-of-{name}-0",
+        "labels": labels,
+        **parts,
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}

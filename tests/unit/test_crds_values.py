@@ -1,0 +1,137 @@
+"""Quantities, durations and names: what the strings of the API stand for."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crds import is_valid_name, parse_duration, parse_quantity
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", "0"),
+        ("2", "2"),
+        ("0.5", "0.5"),
+        ("500m", "0.5"),
+        ("100u", "0.0001"),
+        ("5n", "0.000000005"),
+        ("1k", "1000"),
+        ("1Ki", "1024"),
+        ("1.5Gi", str(1.5 * 2**30)),
+        ("1M", "1000000"),
+        ("2Ti", str(2 * 2**40)),
+        ("1E", "1000000000000000000"),
+        ("1Ei", str(2**60)),
+        ("1e3", "1000"),
+        ("10E9", "10000000000"),
+        ("5e-1", "0.5"),
+        ("999999999999999", "999999999999999"),
+    ],
+)
+def test_a_quantity_stands_for_a_number(text: str, number: str) -> None:
+    assert parse_quantity(text) == Decimal(number)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "abc",
+        "-1",
+        "+1",
+        "1 Gi",
+        "1gi",
+        "1GiB",
+        "1K",
+        "Gi",
+        ".5",
+        "5.",
+        "1.2.3",
+        "1e",
+        "1e999",
+        "1\n",
+    ],
+)
+def test_anything_else_is_no_quantity_and_is_never_read_as_zero(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a quantity such as"):
+        parse_quantity(text)
+
+
+@pytest.mark.parametrize("text", ["\N{ARABIC-INDIC DIGIT ONE}", "0x10", "1_000", "NaN", "Infinity", "$(id)"])
+def test_what_python_takes_for_a_number_may_be_no_quantity(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a quantity such as"):
+        parse_quantity(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("8h", timedelta(hours=8)),
+        ("1h30m", timedelta(minutes=90)),
+        ("90s", timedelta(seconds=90)),
+        ("1h1m1s", timedelta(hours=1, minutes=1, seconds=1)),
+        ("0s", timedelta(0)),
+        ("08h", timedelta(hours=8)),
+        ("99999999s", timedelta(seconds=99999999)),
+    ],
+)
+def test_a_duration_stands_for_a_time_span(text: str, span: timedelta) -> None:
+    assert parse_duration(text) == span
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "8",
+        "h",
+        "-1h",
+        "+1h",
+        "1d",
+        "8 hours",
+        "1.5h",
+        "30m1h",
+        "1h1h",
+        "8h\n",
+        " 8h",
+        "8H",
+        "9999999h",
+        "inf",
+    ],
+)
+def test_anything_else_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration such as"):
+        parse_duration(text)
+
+
+@given(
+    hours=st.integers(0, 9999),
+    minutes=st.integers(0, 999999),
+    seconds=st.integers(0, 99999999),
+)
+def test_a_duration_in_all_units_is_their_sum(hours: int, minutes: int, seconds: int) -> None:
+    span = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    assert parse_duration(f"{hours}h{minutes}m{seconds}s") == span
+
+
+@pytest.mark.parametrize("name", ["a", "box", "box-2", "ssh", "ssh-box", "home-2", "boxssh", "a" * 52])
+def test_a_name_that_a_devserver_may_have(name: str) -> None:
+    assert is_valid_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a" * 53, "Box", "1box", "-box", "box-", "box.one", "box\n", "böx", "../box", "$(id)"],
+)
+def test_a_name_that_no_devserver_may_have(name: str) -> None:
+    assert not is_valid_name(name)
+
+
+@pytest.mark.parametrize("name", ["box-ssh", "box-sshd", "box-hostkeys", "box-home", "a-ssh-ssh"])
+def test_a_name_that_a_child_may_have_is_no_devservers(name: str) -> None:
+    assert not is_valid_name(name)

@@ -1,0 +1,48 @@
+"""Where Debian packages come from: wherever this machine's apt gets its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from images import ImageError, debian
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, outputs: dict[str, str]) -> None:
+    """Let a program answer with the output listed for the last word of its command line."""
+
+    def run(command: Sequence[str | Path]) -> str:
+        return outputs.get(str(command[-1]), "")
+
+    monkeypatch.setattr(debian, "run", run)
+
+
+@pytest.mark.parametrize(
+    ("known", "chosen"),
+    [
+        ("http://mirror.example/debian/\n", "http://mirror.example/debian/"),
+        ("cdrom:[Debian]/\nhttps://mirror.example/debian/\n", "https://mirror.example/debian/"),
+        ("file:/srv/debian/\n", "file:/srv/debian/"),
+        ("", "http://deb.debian.org/debian"),
+        ("mirror+file:/etc/apt/mirrors.txt\n", "http://deb.debian.org/debian"),
+    ],
+)
+def test_the_mirror_is_apts_own(monkeypatch: pytest.MonkeyPatch, known: str, chosen: str) -> None:
+    answer(monkeypatch, {"Release: bookworm": known})
+    assert debian.mirror("bookworm") == chosen
+
+
+def test_proxies_of_apt_are_passed_on_unless_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(
+        monkeypatch,
+        {"Acquire::http::Proxy": "http://proxy.example:3128\n", "Acquire::https::Proxy": "DIRECT\n"},
+    )
+    assert debian._apt_proxies() == {"http_proxy": "http://proxy.example:3128"}
+
+
+def test_without_root_the_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(ImageError, match="needs root"):
+        debian.run_isolated("true")

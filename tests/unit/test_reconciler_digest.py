@@ -1,0 +1,48 @@
+"""The digest of a run's inputs: equal digests mean that nothing is to be done."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from crds import DevServerFlavorSpec
+from reconciler.digest import inputs_digest, programs_digest
+from stacks.devserver import DevServerInputs
+from tests.builders import devserver, devserver_inputs, flavor_inputs, owner, user_inputs
+
+CHANGED: dict[str, Any] = {
+    "owner": replace(owner(), uid="another-life"),
+    "spec": devserver(image="debian:trixie").spec,
+    "flavor_name": "gpu",
+    "flavor": DevServerFlavorSpec(shm_size="1Gi"),
+    "authorized_keys": (),
+    "time_to_live": "8h",
+    "expires_at": "2030-01-01T16:00:00Z",
+    "home_size": "1Gi",
+    "tools_image": "tools:2",
+    "ssh_service_type": "NodePort",
+    "cluster_id": "another-cluster",
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(DevServerInputs)])
+def test_every_input_counts(name: str) -> None:
+    inputs = devserver_inputs()
+    assert inputs_digest(replace(inputs, **{name: CHANGED[name]})) != inputs_digest(inputs)
+
+
+@pytest.mark.parametrize("make", [devserver_inputs, flavor_inputs, user_inputs])
+def test_equal_inputs_have_equal_digests(make: Any) -> None:
+    assert inputs_digest(make()) == inputs_digest(make())
+    assert len(inputs_digest(make())) <= 128
+
+
+def test_the_order_of_a_map_does_not_count() -> None:
+    one = flavor_inputs(nodeSelector={"a": "1", "b": "2"})
+    other = flavor_inputs(nodeSelector={"b": "2", "a": "1"})
+    assert inputs_digest(one) == inputs_digest(other)
+
+
+def test_the_programs_themselves_count() -> None:
+    assert programs_digest() == programs_digest()
+    assert len(programs_digest()) == 64

@@ -1,0 +1,252 @@
+"""The work queue, by examples and against a model."""
+
+import asyncio
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from reconciler.queue import Key, WorkQueue
+
+A, B, C = (Key("DevServer", "dev-ada", name) for name in "abc")
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queue(clock: Clock) -> WorkQueue:
+    return WorkQueue(clock, retry_base_s=1.0, retry_cap_s=60.0)
+
+
+def due(queue: WorkQueue) -> list[Key]:
+    """Take all that is due now."""
+    taken = []
+    while (key := queue._pop_due()) is not None:
+        taken.append(key)
+    return taken
+
+
+def test_keys_come_out_in_the_order_they_came_in(queue: WorkQueue) -> None:
+    for key in (B, A, C):
+        queue.add(key)
+    assert due(queue) == [B, A, C]
+
+
+def test_a_key_waits_once_however_often_it_is_added(queue: WorkQueue) -> None:
+    for _ in range(5):
+        queue.add(A)
+    assert len(queue) == 1
+    assert due(queue) == [A]
+
+
+def test_a_key_in_flight_is_not_given_out_again(queue: WorkQueue) -> None:
+    queue.add(A)
+    assert due(queue) == [A]
+    queue.add(A)
+    assert due(queue) == []
+
+
+def test_a_key_that_was_added_while_in_flight_waits_again_when_it_is_done(queue: WorkQueue) -> None:
+    queue.add(A)
+    due(queue)
+    queue.add(A)
+    queue.done(A)
+    assert due(queue) == [A]
+
+
+def test_a_key_that_is_done_does_not_come_back_by_itself(queue: WorkQueue) -> None:
+    queue.add(A)
+    due(queue)
+    queue.done(A)
+    assert due(queue) == []
+    assert len(queue) == 0
+
+
+@pytest.mark.parametrize("delays", [(30.0, 10.0), (10.0, 30.0)])
+def test_the_earliest_of_several_times_holds(
+    queue: WorkQueue, clock: Clock, delays: tuple[float, float]
+) -> None:
+    for delay_s in delays:
+        queue.add_after(A, delay_s)
+    clock.now += 9.9
+    assert due(queue) == []
+    clock.now += 0.1
+    assert due(queue) == [A]
+    queue.done(A)
+    clock.now += 60
+    assert due(queue) == [], "the later time is not a second turn"
+
+
+def test_the_earliest_time_holds_for_a_key_in_flight_too(queue: WorkQueue, clock: Clock) -> None:
+    queue.add(A)
+    due(queue)
+    queue.add_after(A, 30)
+    queue.add_after(A, 5)
+    queue.done(A)
+    clock.now += 5
+    assert due(queue) == [A]
+
+
+def test_delays_double_up_to_the_cap_and_jitter_only_shortens_them(queue: WorkQueue) -> None:
+    longest = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    delays = [queue.retry(A) for _ in longest]
+    for delay_s, longest_s in zip(delays, longest, strict=True):
+        assert 0.8 * longest_s <= delay_s <= longest_s
+
+
+def test_jitter_keeps_resources_that_failed_together_apart(queue: WorkQueue) -> None:
+    assert len({queue.retry(Key("DevServer", "", str(number))) for number in range(50)}) == 50
+
+
+def test_a_thousand_failures_overflow_nothing(queue: WorkQueue) -> None:
+    assert max(queue.retry(A) for _ in range(2000)) <= 60.0
+
+
+def test_a_success_makes_the_next_failure_the_first(queue: WorkQueue) -> None:
+    for _ in range(6):
+        queue.retry(A)
+    queue.forget(A)
+    assert queue.retry(A) <= 1.0
+    queue.forget(B)
+
+
+def test_a_retry_is_due_after_its_delay(queue: WorkQueue, clock: Clock) -> None:
+    delay_s = queue.retry(A)
+    clock.now += delay_s * 0.99
+    assert due(queue) == []
+    clock.now += delay_s * 0.01 + 1e-6
+    assert due(queue) == [A]
+
+
+async def test_get_waits_until_something_is_added(queue: WorkQueue) -> None:
+    getting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not getting.done()
+    queue.add(A)
+    assert await asyncio.wait_for(getting, 1) == A
+
+
+async def test_get_waits_for_a_time_without_polling() -> None:
+    """A queue that polls would read the clock again and again."""
+    loop = asyncio.get_running_loop()
+    readings = 0
+
+    def counted() -> float:
+        nonlocal readings
+        readings += 1
+        return loop.time()
+
+    queue = WorkQueue(counted, retry_base_s=1.0, retry_cap_s=60.0)
+    queue.add_after(A, 0.2)
+    began = loop.time()
+    assert await asyncio.wait_for(queue.get(), 2) == A
+    assert 0.2 <= loop.time() - began < 1
+    assert readings < 10
+
+
+async def test_an_earlier_time_wakes_who_waits_for_a_later_one() -> None:
+    queue = WorkQueue(asyncio.get_running_loop().time, retry_base_s=1.0, retry_cap_s=60.0)
+    queue.add_after(A, 3600)
+    getting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.add(B)
+    assert await asyncio.wait_for(getting, 1) == B
+
+
+async def test_workers_share_the_keys_and_none_is_given_out_twice() -> None:
+    queue = WorkQueue(asyncio.get_running_loop().time, retry_base_s=1.0, retry_cap_s=60.0)
+    keys = [Key("DevServer", "", str(number)) for number in range(20)]
+    for key in keys:
+        queue.add(key)
+
+    async def work() -> list[Key]:
+        taken = []
+        for _ in range(5):
+            taken.append(await queue.get())
+            await asyncio.sleep(0)
+            queue.done(taken[-1])
+        return taken
+
+    taken = await asyncio.wait_for(asyncio.gather(*(work() for _ in range(4))), 5)
+    assert sorted(key for some in taken for key in some) == sorted(keys)
+
+
+async def test_a_cancelled_get_loses_no_key(queue: WorkQueue) -> None:
+    getting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    getting.cancel()
+    await asyncio.wait({getting})
+    queue.add(A)
+    assert await asyncio.wait_for(queue.get(), 1) == A
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Against a model: when each key is due, and which are in flight."""
+
+    KEYS = st.sampled_from([A, B, C])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.queue = WorkQueue(self.clock, retry_base_s=1.0, retry_cap_s=8.0)
+        self.due: dict[Key, float] = {}
+        self.in_flight: set[Key] = set()
+
+    @rule(key=KEYS, delay_s=st.integers(0, 20))
+    def add(self, key: Key, delay_s: int) -> None:
+        self.queue.add_after(key, delay_s)
+        self._model_add(key, delay_s)
+
+    @rule(key=KEYS)
+    def retry(self, key: Key) -> None:
+        delay_s = self.queue.retry(key)
+        assert 0 < delay_s <= 8.0
+        self._model_add(key, delay_s)
+
+    @rule(seconds=st.integers(1, 10))
+    def pass_time(self, seconds: int) -> None:
+        self.clock.now += seconds
+
+    @rule()
+    def take(self) -> None:
+        key = self.queue._pop_due()
+        ready = {name for name, when in self.due.items() if when <= self.clock.now} - self.in_flight
+        if key is None:
+            assert not ready
+            return
+        assert key in ready
+        assert self.due[key] == min(self.due[name] for name in ready), (
+            "the one that is due longest comes first"
+        )
+        del self.due[key]
+        self.in_flight.add(key)
+
+    @precondition(lambda self: self.in_flight)
+    @rule(data=st.data())
+    def done(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.in_flight)))
+        self.queue.done(key)
+        self.in_flight.remove(key)
+
+    @invariant()
+    def same_length(self) -> None:
+        assert len(self.queue) == len(self.due)
+
+    def _model_add(self, key: Key, delay_s: float) -> None:
+        self.due[key] = min(self.due.get(key, float("inf")), self.clock.now + delay_s)
+
+
+TestAgainstModel = QueueMachine.TestCase

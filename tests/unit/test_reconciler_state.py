@@ -1,0 +1,210 @@
+"""State Secrets: packing, reading back, and writers that meet."""
+
+import base64
+import gzip
+import json
+import random
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler import checkpoint
+from reconciler.cluster import SECRET, Cluster, ClusterError, Resource
+from reconciler.errors import Stalled, Transient
+from reconciler.state import MAX_BYTES, StackId, StateStore, StoredState, record
+from stacks.devserver import DevServerChildren
+from tests.builders import owner, stack_id
+from tests.unit.test_reconciler_checkpoint import entry, state
+
+Object = dict[str, Any]
+ID = stack_id()
+SSHD = DevServerChildren.of(owner()).sshd
+CONTENT = state(entry(SSHD))
+NOTHING_STORED = StoredState(checkpoint.empty(ID.stack), "")
+
+
+@dataclass
+class FakeCluster:
+    """Secrets in a dict, with the API server's preconditions."""
+
+    secrets: dict[str, Object] = field(default_factory=dict)
+    writes: int = 0
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        assert (resource, namespace) == (SECRET, "devserver-system")
+        return self.secrets.get(name)
+
+    async def create(self, resource: Resource, body: Object) -> Object:
+        if body["metadata"]["name"] in self.secrets:
+            raise ClusterError(409, "AlreadyExists", "it exists")
+        return self._write(body)
+
+    async def replace(self, resource: Resource, body: Object) -> Object:
+        present = self.secrets.get(body["metadata"]["name"])
+        if present is None:
+            raise ClusterError(404, "NotFound", "it is gone")
+        if present["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
+            raise ClusterError(409, "Conflict", "it was changed")
+        return self._write(body)
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
+        return self.secrets.pop(name, None) is not None
+
+    def _write(self, body: Object) -> Object:
+        self.writes += 1
+        metadata = body["metadata"] | {"resourceVersion": str(self.writes), "uid": "secret-uid"}
+        self.secrets[metadata["name"]] = body | {"metadata": metadata}
+        return self.secrets[metadata["name"]]
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+@pytest.fixture
+def store(cluster: FakeCluster) -> StateStore:
+    return StateStore(cast(Cluster, cluster), "devserver-system", salt="v1:ours")
+
+
+def damaged(secret: Object, data: bytes | str | None) -> Object:
+    text = base64.b64encode(data).decode() if isinstance(data, bytes) else data
+    return secret | {"data": None if text is None else {"checkpoint.json.gz": text}}
+
+
+def test_names_of_a_stack_say_the_kind_and_the_life() -> None:
+    assert (ID.stack, ID.secret_name) == ("devserver-uid-box", "state-devserver-uid-box")
+
+
+async def test_what_was_saved_is_read_back(store: StateStore) -> None:
+    await store.save(ID, CONTENT, NOTHING_STORED)
+    assert (await store.load(ID)).checkpoint == CONTENT
+
+
+async def test_without_a_secret_the_state_is_empty(store: StateStore) -> None:
+    assert await store.load(ID) == NOTHING_STORED
+
+
+async def test_a_saved_secret_says_whose_state_it_is_and_which_children_it_has(store: StateStore) -> None:
+    secret = await store.save(ID, CONTENT, NOTHING_STORED)
+    known = record(secret)
+    assert (known.id, known.children) == (ID, {SSHD})
+    assert secret["metadata"]["labels"]["devserver.io/state"] == "checkpoint"
+    assert secret["type"] == "devserver.io/pulumi-state"
+
+
+async def test_a_state_is_written_over_the_one_that_was_read(store: StateStore) -> None:
+    await store.save(ID, CONTENT, NOTHING_STORED)
+    await store.save(ID, checkpoint.empty(ID.stack), await store.load(ID))
+    assert (await store.load(ID)).checkpoint == checkpoint.empty(ID.stack)
+
+
+async def test_of_two_writers_that_read_the_same_state_one_fails(store: StateStore) -> None:
+    await store.save(ID, CONTENT, NOTHING_STORED)
+    first = second = await store.load(ID)
+    await store.save(ID, CONTENT, first)
+    with pytest.raises(Transient, match="was changed by someone else"):
+        await store.save(ID, CONTENT, second)
+
+
+async def test_of_two_writers_that_found_none_one_fails(store: StateStore) -> None:
+    await store.save(ID, CONTENT, NOTHING_STORED)
+    with pytest.raises(Transient) as error:
+        await store.save(ID, CONTENT, NOTHING_STORED)
+    assert error.value.reason == "StateConflict"
+
+
+async def test_a_state_that_was_deleted_meanwhile_is_a_conflict(
+    store: StateStore, cluster: FakeCluster
+) -> None:
+    await store.save(ID, CONTENT, NOTHING_STORED)
+    before = await store.load(ID)
+    await store.delete(ID)
+    assert cluster.secrets == {}
+    with pytest.raises(Transient):
+        await store.save(ID, CONTENT, before)
+
+
+async def test_deleting_what_is_gone_is_fine(store: StateStore) -> None:
+    await store.delete(ID)
+
+
+async def test_a_state_that_does_not_fit_says_so_before_it_is_written(
+    store: StateStore, cluster: FakeCluster
+) -> None:
+    noise = random.Random(1).randbytes(MAX_BYTES + 1)
+    with pytest.raises(Stalled, match=f"more than the {MAX_BYTES} that a Secret can hold") as error:
+        await store.save(ID, noise, NOTHING_STORED)
+    assert error.value.reason == "StateTooLarge"
+    assert cluster.secrets == {}
+
+
+async def test_the_largest_state_fits_into_a_secret(store: StateStore) -> None:
+    noise = random.Random(1).randbytes(MAX_BYTES - 1000)
+    secret = await store.save(ID, noise, NOTHING_STORED)
+    assert len(json.dumps(secret)) < 2**20
+
+
+GZIPPED = gzip.compress(CONTENT * 20, mtime=0)
+DAMAGED: dict[str, bytes | str | None] = {
+    "no data": None,
+    "no base64": "!!!",
+    "empty": b"",
+    "no gzip": b"plain",
+    "cut short": GZIPPED[:-5],
+    "a broken stream": GZIPPED[:12] + b"\xff" * 20 + GZIPPED[32:],
+    "a wrong checksum": GZIPPED[:-8] + b"\x00" * 8,
+    "no checkpoint": gzip.compress(b"[]"),
+    "no JSON": gzip.compress(b"\xff\xfe"),
+    "other JSON": gzip.compress(b'{"checkpoint": {"latest": {"resources": [1]}}}'),
+}
+
+
+@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED.keys())
+async def test_a_damaged_state_counts_as_lost_and_can_be_replaced(
+    data: bytes | str | None, store: StateStore, cluster: FakeCluster
+) -> None:
+    secret = await store.save(ID, CONTENT, NOTHING_STORED)
+    cluster.secrets[ID.secret_name] = damaged(secret, data)
+    assert record(damaged(secret, data)).children is None
+    found = await store.load(ID)
+    assert found == StoredState(checkpoint.empty(ID.stack), "1")
+    await store.save(ID, CONTENT, found)
+    assert (await store.load(ID)).checkpoint == CONTENT
+
+
+@given(st.binary(max_size=60))
+def test_whatever_a_secret_holds_its_record_can_be_made(noise: bytes) -> None:
+    annotations = {"devserver.io/state-of": json.dumps({**ID.key._asdict(), "uid": ID.uid})}
+    secret = {"metadata": {"name": "s", "annotations": annotations}}
+    for data in (noise, GZIPPED[:10] + noise, GZIPPED[: len(GZIPPED) - len(noise)] + noise):
+        assert record(damaged(secret, data)).id == ID
+
+
+@pytest.mark.parametrize(
+    ("salt", "readable"), [("v1:ours", True), ("v1:lost", False), (None, True)], ids=["ours", "lost", "none"]
+)
+async def test_a_state_that_was_encrypted_with_lost_keys_counts_as_lost(
+    salt: str | None, readable: bool, store: StateStore
+) -> None:
+    providers = {"secrets_providers": {"type": "passphrase", "state": {"salt": salt}}} if salt else {}
+    content = state(entry(SSHD), **providers)
+    await store.save(ID, content, NOTHING_STORED)
+    found = (await store.load(ID)).checkpoint
+    assert found == (content if readable else checkpoint.empty(ID.stack))
+
+
+@pytest.mark.parametrize(
+    "annotations", [{}, {"devserver.io/state-of": "null"}, {"devserver.io/state-of": "{"}]
+)
+def test_a_secret_that_does_not_say_whose_state_it_is_is_an_error(annotations: Object) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        record({"metadata": {"name": "s", "annotations": annotations}, "data": {}})
+
+
+def test_cluster_scoped_resources_have_states_too() -> None:
+    id = StackId(stack_id("gpu", "DevServerFlavor").key, "u-1")
+    assert id.secret_name == "state-devserverflavor-u-1"

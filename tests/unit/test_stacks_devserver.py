@@ -1,0 +1,216 @@
+"""What the program of a DevServer declares."""
+
+import json
+from base64 import b64encode
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from stacks import devserver
+from stacks.devserver import DevServerInputs, HostKeys, message_of_the_day, sshd_files
+from stacks.metadata import owner_hash
+from tests import builders
+from tests.builders import HOST_KEYS, devserver_inputs
+from tests.declared import Declared, Stack, declared
+
+HOME = {"home": {"size": "10Gi"}}
+BROUGHT_BY_USER = HostKeys(public=HOST_KEYS.public, private=None)
+
+
+def declare(inputs: DevServerInputs, keys: HostKeys = HOST_KEYS) -> Stack:
+    return declared(partial(devserver.program, inputs, keys))
+
+
+@pytest.fixture(scope="module")
+def full() -> Stack:
+    """A DevServer that has every child there is."""
+    return declare(devserver_inputs(spec=HOME))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "keys"),
+    [
+        (devserver_inputs(), HOST_KEYS),
+        (devserver_inputs(), BROUGHT_BY_USER),
+        (devserver_inputs(spec=HOME), HOST_KEYS),
+        (devserver_inputs(spec={"home": {"size": "1Gi", "onDelete": "Delete"}}), BROUGHT_BY_USER),
+    ],
+    ids=["plain", "with the user's host keys", "with a home", "with both"],
+)
+def test_the_program_declares_exactly_the_children_it_announces(
+    inputs: DevServerInputs, keys: HostKeys
+) -> None:
+    announced = devserver.children(inputs, keys)
+    objects = declare(inputs, keys).objects.values()
+    for child in announced:
+        assert sum(item.is_child(child) for item in objects) == 1, child
+    assert len(objects) == len(announced)
+
+
+def test_logical_names_are_what_states_in_clusters_hold(full: Stack) -> None:
+    """A renamed resource is deleted and created by the engine: never change these without an alias."""
+    assert {name: item.type for name, item in full.objects.items()} == {
+        "sshd": "kubernetes:core/v1:ConfigMap",
+        "host-keys": "kubernetes:core/v1:Secret",
+        "home": "kubernetes:core/v1:PersistentVolumeClaim",
+        "headless": "kubernetes:core/v1:Service",
+        "ssh": "kubernetes:core/v1:Service",
+        "workload": "kubernetes:apps/v1:StatefulSet",
+    }
+    assert full.provider.name == "kubernetes"
+
+
+def test_the_provider_updates_in_place_and_holds_no_credentials(full: Stack) -> None:
+    assert full.provider.inputs == {
+        "clusterIdentifier": "cluster-uid",
+        "enableServerSideApply": "true",
+        "enableConfigMapMutable": "true",
+        "enableSecretMutable": "true",
+    }
+
+
+@pytest.mark.parametrize("name", ["sshd", "host-keys", "headless", "ssh", "workload"])
+def test_a_child_carries_who_made_it_and_whose_it_is(full: Stack, name: str) -> None:
+    child = full.objects[name]
+    assert child.metadata["labels"] == {
+        "app.kubernetes.io/managed-by": "devserver-reconciler",
+        "devserver.io/uid": "uid-box",
+        "devserver.io/name": "box",
+    }
+    assert child.metadata["ownerReferences"] == [
+        {
+            "apiVersion": "devserver.io/v1",
+            "kind": "DevServer",
+            "name": "box",
+            "uid": "uid-box",
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+    ]
+    assert not child.retain_on_delete
+
+
+def test_a_retained_child_carries_neither_uid_nor_owner_reference(full: Stack) -> None:
+    home = full.objects["home"]
+    assert home.retain_on_delete
+    assert "ownerReferences" not in home.metadata
+    assert home.metadata["labels"] == {
+        "app.kubernetes.io/managed-by": "devserver-reconciler",
+        "devserver.io/owner-hash": owner_hash("ada@example.com"),
+    }
+    assert home.metadata["annotations"]["devserver.io/retained-by"] == "devserver.dev-ada.box"
+    assert "uid-box" not in json.dumps(home.inputs)
+
+
+def test_every_child_is_applied_without_waiting_by_a_fixed_manager_that_takes_its_fields_back(
+    full: Stack,
+) -> None:
+    for item in full.objects.values():
+        assert (
+            item.metadata["annotations"]
+            | {
+                "pulumi.com/skipAwait": "true",
+                "pulumi.com/deletionPropagationPolicy": "background",
+                "pulumi.com/patchFieldManager": "devserver-reconciler",
+                "pulumi.com/patchForce": "true",
+            }
+            == item.metadata["annotations"]
+        )
+
+
+@pytest.mark.parametrize(("on_delete", "retained"), [("Retain", True), ("Delete", False)])
+def test_a_home_stays_if_the_owner_says_so(on_delete: str, retained: bool) -> None:
+    stack = declare(devserver_inputs(spec={"home": {"size": "1Gi", "onDelete": on_delete}}))
+    assert stack.objects["home"].retain_on_delete is retained
+
+
+def test_a_home_asks_for_the_size_that_was_gathered() -> None:
+    home = declare(devserver_inputs(spec=HOME, home_size="20Gi")).objects["home"]
+    assert home.inputs["spec"]["resources"]["requests"] == {"storage": "20Gi"}
+    assert home.inputs["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert "storageClassName" not in home.inputs["spec"]
+
+
+def test_private_host_keys_leave_the_program_as_secrets_only(full: Stack) -> None:
+    assert full.objects["host-keys"].secret_fields == {"data"}
+    data = full.objects["host-keys"].inputs["data"]["value"]
+    assert data["ssh_host_ed25519_key"] == b64encode(b"PRIVATE 1").decode()
+    others = [item.inputs for name, item in full.objects.items() if name != "host-keys"]
+    assert "PRIVATE" not in json.dumps(others)
+    assert "PRIVATE" not in repr(HOST_KEYS)
+
+
+def test_selectors_hold_the_name_only_so_that_a_recreated_devserver_can_adopt(full: Stack) -> None:
+    by_name = {"devserver.io/name": "box"}
+    assert spec(full.objects["workload"])["selector"] == {"matchLabels": by_name}
+    for service in ("headless", "ssh"):
+        assert spec(full.objects[service])["selector"] == by_name
+    pod_labels = spec(full.objects["workload"])["template"]["metadata"]["labels"]
+    assert "devserver.io/uid" not in pod_labels
+    assert by_name.items() <= pod_labels.items()
+
+
+def spec(item: Declared) -> dict[str, Any]:
+    found: dict[str, Any] = item.inputs["spec"]
+    return found
+
+
+@pytest.mark.parametrize(("running", "replicas"), [(True, 1), (False, 0)])
+def test_running_says_how_many_pods_there_are(running: bool, replicas: int) -> None:
+    workload = declare(devserver_inputs(spec={"running": running})).objects["workload"]
+    assert spec(workload)["replicas"] == replicas
+
+
+def test_the_reconciler_decides_when_a_changed_template_restarts_the_pod(full: Stack) -> None:
+    assert spec(full.objects["workload"])["updateStrategy"] == {"type": "OnDelete"}
+    assert spec(full.objects["workload"])["serviceName"] == "box"
+
+
+@pytest.mark.parametrize("type_", ["ClusterIP", "NodePort", "LoadBalancer"])
+def test_the_ssh_service_leads_from_port_22_to_2222(type_: str) -> None:
+    objects = declare(devserver_inputs(ssh_service_type=type_)).objects
+    assert spec(objects["ssh"])["type"] == type_
+    (port,) = spec(objects["ssh"])["ports"]
+    assert (port["port"], port["targetPort"], port["protocol"]) == (22, 2222, "TCP")
+    assert spec(objects["headless"])["clusterIP"] == "None"
+
+
+def test_the_config_map_brings_all_files_that_sshd_and_the_start_script_read() -> None:
+    keys = (builders.ED25519, builders.ECDSA)
+    files = sshd_files(devserver_inputs(authorized_keys=keys))
+    assert files.keys() == {"sshd_config", "startup.sh", "authorized_keys", "motd"}
+    assert files["authorized_keys"].splitlines() == list(keys)
+    assert all(text.endswith("\n") for text in files.values())
+
+
+def test_the_files_have_nothing_substituted_into_them() -> None:
+    """Hostile values reach the shell through files and the environment, never as a part of a script."""
+    plain = sshd_files(devserver_inputs())
+    changed = sshd_files(
+        devserver_inputs(flavor_name="other", spec={"env": [{"name": "A", "value": "$(id)"}]})
+    )
+    for script in ("sshd_config", "startup.sh"):
+        assert plain[script] == changed[script]
+
+
+def test_the_message_of_the_day_says_whose_it_is_how_large_and_until_when() -> None:
+    text = message_of_the_day(devserver_inputs(expires_at="2030-01-01T16:00:00Z"))
+    for part in ("box in dev-ada", "ada@example.com", "cpu-small", "2030-01-01T16:00:00Z", "patch dvs box"):
+        assert part in text
+
+
+def test_the_message_of_the_day_offers_no_extension_where_nothing_expires() -> None:
+    text = message_of_the_day(devserver_inputs())
+    assert "no expiry" in text
+    assert "extend" not in text
+
+
+def test_keys_message_and_expiry_are_no_reason_for_another_template() -> None:
+    inputs = devserver_inputs()
+    changed = replace(
+        inputs, authorized_keys=(builders.ECDSA,), expires_at="2030-01-01T16:00:00Z", time_to_live="8h"
+    )
+    assert declare(inputs).objects["workload"] == declare(changed).objects["workload"]
+    assert declare(inputs).objects["sshd"] != declare(changed).objects["sshd"]

@@ -1,0 +1,98 @@
+"""What the program of a DevServerFlavor declares."""
+
+import re
+from functools import partial
+from typing import Any
+
+import pytest
+
+from stacks import flavor
+from stacks.flavor import DevServerFlavorInputs
+from tests.builders import flavor_inputs
+from tests.declared import Stack, declared
+
+PREWARM = {"images": ["debian:bookworm", "ubuntu:24.04"]}
+
+
+def declare(inputs: DevServerFlavorInputs) -> Stack:
+    return declared(partial(flavor.program, inputs))
+
+
+def test_a_flavor_without_images_to_prewarm_has_no_children() -> None:
+    assert flavor.children(flavor_inputs()) == ()
+    assert declare(flavor_inputs()).objects == {}
+
+
+def test_images_to_prewarm_make_one_daemon_set() -> None:
+    inputs = flavor_inputs(prewarm=PREWARM)
+    (child,) = flavor.children(inputs)
+    (daemon_set,) = declare(inputs).objects.values()
+    assert daemon_set.is_child(child)
+    assert (daemon_set.name, daemon_set.type) == ("prewarm", "kubernetes:apps/v1:DaemonSet")
+    assert child.namespace == "devserver-system"
+    assert daemon_set.metadata["ownerReferences"][0]["kind"] == "DevServerFlavor"
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    daemon_set = declare(flavor_inputs(prewarm=PREWARM, **spec)).objects["prewarm"]
+    found: dict[str, Any] = daemon_set.inputs["spec"]["template"]["spec"]
+    return found
+
+
+def test_each_image_is_pulled_by_an_init_container_of_its_own() -> None:
+    assert [item["image"] for item in pod()["initContainers"]] == [
+        "local/devserver-tools:1",
+        *PREWARM["images"],
+    ]
+
+
+def test_the_images_run_nothing_of_their_own_and_without_rights() -> None:
+    containers = [*pod()["initContainers"][1:], *pod()["containers"]]
+    for container in containers:
+        assert container["command"][0] == "/opt/devserver/bin/busybox"
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["securityContext"]["runAsNonRoot"] is True
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert pod()["automountServiceAccountToken"] is False
+
+
+def test_images_are_pulled_where_the_flavors_pods_may_run() -> None:
+    selector = {"kubernetes.io/arch": "amd64"}
+    toleration = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    made = pod(nodeSelector=selector, tolerations=[toleration])
+    assert made["nodeSelector"] == selector
+    assert made["tolerations"] == [toleration]
+
+
+def name_of(flavor_name: str) -> str:
+    (child,) = flavor.children(flavor_inputs(flavor_name, prewarm=PREWARM))
+    return child.name
+
+
+@pytest.mark.parametrize(
+    ("flavor_name", "name"),
+    [
+        ("gpu", "prewarm-gpu"),
+        ("gpu.a100", "prewarm-gpu.a100"),
+        ("a" * 40, "prewarm-" + "a" * 40),
+        ("a" * 41, "prewarm-" + "a" * 31 + "-c0f8bd4d"),
+        ("b" * 30 + "." + "c" * 30, "prewarm-" + "b" * 30 + "-3545ec27"),
+    ],
+    ids=["short", "dotted", "longest uncut", "cut", "cut at a dot"],
+)
+def test_the_daemon_sets_name_is_that_of_the_flavor_cut_to_fit_a_label(flavor_name: str, name: str) -> None:
+    assert name_of(flavor_name) == name
+    assert len(name) <= 63
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name)
+
+
+def test_cut_names_stay_apart() -> None:
+    assert name_of("a" * 60) != name_of("a" * 61)
+
+
+def test_the_selector_and_the_pods_labels_hold_the_daemon_sets_name() -> None:
+    spec = declare(flavor_inputs("a" * 60, prewarm=PREWARM)).objects["prewarm"].inputs["spec"]
+    selector = spec["selector"]["matchLabels"]
+    assert selector == {"devserver.io/prewarm": name_of("a" * 60)}
+    assert selector.items() <= spec["template"]["metadata"]["labels"].items()
+    assert "devserver.io/name" not in spec["template"]["metadata"]["labels"]

@@ -1,0 +1,239 @@
+"""The pod of a DevServer."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from crds.base import VolumeMount
+from stacks import devserver
+from stacks.pod import CAPABILITIES, merged_volumes, restart_digest
+from tests.builders import HOST_KEYS, devserver_inputs
+from tests.declared import declared
+
+Spec = dict[str, Any]
+
+
+def template(flavor: Spec | None = None, **spec: Any) -> Spec:
+    program = partial(devserver.program, devserver_inputs(flavor=flavor, spec=spec), HOST_KEYS)
+    found: Spec = declared(program).objects["workload"].inputs["spec"]["template"]
+    return found
+
+
+def pod(flavor: Spec | None = None, **spec: Any) -> Spec:
+    found: Spec = template(flavor, **spec)["spec"]
+    return found
+
+
+def main(pod: Spec) -> Spec:
+    (container,) = pod["containers"]
+    found: Spec = container
+    return found
+
+
+def mounts(pod: Spec) -> dict[str, str]:
+    """Claim, Secret, ConfigMap or medium by mount path of the main container."""
+    sources = {}
+    for volume in pod["volumes"]:
+        match volume:
+            case {"persistentVolumeClaim": {"claimName": source}}:
+                sources[volume["name"]] = source
+            case {"secret": {"secretName": source}} | {"configMap": {"name": source}}:
+                sources[volume["name"]] = source
+            case {"emptyDir": empty}:
+                sources[volume["name"]] = empty.get("medium", "empty")
+    return {mount["mountPath"]: sources[mount["name"]] for mount in main(pod)["volumeMounts"]}
+
+
+def test_a_pod_has_no_token_and_no_service_variables() -> None:
+    assert pod()["automountServiceAccountToken"] is False
+    assert pod()["enableServiceLinks"] is False
+
+
+def test_a_container_has_the_listed_capabilities_and_no_others() -> None:
+    security = main(pod())["securityContext"]
+    assert security["capabilities"] == {"drop": ["ALL"], "add": list(CAPABILITIES)}
+    assert "privileged" not in security
+    assert pod()["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+def test_the_capabilities_are_within_the_pod_security_level_baseline() -> None:
+    allowed = {
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+    }
+    allowed |= {"SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
+    assert set(CAPABILITIES) <= allowed
+    (tools,) = pod()["initContainers"]
+    assert set(tools["securityContext"]["capabilities"]["add"]) <= allowed
+
+
+def test_nothing_of_the_node_is_shared() -> None:
+    text = pod()
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & text.keys()
+    assert not any("hostPath" in volume for volume in text["volumes"])
+
+
+def test_the_users_image_runs_the_start_script_by_the_tools_own_shell() -> None:
+    container = main(pod(image="registry.example.com/me/box:1"))
+    assert container["image"] == "registry.example.com/me/box:1"
+    assert container["command"] == ["/opt/devserver/bin/busybox", "sh", "/etc/devserver/startup.sh"]
+
+
+def test_config_reaches_the_pod_by_whole_volumes_so_that_it_changes_while_the_pod_runs() -> None:
+    assert all("subPath" not in mount for mount in main(pod())["volumeMounts"])
+
+
+def test_volumes_are_mounted_where_they_belong() -> None:
+    made = pod(
+        flavor={"volumes": [{"claimName": "datasets", "mountPath": "/datasets"}], "shmSize": "1Gi"},
+        volumes=[{"claimName": "data", "mountPath": "/data"}],
+        home={"size": "10Gi"},
+    )
+    assert mounts(made) == {
+        "/opt/devserver": "empty",
+        "/etc/devserver": "box-sshd",
+        "/etc/devserver-hostkeys": "box-hostkeys",
+        "/dev/shm": "Memory",
+        "/home/dev": "box-home",
+        "/datasets": "datasets",
+        "/data": "data",
+    }
+
+
+def test_the_host_keys_are_readable_by_root_alone() -> None:
+    (secret,) = [volume["secret"] for volume in pod()["volumes"] if "secret" in volume]
+    assert secret["defaultMode"] == 0o400
+
+
+def test_a_read_only_volume_is_read_only_in_claim_and_mount() -> None:
+    made = pod(volumes=[{"claimName": "data", "mountPath": "/data", "readOnly": True}])
+    (volume,) = [item for item in made["volumes"] if "persistentVolumeClaim" in item]
+    (mount,) = [item for item in main(made)["volumeMounts"] if item["name"] == volume["name"]]
+    assert volume["persistentVolumeClaim"]["readOnly"] is True
+    assert mount["readOnly"] is True
+
+
+def mount(path: str, claim: str) -> VolumeMount:
+    return VolumeMount(claim_name=claim, mount_path=path)
+
+
+@pytest.mark.parametrize(
+    ("flavor", "own", "merged"),
+    [
+        ([], [], []),
+        ([("/a", "f")], [], [("/a", "f")]),
+        ([], [("/a", "d")], [("/a", "d")]),
+        ([("/a", "f")], [("/b", "d")], [("/a", "f"), ("/b", "d")]),
+        ([("/a", "f"), ("/b", "f")], [("/a", "d")], [("/a", "d"), ("/b", "f")]),
+        ([("/a", "f")], [("/a/b", "d")], [("/a", "f"), ("/a/b", "d")]),
+    ],
+    ids=["none", "the flavor's", "its own", "both", "its own win at the same path", "nested paths are two"],
+)
+def test_volumes_of_flavor_and_devserver_are_merged(
+    flavor: list[tuple[str, str]], own: list[tuple[str, str]], merged: list[tuple[str, str]]
+) -> None:
+    result = merged_volumes([mount(*item) for item in flavor], [mount(*item) for item in own])
+    assert [(item.mount_path, item.claim_name) for item in result] == merged
+
+
+def test_a_flavor_sizes_and_places_the_pod() -> None:
+    made = pod(
+        flavor={
+            "resources": {"requests": {"cpu": "500m"}, "limits": {"cpu": "2", "nvidia.com/gpu": 1}},
+            "nodeSelector": {"kubernetes.io/arch": "amd64"},
+            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+            "runtimeClassName": "nvidia",
+        }
+    )
+    assert main(made)["resources"] == {
+        "requests": {"cpu": "500m"},
+        "limits": {"cpu": "2", "nvidia.com/gpu": "1"},
+    }
+    assert made["nodeSelector"] == {"kubernetes.io/arch": "amd64"}
+    assert made["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert made["runtimeClassName"] == "nvidia"
+
+
+def test_pull_secrets_are_named() -> None:
+    assert pod(imagePullSecrets=[{"name": "registry"}])["imagePullSecrets"] == [{"name": "registry"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("plain", "plain"),
+        ("", ""),
+        ("$(PATH)", "$$(PATH)"),
+        ("pa$$word", "pa$$$$word"),
+        ("--rm -rf /", "--rm -rf /"),
+    ],
+)
+def test_kubernetes_expands_nothing_in_an_environment_value(value: str, sent: str) -> None:
+    """Kubernetes reads $(NAME) as a reference and $$ as an escaped $."""
+    assert main(pod(env=[{"name": "A", "value": value}]))["env"] == [{"name": "A", "value": sent}]
+
+
+def test_the_template_carries_the_restart_digest() -> None:
+    annotations = template()["metadata"]["annotations"]
+    assert annotations == {"devserver.io/restart-digest": restart_digest(devserver_inputs().spec)}
+
+
+def digest(**spec: Any) -> str:
+    return restart_digest(devserver_inputs(spec=spec).spec)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "debian:trixie"},
+        {"imagePullSecrets": [{"name": "registry"}]},
+        {"env": [{"name": "A", "value": "1"}]},
+        {"volumes": [{"claimName": "data", "mountPath": "/data"}]},
+        {"home": {"size": "1Gi"}},
+        {"flavor": "gpu"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_the_user_chose_and_only_a_restart_applies_changes_the_restart_digest(change: Spec) -> None:
+    assert digest(**change) != digest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"running": False},
+        {"updatePolicy": "Now"},
+        {"lifecycle": {"timeToLive": "8h"}},
+        {"ssh": {"publicKey": devserver_inputs().spec.ssh.public_key + " comment"}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_needs_no_restart_leaves_the_restart_digest_alone(change: Spec) -> None:
+    assert digest(**change) == digest()
+
+
+def test_a_larger_home_leaves_the_restart_digest_alone() -> None:
+    assert digest(home={"size": "2Gi"}) == digest(home={"size": "1Gi"})
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        devserver_inputs(flavor={"resources": {"requests": {"cpu": "1"}}}),
+        devserver_inputs(flavor_name="another-default"),
+        devserver_inputs(tools_image="local/devserver-tools:2"),
+    ],
+    ids=["the flavor changed", "another flavor is the default", "the operator was upgraded"],
+)
+def test_a_change_that_the_user_did_not_make_leaves_the_restart_digest_alone(
+    inputs: devserver.DevServerInputs,
+) -> None:
+    workload = declared(partial(devserver.program, inputs, HOST_KEYS)).objects["workload"]
+    assert workload.inputs["spec"]["template"]["metadata"] == template()["metadata"]

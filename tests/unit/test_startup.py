@@ -1,0 +1,61 @@
+"""The files that the pod mounts: they pass the linter, and agree with the pod's template."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stacks import pod
+
+ROOT = Path(__file__).parents[2]
+STARTUP = (ROOT / "stacks/files/startup.sh").read_text()
+SSHD_CONFIG = (ROOT / "stacks/files/sshd_config").read_text()
+SCRIPTS = (
+    "stacks/files/startup.sh",
+    "images/tools/build.sh",
+    "images/tools/install.sh",
+    "images/tools/sudo.sh",
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_pass_the_linter(script: str) -> None:
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    done = subprocess.run([shellcheck, ROOT / script], capture_output=True, text=True)
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_nothing_is_evaluated(script: str) -> None:
+    code = re.sub(r"(?m)^\s*#.*", "", (ROOT / script).read_text())
+    assert not re.search(r"\beval\b|\bsource\b|`|(?m:^\s*\. )", code)
+
+
+def test_the_paths_are_those_of_the_pod() -> None:
+    assert f"\nTOOLS={pod.TOOLS_PATH}\n" in STARTUP
+    assert f"\nCONFIG={pod.CONFIG_PATH}\n" in STARTUP
+    assert f"\nHOST_KEYS={pod.HOST_KEYS_PATH}\n" in STARTUP
+    assert f"\nHOME_DIR={pod.HOME_PATH}\n" in STARTUP
+    assert f"\nPort {pod.SSHD_PORT}\n" in SSHD_CONFIG
+    assert f"cat {pod.CONFIG_PATH}/authorized_keys\n" in SSHD_CONFIG
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "AllowUsers dev",
+        "AuthenticationMethods publickey",
+        "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no",
+        "AuthorizedKeysFile none",
+        "AllowAgentForwarding yes",
+        "AllowTcpForwarding yes",
+        "PidFile none",
+    ],
+)
+def test_sshd_is_told(line: str) -> None:
+    assert line in SSHD_CONFIG.splitlines()
