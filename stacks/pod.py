@@ -44,6 +44,7 @@ CAPABILITIES = (
     "CHOWN",  # the start script gives the home to dev, package managers set owners
     "DAC_OVERRIDE",  # root reads and writes files of dev, package managers those of others
     "FOWNER",  # package managers set modes and times of files of others
+    "FSETID",  # package managers install setgid programs
     "KILL",  # sshd and doas end processes of dev
     "SETGID",  # sshd becomes dev
     "SETUID",  # sshd becomes dev, doas becomes root

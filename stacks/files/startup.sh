@@ -118,7 +118,7 @@ login_shell() {
     current=$(awk -F: '$1 == "dev" { print $7; exit }' /etc/passwd)
     for shell in "$current" $(find_programs bash) $(find_programs sh); do
         # Being there is not enough: it may be nologin, or lack its libraries.
-        if [ -x "$shell" ] && "$shell" -c : >/dev/null 2>&1 </dev/null; then
+        if [ -x "$shell" ] && timeout 5 "$shell" -c : >/dev/null 2>&1 </dev/null; then
             echo "$shell"
             return
         fi
@@ -131,7 +131,7 @@ find_programs() (
     IFS=:
     for directory in $IMAGE_PATH:$DEFAULT_PATH; do
         case $directory in
-        *[!A-Za-z0-9/._+-]*) ;; # does not fit into a line of passwd
+        "$TOOLS"/* | *[!A-Za-z0-9/._+-]*) ;; # not the image's, or of no use in a line of passwd
         /*) [ ! -x "$directory/$1" ] || echo "$directory/$1" ;;
         esac
     done
@@ -142,11 +142,11 @@ find_programs() (
 create_directories() {
     [ -d /tmp ] || mkdir -m 1777 /tmp
     mkdir -p /run/sshd /var/log "$HOME_DIR"
-    # Where sshd keeps account of logins; it complains when they are missing.
-    [ -e /var/run ] || ln -s /run /var/run
-    touch /var/run/utmp /var/log/wtmp /var/log/lastlog
     chown 0:0 /run/sshd
     chmod 755 /run/sshd
+    # Where sshd keeps account of logins; it only complains when they are missing.
+    [ -e /var/run ] || ln -s /run /var/run || :
+    touch /var/run/utmp /var/log/wtmp /var/log/lastlog || :
     # A volume belongs to root at first. Only its top: what is in it was put there by dev, and may be much.
     { chown "$ID:$ID" "$HOME_DIR" && chmod go-w "$HOME_DIR"; } ||
         say "cannot give $HOME_DIR to dev: the volume must allow it, or belong to user $ID"
@@ -217,8 +217,9 @@ write_environment() {
     fi
 }
 
-# Prints NAME=VALUE, one a line. In the file each ends with a NUL and may hold newlines; exchanged, each is a line. sshd's
-# settings have no way to say a newline (here \001), so such a variable is left out. sshd refuses settings of 256 KiB.
+# Prints NAME=VALUE, one a line. In the file each ends with a NUL and may hold newlines; exchanged, each is a line.
+# sshd's settings have no way to say a newline (here \001), so such a variable is left out; and they must stay below
+# 256 KiB in all, or no login works.
 session_variables() {
     tr '\n\000' '\001\n' <"$RUN/environ" | awk '
         function leave_out(reason) {

@@ -50,7 +50,7 @@ def test_doas_is_there_and_finds_the_programs_of_the_image_in_a_login_shell_too(
         tool.parent.mkdir(parents=True)
         tool.write_text("#!/opt/devserver/bin/sh\nid -u\n")
         tool.chmod(0o755)
-        container.start({"PATH": "/odd/bin:/bin"})
+        container.start({"PATH": "/odd/bin:/opt/devserver/bin:/bin"})
         assert container.ssh("tool; doas tool") == "1000\n0"
         assert container.ssh("$SHELL -l -c 'tool; doas tool'") == "1000\n0"
 

@@ -44,13 +44,13 @@ def host_snapshot(cluster: str) -> Snapshot:
     }
 
 
-def differences(before: Snapshot, after: Snapshot) -> list[str]:
+def differences(before: Snapshot, after: Snapshot) -> str:
     """One line for each thing that came (+) or went (-)."""
     lines = []
     for section, old in before.items():
         lines += [f"- {section}: {line}" for line in old if line not in after[section]]
         lines += [f"+ {section}: {line}" for line in after[section] if line not in old]
-    return lines
+    return "\n".join(lines)
 
 
 def processes_of(cluster: str) -> list[psutil.Process]:

@@ -41,7 +41,7 @@ def test_down_removes_what_a_killed_up_left(before: Snapshot, seconds: float) ->
     kill_after(seconds, "up")
     processes = processes_of(SETTINGS.name)
     localcluster.down(SETTINGS)
-    assert differences(before, host_snapshot(SETTINGS.name)) == []
+    assert differences(before, host_snapshot(SETTINGS.name)) == ""
     assert still_there(processes) == []
 
 
@@ -52,7 +52,7 @@ def test_up_completes_what_killed_ups_began_and_down_what_killed_downs_did(befor
     for seconds in (0.4, 0.5):
         kill_after(seconds, "down")
     localcluster.down(SETTINGS)
-    assert differences(before, host_snapshot(SETTINGS.name)) == []
+    assert differences(before, host_snapshot(SETTINGS.name)) == ""
 
 
 def test_ctrl_c_ends_up_with_a_word_on_how_to_go_on(before: Snapshot) -> None:

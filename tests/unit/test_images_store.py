@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
-import multiprocessing
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,15 +74,14 @@ def test_what_a_killed_build_left_and_the_tar_of_an_older_recipe_are_removed(cac
 def test_a_build_waits_for_another_and_takes_its_result(cache: Path) -> None:
     image = image_of()
     cache.mkdir()
-    with (cache / "thing-1.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        waiting = multiprocessing.get_context("fork").Process(target=store.build, args=(image,))
-        waiting.start()
-        time.sleep(0.2)
-        assert waiting.is_alive()
-        store.tar_path(image).touch()
-    waiting.join(5)
-    assert waiting.exitcode == 0
+    with ThreadPoolExecutor() as pool:
+        with (cache / "thing-1.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            waiting = pool.submit(store.build, image)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.2)
+            store.tar_path(image).touch()
+        assert waiting.result(5) == store.tar_path(image)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
