@@ -1,15 +1,14 @@
-"""What all three kinds are built from: the model base, rules that hold in Python and in CEL, shared field types."""
+"""What all three kinds are built from: the model bases and shared field types."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+
+from crds.rules import Rule, UniqueBy
 
 GROUP = "devserver.io"
 VERSION = "v1"
@@ -17,58 +16,6 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 DNS_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 DNS_SUBDOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule, written once and enforced twice: by the API server as CEL and by these models in Python.
-
-    `holds` gets the Python value (a model, dict, list or string) and says whether the rule is kept. A rule
-    whose CEL looks at `oldSelf` is about a change; Python sees one state only, so such a rule has no `holds`.
-    """
-
-    cel: str
-    message: str
-    holds: Callable[[Any], bool] | None = None
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        json_schema = handler(schema)
-        rules = json_schema.setdefault("x-kubernetes-validations", [])
-        rules.append({"rule": self.cel, "message": self.message})
-        return json_schema
-
-    def check(self, value: Any) -> Any:
-        """The value. Raises ValueError with the rule's message if the rule is not kept."""
-        if self.holds is not None and not self.holds(value):
-            raise ValueError(self.message)
-        return value
-
-
-@dataclass(frozen=True)
-class UniqueBy:
-    """A list whose items are told apart by one of their fields (its Python name): no two have the same value."""
-
-    field: str
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        keys = [to_camel(self.field)]
-        return handler(schema) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
-
-    def _check(self, items: list[Any]) -> list[Any]:
-        values = [getattr(item, self.field) for item in items]
-        if len(set(values)) < len(values):
-            raise ValueError(f"Duplicate value of {to_camel(self.field)}")
-        return items
 
 
 class Model(BaseModel):
@@ -172,33 +119,35 @@ ImageName = Annotated[
     ),
 ]
 
-# Paths that the operator's own mounts, the kernel's file systems and the root of the image need.
-RESERVED_PATHS = (
-    "/",
-    "/dev",
-    "/dev/shm",
-    "/etc",
-    "/etc/devserver",
-    "/etc/devserver-hostkeys",
-    "/opt",
-    "/opt/devserver",
-    "/proc",
-    "/run",
-    "/sys",
-)
-_reserved = ", ".join(f"'{path}'" for path in RESERVED_PATHS)
+# Where nothing can be mounted without harm to the image or to the operator's own mounts, and where nothing can be
+# mounted below either: kernel file systems and volumes of the operator's own.
+RESERVED_PATHS = ("/etc", "/opt", "/run")
+RESERVED_TREES = ("/dev", "/etc/devserver", "/etc/devserver-hostkeys", "/opt/devserver", "/proc", "/sys")
 
 
 def _free_path(path: str) -> bool:
-    return path not in RESERVED_PATHS and not {".", ".."} & set(path.split("/"))
+    return (
+        path not in RESERVED_PATHS + RESERVED_TREES
+        and not path.startswith(tuple(f"{tree}/" for tree in RESERVED_TREES))
+        and not {".", ".."} & set(path.split("/"))
+    )
+
+
+def _cel_list(texts: tuple[str, ...]) -> str:
+    return "[" + ", ".join(f"'{text}'" for text in texts) + "]"
 
 
 MountPath = Annotated[
     str,
     Field(pattern=pattern("(/[A-Za-z0-9_@+.-]+)+"), max_length=256),
     Rule(
-        f"!(self in [{_reserved}]) && !self.split('/').exists(part, part == '.' || part == '..')",
-        "must be an absolute path without '.' or '..' that is not one of " + ", ".join(RESERVED_PATHS[1:]),
+        f"!(self in {_cel_list(RESERVED_PATHS)}) && "
+        f"!{_cel_list(RESERVED_TREES)}.exists(tree, self == tree || self.startsWith(tree + '/')) && "
+        "!self.split('/').exists(part, part == '.' || part == '..')",
+        "must be an absolute path without '.' or '..', other than "
+        + ", ".join(RESERVED_PATHS)
+        + " and not in "
+        + ", ".join(RESERVED_TREES),
         _free_path,
     ),
 ]

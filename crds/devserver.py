@@ -12,14 +12,13 @@ from crds.base import (
     DnsSubdomain,
     ImageName,
     Model,
-    Rule,
     StatusModel,
     StorageSize,
-    UniqueBy,
     Volumes,
     parse_quantity,
     pattern,
 )
+from crds.rules import Rule, UniqueBy
 
 # Children are named NAME-SUFFIX. A DevServer must not have a name that is a child's name of another one.
 CHILD_SUFFIXES = ("ssh", "hostkeys", "sshd", "home")

@@ -15,10 +15,10 @@ from crds.base import (
     NodeSelector,
     Quantity,
     ResourceList,
-    Rule,
     Volumes,
     parse_quantity,
 )
+from crds.rules import Rule
 
 
 def _requests_within_limits(resources: "Resources") -> bool:

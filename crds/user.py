@@ -12,9 +12,9 @@ from crds.base import (
     DnsSubdomain,
     Model,
     ResourceList,
-    Rule,
     pattern,
 )
+from crds.rules import Rule
 
 NAMESPACE_PREFIX = "dev-"
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from crds import __main__ as command
 from crds import base, devserver, user
-from crds.base import Rule
+from crds.rules import Rule
 from crds.schema import definitions
 from tests.case_files import cases
 
