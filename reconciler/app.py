@@ -22,8 +22,9 @@ from reconciler.cluster import (
     Resource,
     connect,
 )
-from reconciler.engine import Engine, open_engine
+from reconciler.engine import Engine
 from reconciler.engine_keys import load_or_make_keys
+from reconciler.engine_setup import open_engine
 from reconciler.events import Recorder
 from reconciler.kinds import KINDS
 from reconciler.queue import Key, WorkQueue
@@ -134,9 +135,7 @@ def _spec_of(obj: Object | None) -> object:
 
 async def run(settings: Settings) -> None:
     """Run the reconciler until SIGTERM or SIGINT. Raises ClusterError or EngineError if it cannot start."""
-    with open_engine(
-        settings.pulumi_home, settings.run_dir, settings.run_deadline_s, settings.concurrent_runs
-    ) as engine:
+    with open_engine(settings) as engine:
         async with connect() as cluster:
             stop = asyncio.Event()
             loop = asyncio.get_running_loop()

@@ -4,11 +4,11 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import quote
 
 import aiohttp
@@ -82,11 +82,14 @@ class ClusterError(Exception):
         self.message = message
 
 
+EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+
+
 @dataclass(frozen=True)
 class WatchEvent:
     """One line of a watch. A BOOKMARK's object holds a resourceVersion only."""
 
-    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    type: EventType
     object: Object
 
 
@@ -148,13 +151,13 @@ class Cluster:
         response = await self._send("GET", path, query=query, timeout_s=timeout_s + silence_s)
         try:
             while line := await asyncio.wait_for(response.content.readline(), silence_s):
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    status = event["object"]
-                    raise ClusterError(
-                        status.get("code", 0), status.get("reason", ""), status.get("message", "")
-                    )
-                yield WatchEvent(event["type"], event["object"])
+                event = _parsed(line, f"watch of {resource.plural}")
+                type_: Any = event.get("type")
+                obj = event.get("object", {})
+                if type_ not in get_args(EventType):
+                    # ERROR, whose object says why.
+                    raise ClusterError(obj.get("code", 0), obj.get("reason", ""), obj.get("message", ""))
+                yield WatchEvent(type_, obj)
         except aiohttp.ClientError as error:
             raise ClusterError(0, "Unreachable", f"watch of {resource.plural} broke: {error}") from error
         finally:
@@ -207,10 +210,10 @@ class Cluster:
     ) -> Object:
         response = await self._send(method, path, query, body, content_type)
         try:
-            parsed: Object = json.loads(await response.read())
+            text = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ClusterError(0, "Unreachable", f"{method} {path}: {error or 'timed out'}") from error
-        return parsed
+        return _parsed(text, f"{method} {path}")
 
     async def _send(
         self,
@@ -242,8 +245,22 @@ class Cluster:
         return response
 
     def _note_time(self, date_header: str | None) -> None:
-        if date_header:
+        if not date_header:
+            return
+        # A proxy may have written a date of its own kind.
+        with suppress(ValueError, TypeError):
             self.clock_offset_s = (parsedate_to_datetime(date_header) - datetime.now(UTC)).total_seconds()
+
+
+def _parsed(text: bytes, what: str) -> Object:
+    """The answer as an object. Raises ClusterError if it is none: a proxy may speak in the API server's place."""
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise ClusterError(0, "BadAnswer", f"{what} was answered by what is no object: {text[:200]!r}")
+    return parsed
 
 
 def _refusal(status: int, reason: str | None, body: str | bytes | None) -> ClusterError:
@@ -265,7 +282,9 @@ async def connect() -> AsyncIterator[Cluster]:
         if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
             config.load_incluster_config(client_configuration=configuration)
         else:
-            await config.load_kube_config(client_configuration=configuration)
+            # The library itself would look at the variable when it is imported only.
+            file = os.environ.get("KUBECONFIG")
+            await config.load_kube_config(config_file=file, client_configuration=configuration)
     except config.ConfigException as error:
         raise ClusterError(0, "NoCluster", f"no usable kubeconfig (set KUBECONFIG): {error}") from error
     configuration.connection_pool_maxsize = 64

@@ -5,21 +5,18 @@ files cannot go stale and a killed run leaves nothing that matters.
 """
 
 import asyncio
-import fcntl
 import json
-import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from pulumi.automation import (
     LocalWorkspace,
     ProjectBackend,
@@ -30,12 +27,13 @@ from pulumi.automation import (
 )
 from pulumi.automation.errors import CommandError
 from pulumi.automation.events import EngineEvent
-from semver import VersionInfo
 
 from reconciler import reasons
 from reconciler.checkpoint import PROJECT, Checkpoint
 from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled
-from reconciler.pulumi_cli import PulumiProcess, RunKilled, kill_tree
+from reconciler.processes import BACKEND_VARIABLE
+from reconciler.pulumi_cli import PulumiProcess
+from reconciler.runs import RunKilled, RunLost
 
 Program = Callable[[], None]
 _Operation = Callable[[Stack, Callable[[EngineEvent], None]], object]
@@ -79,15 +77,14 @@ class Outcome:
 class Engine:
     """Runs at most `concurrent_runs` programs at a time.
 
-    cli: the Pulumi CLI; version: its version.
-    pulumi_home: PULUMI_HOME with the provider plugin; only its plugins are used.
+    commands: makes what runs the commands of one run.
+    run_dir: its directory `runs` holds the private directories of the runs.
+    environment: all that the environment of every run has in common.
     """
 
-    cli: Path
-    version: VersionInfo
-    pulumi_home: Path
+    commands: Callable[[], PulumiProcess]
     run_dir: Path
-    deadline_s: float
+    environment: Mapping[str, str]
     concurrent_runs: int
     _running: set[PulumiProcess] = field(default_factory=set)
     _stopping: bool = False
@@ -129,9 +126,7 @@ class Engine:
         """A new encryption salt for the passphrase, made by Pulumi itself."""
 
         def init() -> str:
-            with self._workspace(
-                PulumiProcess(self.cli, self.version, self.deadline_s), Keys(passphrase, "")
-            ) as ws:
+            with self._workspace(self.commands(), Keys(passphrase, "")) as ws:
                 ws.create_stack("keys")
                 salt = ws.stack_settings("keys").encryption_salt
             if not salt:
@@ -154,7 +149,7 @@ class Engine:
 
     def _run(self, stack: str, state: Checkpoint, keys: Keys, operation: _Operation) -> Outcome:
         started = time.monotonic()
-        process = PulumiProcess(self.cli, self.version, self.deadline_s)
+        process = self.commands()
         report = _Report()
         self._running.add(process)
         if self._stopping:
@@ -165,10 +160,8 @@ class Engine:
                 error: ReconcileError | None = None
                 try:
                     operation(Stack.select(stack, workspace), report.note)
-                except RunKilled as killed:
-                    message = f"The Pulumi run was {killed}; trying again."
-                    error = EngineTimeout(reasons.RUN_TIMEOUT, message)
-                    return Outcome(None, report.changes, time.monotonic() - started, error)
+                except RunLost as lost:
+                    return Outcome(None, report.changes, time.monotonic() - started, _error_of(lost))
                 except CommandError as failed:
                     error = report.error(str(failed))
                 return Outcome(state_file.read_bytes(), report.changes, time.monotonic() - started, error)
@@ -182,36 +175,15 @@ class Engine:
             yield LocalWorkspace(
                 work_dir=directory,
                 pulumi_command=process,
-                env_vars=self._environment(Path(directory), keys),
+                env_vars={
+                    **self.environment,
+                    BACKEND_VARIABLE: f"file://{directory}",
+                    "PULUMI_CONFIG_PASSPHRASE": keys.passphrase,
+                },
                 project_settings=ProjectSettings(
                     name=PROJECT, runtime="python", backend=ProjectBackend(url=f"file://{directory}")
                 ),
             )
-
-    def _environment(self, directory: Path, keys: Keys) -> dict[str, str]:
-        """The whole environment of the CLI: what it needs and nothing that happens to be set here."""
-        passed_on = (
-            "PATH",
-            "HOME",
-            "KUBECONFIG",
-            "KUBERNETES_SERVICE_HOST",
-            "KUBERNETES_SERVICE_PORT",
-            "NO_PROXY",
-        )
-        return {
-            **{name: os.environ[name] for name in passed_on if name in os.environ},
-            "PULUMI_HOME": str(self.run_dir / "home"),
-            "PULUMI_BACKEND_URL": f"file://{directory}",
-            "PULUMI_CONFIG_PASSPHRASE": keys.passphrase,
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_AUTOMATION_API": "true",
-            "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PULUMI_IGNORE_AMBIENT_PLUGINS": "1",
-            # The CLI writes a log for every command and has no switch to turn that off.
-            "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "1",
-            "PULUMI_LOG_ROTATION_MAX_AGE_DAYS": "1",
-        }
 
 
 def _write_state(workspace: LocalWorkspace, stack: str, state: Checkpoint, keys: Keys) -> Path:
@@ -254,63 +226,13 @@ class _Report:
         return EngineFailed(reasons.RUN_FAILED, message)
 
 
+def _error_of(lost: RunLost) -> ReconcileError:
+    if isinstance(lost, RunKilled):
+        return EngineTimeout(reasons.RUN_TIMEOUT, f"The Pulumi run was {lost}; trying again.")
+    return EngineFailed(reasons.RUN_FAILED, f"The Pulumi engine {_plain(str(lost))}; trying again.")
+
+
 def _plain(text: str) -> str:
     """The text in one line, without Pulumi's colour directives and without control characters."""
     text = re.sub(r"<\{%[^%]*%\}>", "", text)
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
-@contextmanager
-def open_engine(
-    pulumi_home: Path, run_dir: Path, deadline_s: float, concurrent_runs: int
-) -> Iterator[Engine]:
-    """An engine over the CLI on PATH, with a run directory of its own, cleaned of an earlier process's rests.
-
-    Raises EngineError if there is no CLI of the SDK's version or another process uses the run directory.
-    """
-    cli, version = _find_cli()
-    plugins = pulumi_home.expanduser() / "plugins"
-    if not plugins.is_dir():
-        raise EngineError(f"{plugins} does not exist: DEVSERVER_PULUMI_HOME must hold the provider plugin")
-    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(run_dir / "lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EngineError(f"another reconciler uses {run_dir}: set DEVSERVER_RUN_DIR") from None
-        _remove_rests(run_dir)
-        (run_dir / "runs").mkdir()
-        (run_dir / "home").mkdir()
-        (run_dir / "home" / "plugins").symlink_to(plugins)
-        engine = Engine(cli, version, pulumi_home, run_dir, deadline_s, concurrent_runs)
-        try:
-            yield engine
-        finally:
-            engine.stop()
-
-
-def _find_cli() -> tuple[Path, VersionInfo]:
-    found = shutil.which("pulumi")
-    if found is None:
-        raise EngineError("there is no pulumi on PATH: run `make tools` or install the Pulumi CLI")
-    version = PulumiCommand(skip_version_check=True).version
-    from pulumi._version import version as sdk_version
-
-    if version is None or str(version) != str(sdk_version):
-        raise EngineError(
-            f"{found} has version {version}, the Python SDK {sdk_version}: they must be the same"
-        )
-    return Path(found), version
-
-
-def _remove_rests(run_dir: Path) -> None:
-    """Kill what an earlier process with this run directory left behind (provider plugins outlive a killed CLI)."""
-    mark = f"file://{run_dir / 'runs'}/"
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("PULUMI_BACKEND_URL", "").startswith(mark):
-                kill_tree(process.pid)
-        except psutil.Error:
-            continue
-    for name in ("runs", "home"):
-        shutil.rmtree(run_dir / name, ignore_errors=True)

@@ -37,6 +37,33 @@ class Settings(BaseSettings):
     run_deadline_s: Annotated[
         float, Field(gt=0, description="After this many seconds a Pulumi run is killed.")
     ] = 120.0
+    engine_mode: Annotated[
+        Literal["auto", "worker", "cli"],
+        Field(description="worker: warm processes. cli: a process per run. auto: worker where installed."),
+    ] = "auto"
+    worker_max_runs: Annotated[
+        int, Field(ge=1, description="Runs after which an engine worker is replaced.")
+    ] = 100
+    worker_max_rss_mb: Annotated[
+        float, Field(gt=0, description="Memory above which an engine worker is replaced. MiB.")
+    ] = 400.0
+    worker_idle_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Without a run for this long, workers but one and the shared provider stop. Seconds.",
+        ),
+    ] = 60.0
+    provider_mode: Annotated[
+        Literal["shared", "private"],
+        Field(description="shared: one provider process for all runs. private: one for each run."),
+    ] = "shared"
+    provider_max_runs: Annotated[
+        int, Field(ge=1, description="Runs after which the shared provider is replaced.")
+    ] = 1000
+    provider_max_age_s: Annotated[
+        float, Field(gt=0, description="Age at which the shared provider is replaced. Seconds.")
+    ] = 1800.0
     retry_base_s: Annotated[
         float, Field(gt=0, description="Delay after the first failure; it doubles. Seconds.")
     ] = 1.0

@@ -35,13 +35,15 @@ def authorized_key(line: str, field: str) -> str:
     """
     try:
         key_type, blob, *_ = line.split(" ")
-        load_ssh_public_key(f"{key_type} {blob}".encode())
+        # Written anew: the libraries overlook what sshd takes offence at, wrong padding for one.
+        key = f"{key_type} {base64.b64encode(base64.b64decode(blob, validate=True)).decode()}"
+        load_ssh_public_key(key.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Stalled(
             reasons.INVALID_PUBLIC_KEY,
             f"{field} is no usable public key ({error}); take the line of a .pub file made by ssh-keygen.",
         ) from error
-    return f"{key_type} {blob}"
+    return key
 
 
 def generate_host_keys() -> HostKeys:
@@ -77,7 +79,8 @@ def secret_files(secret: Object) -> dict[str, str]:
 def _public_lines(files: Mapping[str, str]) -> tuple[str, ...]:
     try:
         lines = tuple(_public_line(files[file]) for file in HOST_KEY_FILES if file in files)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    # The library answers an encrypted key with a TypeError: it was given no password.
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise Stalled(
             reasons.INVALID_HOST_KEYS,
             f"The host-key Secret has a key that cannot be read ({error}); keys are unencrypted OpenSSH files.",

@@ -65,7 +65,7 @@ def _sources(missing: Sequence[Tool]) -> dict[Tool, list[Source]]:
     if not others:
         return sources
     reachable = official.reachable_hosts(others)
-    if absent := sorted({official.host(tool) for tool in others} - reachable):
+    if absent := sorted(official.hosts(others) - reachable):
         say(f"{', '.join(absent)} cannot be reached from here: building from the pinned Go modules instead")
     for tool in others:
         sources[tool] = [DOWNLOAD, BUILD] if official.host(tool) in reachable else [BUILD]
@@ -77,7 +77,8 @@ def _sources(missing: Sequence[Tool]) -> dict[Tool, list[Source]]:
 def _on_path(tool: Tool) -> Path | None:
     """The program of `tool` on PATH, links resolved, if it is of the pinned version and complete."""
     name = shutil.which(tool.name)
-    if name is None:
+    # A program of our own changes without its version.
+    if name is None or tool.official is None:
         return None
     found = Path(name).resolve()
     # Our own links may be on PATH, and may lead to an older build of the same version.

@@ -26,9 +26,14 @@ TRANSFER_SILENCE_S = 30.0
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def host(tool: Tool) -> str:
-    """The name of the host that offers `tool`."""
-    return urlsplit(tool.official.url).netloc
+def host(tool: Tool) -> str | None:
+    """The name of the host that offers `tool`; None if nobody publishes it."""
+    return urlsplit(tool.official.url).netloc if tool.official else None
+
+
+def hosts(tools: Iterable[Tool]) -> set[str]:
+    """The names of all hosts that offer one of `tools`."""
+    return {name for tool in tools if (name := host(tool))}
 
 
 def reachable_hosts(tools: Iterable[Tool]) -> set[str]:
@@ -45,9 +50,7 @@ def reachable_hosts(tools: Iterable[Tool]) -> set[str]:
         answered.add(name)
 
     # Daemon threads: looking up a name can take much longer than any timeout that a caller can set.
-    probes = [
-        threading.Thread(target=probe, args=(name,), daemon=True) for name in {host(tool) for tool in tools}
-    ]
+    probes = [threading.Thread(target=probe, args=(name,), daemon=True) for name in hosts(tools)]
     for thread in probes:
         thread.start()
     for thread in probes:

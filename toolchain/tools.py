@@ -72,7 +72,8 @@ class Tool:
     version_args: tuple[str, ...]
     version_word: str
     """The word that the program prints, given `version_args`, if and only if it is the pinned version."""
-    official: Download | PulumiInstaller | PulumiPluginInstaller
+    official: Download | PulumiInstaller | PulumiPluginInstaller | None = None
+    """Where its publisher offers it; None for a program of our own, which is always built."""
     plugin_kind: str = ""
     """For a Pulumi resource plugin, its kind: it is installed into a PULUMI_HOME of its own."""
     needs: tuple[str, ...] = ()
@@ -98,6 +99,7 @@ class Tool:
 
 PULUMI = required_version("pulumi", "github.com/pulumi/pulumi/pkg/v3")
 LANGUAGE_PYTHON = required_version("language-python", "github.com/pulumi/pulumi/sdk/v3")
+ENGINE_WORKER = required_version("engine-worker", "github.com/pulumi/pulumi/pkg/v3")
 KUBERNETES = required_version("kubernetes", "k8s.io/kubernetes")
 COREDNS = required_version("coredns", "github.com/coredns/coredns")
 PROVIDER = "4.27.0"
@@ -159,6 +161,21 @@ TOOLS = (
         official=PulumiPluginInstaller(),
         plugin_kind="kubernetes",
         needs=("pulumi",),
+    ),
+    Tool(
+        "pulumi-engine-worker",
+        ENGINE_WORKER,
+        programs=(
+            GoProgram(
+                "pulumi-engine-worker",
+                module="engine-worker",
+                package="./worker",
+                stamp=f"{_PULUMI_VERSION}={ENGINE_WORKER}",
+            ),
+            GoProgram("pulumi-provider-proxy", module="engine-worker", package="./provider-proxy"),
+        ),
+        version_args=("version",),
+        version_word=ENGINE_WORKER,
     ),
     _kubernetes("kube-apiserver", "--version"),
     _kubernetes("kube-controller-manager", "--version"),

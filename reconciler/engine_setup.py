@@ -1,0 +1,163 @@
+"""Puts the engine together from what is installed and what the settings ask for, and takes it apart again."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import structlog
+from pulumi.automation import PulumiCommand
+from semver import VersionInfo
+
+from reconciler.engine import Engine, EngineError
+from reconciler.processes import BACKEND_VARIABLE, kill_of_backend
+from reconciler.providers import PrivateProviders, Providers
+from reconciler.pulumi_cli import PulumiProcess, PulumiWorker
+from reconciler.settings import Settings
+from reconciler.shared_provider import ProviderLimits, ProviderProcess, SharedProvider
+from reconciler.worker import Worker
+from reconciler.worker_pool import WorkerLimits, WorkerPool
+from stacks.metadata import PROVIDER_VERSION
+
+_log = structlog.get_logger()
+_WORKER = "pulumi-engine-worker"
+_PROXY = "pulumi-provider-proxy"
+# The provider's limits are meant for one run, not for all of them together.
+_SHARED_CLIENT = {"PULUMI_K8S_CLIENT_QPS": "400", "PULUMI_K8S_CLIENT_BURST": "800"}
+_VERSION_TIMEOUT_S = 30.0
+_PASSED_ON = ("PATH", "HOME", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "NO_PROXY")
+
+
+@contextmanager
+def open_engine(settings: Settings) -> Iterator[Engine]:
+    """An engine over what is on PATH, with a run directory of its own, cleaned of an earlier process's rests.
+
+    Raises EngineError if there is no CLI of the SDK's version, another process uses the run directory, or a
+    setting asks for what is not installed.
+    """
+    cli, version = _find_cli()
+    plugins = settings.pulumi_home.expanduser() / "plugins"
+    if not plugins.is_dir():
+        raise EngineError(f"{plugins} does not exist: DEVSERVER_PULUMI_HOME must hold the provider plugin")
+    with ExitStack() as stack:
+        stack.enter_context(_own_run_dir(settings.run_dir))
+        (settings.run_dir / "home" / "plugins").symlink_to(plugins)
+        environment = _environment(settings.run_dir)
+        commands = _commands(settings, cli, version, environment, stack)
+        engine = Engine(commands, settings.run_dir, environment, settings.concurrent_runs)
+        stack.callback(engine.stop)
+        yield engine
+
+
+def _find_cli() -> tuple[Path, VersionInfo]:
+    found = shutil.which("pulumi")
+    if found is None:
+        raise EngineError("there is no pulumi on PATH: run `make tools` or install the Pulumi CLI")
+    version = PulumiCommand(skip_version_check=True).version
+    from pulumi._version import version as sdk_version
+
+    if version is None or str(version) != str(sdk_version):
+        raise EngineError(
+            f"{found} has version {version}, the Python SDK {sdk_version}: they must be the same"
+        )
+    return Path(found), version
+
+
+@contextmanager
+def _own_run_dir(run_dir: Path) -> Iterator[None]:
+    """Lock the run directory until the block ends, and empty it."""
+    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open(run_dir / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EngineError(f"another reconciler uses {run_dir}: set DEVSERVER_RUN_DIR") from None
+        # What an earlier process left behind: provider plugins outlive a killed CLI.
+        kill_of_backend(_backends(run_dir))
+        for name in ("runs", "home"):
+            shutil.rmtree(run_dir / name, ignore_errors=True)
+            (run_dir / name).mkdir()
+        yield
+
+
+def _backends(run_dir: Path) -> str:
+    """What the URLs of all runs' backends begin with."""
+    return f"file://{run_dir / 'runs'}/"
+
+
+def _environment(run_dir: Path) -> dict[str, str]:
+    """The environment of every process that the engine starts: what it needs and nothing that happens to be set."""
+    return {
+        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        BACKEND_VARIABLE: _backends(run_dir),
+        "PULUMI_HOME": str(run_dir / "home"),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_AUTOMATION_API": "true",
+        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_IGNORE_AMBIENT_PLUGINS": "1",
+        # The CLI writes a log for every command and has no switch to turn that off.
+        "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "1",
+        "PULUMI_LOG_ROTATION_MAX_AGE_DAYS": "1",
+    }
+
+
+def _commands(
+    settings: Settings, cli: Path, version: VersionInfo, environment: dict[str, str], stack: ExitStack
+) -> Callable[[], PulumiProcess]:
+    """What runs a run's commands; what it starts to do so ends when `stack` is closed."""
+    providers = _providers(settings, environment, stack)
+    worker = _find_worker(version) if settings.engine_mode != "cli" else None
+    if worker is None:
+        if settings.engine_mode == "worker":
+            raise EngineError(
+                f"DEVSERVER_ENGINE_MODE is worker, but there is no {_WORKER} {version} on PATH: run `make tools`"
+            )
+        _log.info("each run starts the Pulumi CLI", engine_mode=settings.engine_mode)
+        return partial(PulumiProcess, cli, version, settings.run_deadline_s, providers)
+    limits = WorkerLimits(settings.worker_max_runs, settings.worker_max_rss_mb, settings.worker_idle_s)
+    pool = WorkerPool(partial(Worker, worker, environment), limits)
+    stack.callback(pool.stop)
+    return partial(PulumiWorker, cli, version, settings.run_deadline_s, providers, pool)
+
+
+def _providers(settings: Settings, environment: dict[str, str], stack: ExitStack) -> Providers:
+    if settings.provider_mode == "private":
+        return PrivateProviders()
+    proxy = shutil.which(_PROXY)
+    if proxy is None:
+        _log.info("each run starts a provider, as there is no proxy on PATH", proxy=_PROXY)
+        return PrivateProviders()
+    plugin = f"plugins/resource-kubernetes-v{PROVIDER_VERSION}/pulumi-resource-kubernetes"
+    start = partial(
+        ProviderProcess,
+        Path(proxy),
+        settings.run_dir / "home" / plugin,
+        {**environment, **_SHARED_CLIENT},
+        settings.run_dir / "provider.log",
+    )
+    limits = ProviderLimits(settings.provider_max_runs, settings.provider_max_age_s, settings.worker_idle_s)
+    shared = SharedProvider(start, limits)
+    stack.callback(shared.stop)
+    return shared
+
+
+def _find_worker(version: VersionInfo) -> Path | None:
+    """The warm engine worker, if the one on PATH is of the CLI's version."""
+    found = shutil.which(_WORKER)
+    if found is None:
+        return None
+    try:
+        said = subprocess.run(
+            [found, "version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        said = str(error)
+    if said.removeprefix("v") != str(version):
+        _log.warning("the engine worker on PATH is not of the CLI's version", worker=said, cli=str(version))
+        return None
+    return Path(found)

@@ -1,0 +1,31 @@
+"""Ending processes that we started, and what they started in turn, for certain."""
+
+import psutil
+
+# Every process of a run carries the address of the run's private backend in its environment, and those that
+# serve more than one run carry that of the directory above: so they are found even when their parent is dead.
+BACKEND_VARIABLE = "PULUMI_BACKEND_URL"
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all its descendants. (Provider plugins leave the process group, so that is not enough.)"""
+    try:
+        root = psutil.Process(pid)
+        family = [*root.children(recursive=True), root]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def kill_of_backend(url: str) -> None:
+    """Kill every process whose backend's URL begins with `url`, with its descendants."""
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(BACKEND_VARIABLE, "").startswith(url):
+                kill_tree(process.pid)
+        except psutil.Error:
+            continue

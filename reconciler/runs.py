@@ -1,0 +1,24 @@
+"""How the run of a Pulumi command ends."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command said, and its exit code."""
+
+    stdout: str
+    stderr: str
+    code: int
+
+
+class RunLost(Exception):
+    """The command has no result: the checkpoint that it left behind may lag behind what it did."""
+
+
+class RunKilled(RunLost):
+    """The command was killed: it passed its deadline or the reconciler stops."""
+
+
+class EngineDied(RunLost):
+    """The process that ran the command ended in the middle of it, by a crash or by someone else's hand."""

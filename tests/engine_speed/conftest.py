@@ -1,0 +1,30 @@
+"""Engines in all modes, for tests that run programs against the local cluster."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.engine_setup import open_engine
+from reconciler.settings import Settings
+from tests.engine_speed.driver import Driver
+from tests.shared_cluster import SharedCluster
+
+Drive = Callable[..., AbstractAsyncContextManager[Driver]]
+
+
+@pytest.fixture
+def drive(cluster: SharedCluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drive:
+    """Opens an engine that acts as the reconciler; settings by keyword."""
+    environment = cluster.environment()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    @asynccontextmanager
+    async def opened(**settings: Any) -> AsyncIterator[Driver]:
+        with open_engine(Settings(run_dir=tmp_path / "run", **settings)) as engine:
+            yield await Driver.on(engine, cluster, namespace)
+
+    return opened

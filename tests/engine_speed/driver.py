@@ -1,0 +1,145 @@
+"""Drives an engine against the local cluster: stacks of real DevServers, and what the cluster has of them."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from reconciler import checkpoint
+from reconciler.checkpoint import Checkpoint
+from reconciler.engine import Engine, Keys, Outcome
+from reconciler.processes import BACKEND_VARIABLE
+from stacks import devserver
+from stacks.metadata import UID_LABEL, Child, Owner
+from tests import builders
+from tests.shared_cluster import SharedCluster
+
+PASSPHRASE = "tests"
+KINDS = "statefulsets,services,secrets,configmaps"
+
+
+@dataclass
+class Stack:
+    """A DevServer, its stack and the checkpoint that was stored last.
+
+    image: changes the StatefulSet. cluster_id: changes the provider.
+    """
+
+    owner: Owner
+    image: str = "local/busybox:1"
+    cluster_id: str = "cluster-uid"
+    stored: Checkpoint = b""
+
+    def __post_init__(self) -> None:
+        self.stored = checkpoint.empty(self.name)
+
+    @property
+    def name(self) -> str:
+        return f"devserver-{self.owner.uid}"
+
+    @property
+    def children(self) -> frozenset[Child]:
+        """What its program makes."""
+        return frozenset(devserver.children(self._inputs(), builders.HOST_KEYS))
+
+    def program(self) -> None:
+        devserver.program(self._inputs(), builders.HOST_KEYS)
+
+    def _inputs(self) -> devserver.DevServerInputs:
+        spec = {"image": self.image, "running": False}
+        return builders.devserver_inputs(owner=self.owner, spec=spec, cluster_id=self.cluster_id)
+
+
+@dataclass
+class Driver:
+    """An engine, and stacks in one namespace."""
+
+    engine: Engine
+    cluster: SharedCluster
+    namespace: str
+    keys: Keys
+    stacks: list[Stack] = field(default_factory=list)
+
+    @classmethod
+    async def on(cls, engine: Engine, cluster: SharedCluster, namespace: str) -> "Driver":
+        return cls(engine, cluster, namespace, Keys(PASSPHRASE, await engine.make_salt(PASSPHRASE)))
+
+    def make(self, count: int = 1) -> list[Stack]:
+        """DevServers, which must exist: the garbage collector takes children of owners that do not."""
+        first = len(self.stacks)
+        names = [f"box-{first + number}" for number in range(count)]
+        # The flavor does not exist, so that a reconciler beside these tests leaves them alone.
+        items = [builders.manifest("DevServer", name, self.namespace, flavor="none-such") for name in names]
+        listed = self.cluster.kubectl(
+            "create",
+            "--filename=-",
+            r'--output=go-template={{.metadata.name}} {{.metadata.uid}}{{"\n"}}',
+            stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}),
+        )
+        made = [line.split() for line in listed.splitlines()]
+        fresh = [Stack(Owner("DevServer", self.namespace, name, uid)) for name, uid in made]
+        self.stacks += fresh
+        return fresh
+
+    async def up(self, stack: Stack, refresh: bool = False) -> Outcome:
+        outcome = await self.engine.up(stack.name, stack.program, stack.stored, self.keys, refresh)
+        return self._stored(stack, outcome)
+
+    async def destroy(self, stack: Stack) -> Outcome:
+        return self._stored(stack, await self.engine.destroy(stack.name, stack.stored, self.keys))
+
+    async def up_all(self, stacks: Iterable[Stack]) -> list[Outcome]:
+        return await asyncio.gather(*(self.up(stack) for stack in stacks))
+
+    def _stored(self, stack: Stack, outcome: Outcome) -> Outcome:
+        if outcome.checkpoint is not None:
+            stack.stored = outcome.checkpoint
+        return outcome
+
+    def live(self) -> dict[str, frozenset[Child]]:
+        """The children in the namespace, by the uid of their DevServer."""
+        text = self.cluster.kubectl(
+            "get", KINDS, f"--namespace={self.namespace}", f"--selector={UID_LABEL}", "--output=json"
+        )
+        found: dict[str, set[Child]] = {}
+        for item in json.loads(text)["items"]:
+            meta = item["metadata"]
+            child = Child(item["apiVersion"], item["kind"], self.namespace, meta["name"])
+            found.setdefault(meta["labels"][UID_LABEL], set()).add(child)
+        return {uid: frozenset(children) for uid, children in found.items()}
+
+
+def descendants(name: str) -> list[psutil.Process]:
+    """Processes that this one started, directly or not, whose program has this name."""
+    return [process for process in psutil.Process().children(recursive=True) if _runs(process, name)]
+
+
+def _runs(process: psutil.Process, name: str) -> bool:
+    try:
+        return Path(process.exe()).name == name
+    except psutil.Error:
+        return False
+
+
+def worker_of(stack: Stack) -> psutil.Process:
+    """The worker that runs an operation on the stack at this moment."""
+    for process in descendants("pulumi-engine-worker"):
+        if Path(process.cwd(), f"Pulumi.{stack.name}.yaml").exists():
+            return process
+    raise AssertionError(f"no worker is at work on {stack.name}")
+
+
+def processes_of(run_dir: Path) -> list[psutil.Process]:
+    """Every process that an engine over this run directory has started and that still runs, whoever its parent is."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            backend = process.environ().get(BACKEND_VARIABLE, "")
+            if backend.startswith(f"file://{run_dir}/") and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

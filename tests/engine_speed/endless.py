@@ -1,0 +1,36 @@
+"""A process of its own with an engine that runs a program without end, to be killed from outside.
+
+Arguments: run directory, engine mode, provider mode. Prints `running` once the program runs.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Literal, cast
+
+from reconciler import checkpoint
+from reconciler.engine import Keys
+from reconciler.engine_setup import open_engine
+from reconciler.settings import Settings
+from stacks.metadata import make_provider
+
+
+async def endless() -> None:
+    make_provider("cluster-uid")
+    print("running", flush=True)
+    await asyncio.sleep(3600)
+
+
+async def main(run_dir: Path, engine_mode: str, provider_mode: str) -> None:
+    settings = Settings(
+        run_dir=run_dir,
+        engine_mode=cast(Literal["worker", "cli"], engine_mode),
+        provider_mode=cast(Literal["shared", "private"], provider_mode),
+    )
+    with open_engine(settings) as engine:
+        keys = Keys("tests", await engine.make_salt("tests"))
+        await engine.up("endless", endless, checkpoint.empty("endless"), keys)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
