@@ -20,7 +20,14 @@ LOCK = "requirements-runtime.lock"
 _SUITE, _PYTHON, _GLIBC_MINOR = "bookworm", "3.11", 36
 _SOURCES = "Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\nSigned-By: {keyring}\n"
 _PIP = "[global]\nno-index = true\nfind-links = /wheels\n"
-_TOOLS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-kubernetes")
+_TOOLS = (
+    "pulumi",
+    "pulumi-language-python",
+    "pulumi-language-python-exec",
+    "pulumi-resource-kubernetes",
+    "pulumi-engine-worker",
+    "pulumi-provider-proxy",
+)
 
 
 def wheels(directory: Path) -> Path:

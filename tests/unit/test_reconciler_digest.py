@@ -1,11 +1,15 @@
 """The digest of a run's inputs: equal digests mean that nothing is to be done."""
 
+import shutil
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import stacks
 from crds import DevServerFlavorSpec
+from reconciler import digest
 from reconciler.digest import inputs_digest, programs_digest
 from stacks.devserver import DevServerInputs
 from tests.builders import devserver, devserver_inputs, flavor_inputs, owner, user_inputs
@@ -43,6 +47,21 @@ def test_the_order_of_a_map_does_not_count() -> None:
     assert inputs_digest(one) == inputs_digest(other)
 
 
-def test_the_programs_themselves_count() -> None:
-    assert programs_digest() == programs_digest()
-    assert len(programs_digest()) == 64
+@pytest.mark.parametrize("file", ["pod.py", "files/startup.sh"])
+def test_the_programs_themselves_count(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = shutil.copytree(Path(stacks.__file__).parent, tmp_path / "stacks")
+    monkeypatch.setattr(digest.resources, "files", lambda package: copy)
+    digests = [programs_digest.__wrapped__()]
+    for change in (lambda: (copy / file).write_text("changed"), lambda: (copy / file).unlink()):
+        change()
+        digests.append(programs_digest.__wrapped__())
+    assert len(set(digests)) == 3
+
+
+def test_compiled_programs_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = shutil.copytree(Path(stacks.__file__).parent, tmp_path / "stacks")
+    monkeypatch.setattr(digest.resources, "files", lambda package: copy)
+    before = programs_digest.__wrapped__()
+    (copy / "__pycache__").mkdir(exist_ok=True)
+    (copy / "__pycache__" / "pod.another.pyc").write_bytes(b"compiled")
+    assert programs_digest.__wrapped__() == before

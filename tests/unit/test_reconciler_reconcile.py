@@ -1,0 +1,387 @@
+"""Passes over one resource: what is remembered between them, told, and tried again."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from reconciler.act import FINALIZER, Actor
+from reconciler.cluster import ClusterError
+from reconciler.decide import Destroy, Up
+from reconciler.engine import Outcome
+from reconciler.errors import EngineFailed, ReconcileError, Stalled
+from reconciler.expiry import parse_time
+from reconciler.kinds import Prepared
+from reconciler.queue import Key, WorkQueue
+from reconciler.reconcile import Reconciler
+from reconciler.settings import Settings
+from reconciler.state import StateRecord
+from reconciler.world import World
+from stacks.devserver import DevServerChildren
+from stacks.metadata import Child
+from tests import builders
+from tests.builders import CREATED, child_object, owner, resource, stack_id
+
+Object = dict[str, Any]
+KEY = Key("DevServer", "dev-ada", "box")
+NAMES = DevServerChildren.of(owner())
+FAILED = EngineFailed("RunFailed", "the engine says no")
+FLAVOR = resource("DevServerFlavor", "cpu-small", default=True)
+
+
+@dataclass
+class FakeActor:
+    """Does what the tests say and notes what it was asked to do. Writes reach the world at once."""
+
+    world: World
+    settings: Settings
+    done: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    gone: tuple[Child, ...] = ()
+    # What goes wrong in up and destroy: in the outcome if it is a ReconcileError, else raised.
+    error: Exception | None = None
+    status_error: ClusterError | None = None
+    wake: Callable[[], None] = lambda: None
+    # Set at the first try to write a status.
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def recorder(self) -> "FakeActor":
+        return self
+
+    async def up(self, id: Any, model: Any, inputs: Any, action: Up) -> tuple[Outcome, Prepared]:
+        self.done.append(f"up: {action.why}")
+        outcome = self._outcome()
+        if outcome.error is None:
+            self.gone = ()
+            self.world.states[id.key] = {id.uid: StateRecord(id, frozenset({NAMES.sshd}))}
+        return outcome, Prepared(lambda: None, (), {"ssh": {"service": "box-ssh", "port": 22}})
+
+    async def destroy(self, action: Destroy, model: Any) -> Outcome:
+        self.done.append(f"destroy {action.id.uid}")
+        return self._outcome()
+
+    async def expire(self, id: Any, now: Any) -> None:
+        self.done.append("expire")
+
+    async def restart(self, pod: Object) -> None:
+        self.done.append(f"restart {pod['metadata']['name']}")
+
+    async def missing(self, children: frozenset[Child], of: Any) -> tuple[Child, ...]:
+        return self.gone
+
+    async def write_status(self, kind: Any, id: Any, status: Object) -> None:
+        self.told.set()
+        if self.status_error is not None:
+            raise self.status_error
+        self.done.append("status")
+        self.world.resources[id.key.kind][id.key.namespace, id.key.name]["status"] = status
+        self.wake()
+
+    async def record(self, about: Object, type_: str, reason: str, note: str) -> None:
+        self.events.append(f"{type_} {reason}")
+
+    def _outcome(self) -> Outcome:
+        if self.error is not None and not isinstance(self.error, ReconcileError):
+            raise self.error
+        return Outcome(b"{}", {"create": 5}, 1.0, self.error)
+
+
+class Bench:
+    """A reconciler at work on one DevServer, with a clock that the test turns."""
+
+    def __init__(self, *objects: Object, settings: Settings | None = None) -> None:
+        self.seconds = 0.0
+        self.queue = WorkQueue(lambda: self.seconds, retry_base_s=10.0, retry_cap_s=300.0)
+        self.actor = FakeActor(builders.world(FLAVOR, *objects), settings or Settings())
+        # Every write of a status is seen by the watch, which wakes the resource.
+        self.actor.wake = lambda: self.queue.add(KEY)
+        self.reconciler = Reconciler(cast(Actor, self.actor), self.queue, "cluster-uid", self.now)
+
+    def now(self) -> datetime:
+        return parse_time(CREATED) + timedelta(seconds=self.seconds)
+
+    async def settle(self) -> list[str]:
+        """Work until nothing is due; returns what was done."""
+        self.actor.done.clear()
+        while (key := self.queue._pop_due()) is not None:
+            await self.reconciler._pass(key)
+            self.queue.done(key)
+        return [item for item in self.actor.done if item != "status"]
+
+    async def woken(self) -> list[str]:
+        self.queue.add(KEY)
+        return await self.settle()
+
+    async def after(self, seconds: float) -> list[str]:
+        self.seconds += seconds
+        return await self.settle()
+
+    def change(self, **spec: Any) -> None:
+        """The user edits the spec."""
+        box = self.actor.world.resources["DevServer"]["dev-ada", "box"]
+        box["spec"] |= spec
+        box["metadata"]["generation"] += 1
+
+    @property
+    def status(self) -> Object:
+        found: Object = self.actor.world.resources["DevServer"]["dev-ada", "box"].get("status", {})
+        return found
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        return {item["type"]: item["reason"] for item in self.status["conditions"]}
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench(resource("DevServer"))
+
+
+@pytest.fixture
+async def applied(bench: Bench) -> Bench:
+    """A DevServer whose children are in place."""
+    assert await bench.woken() == ["up: new"]
+    return bench
+
+
+async def test_a_new_resource_is_made_and_told_of(applied: Bench) -> None:
+    assert applied.conditions == {"Ready": "PodStarting"}
+    assert applied.status["observedGeneration"] == 1
+    assert applied.status["flavor"] == "cpu-small"
+    assert applied.status["ssh"]["service"] == "box-ssh"
+    assert applied.actor.events == ["Normal PodStarting"]
+
+
+async def test_what_is_applied_causes_neither_a_run_nor_a_write(applied: Bench) -> None:
+    for _ in range(3):
+        await applied.woken()
+        assert applied.actor.done == []
+
+
+async def test_a_changed_spec_is_applied_once(applied: Bench) -> None:
+    applied.change(image="debian:trixie")
+    assert await applied.woken() == ["up: inputs changed"]
+    assert await applied.woken() == []
+    assert applied.status["observedGeneration"] == 2
+
+
+async def test_a_child_that_is_gone_comes_back(applied: Bench) -> None:
+    applied.actor.gone = (NAMES.sshd,)
+    assert await applied.woken() == ["up: gone: ConfigMap box-sshd"]
+
+
+# --- failures
+
+
+async def test_a_failed_run_is_tried_again_when_it_is_due_though_its_own_status_woke_it(bench: Bench) -> None:
+    bench.actor.error = FAILED
+    assert await bench.woken() == ["up: new"]
+    assert bench.conditions == {"Ready": "RunFailed", "Reconciling": "RunFailed"}
+    assert await bench.after(5) == [], "it waits"
+    bench.actor.error = None
+    assert await bench.after(6) == ["up: new"]
+    assert bench.conditions == {"Ready": "PodStarting"}
+
+
+async def test_being_woken_again_and_again_neither_hurries_nor_loses_the_retry(bench: Bench) -> None:
+    bench.actor.error = FAILED
+    await bench.woken()
+    for _ in range(7):
+        bench.seconds += 1
+        assert await bench.woken() == []
+    assert await bench.after(4) == ["up: new"]
+
+
+async def test_delays_between_failures_grow(bench: Bench) -> None:
+    bench.actor.error = FAILED
+    await bench.woken()
+    tries = []
+    while len(tries) < 5:
+        if await bench.after(1):
+            tries.append(bench.seconds)
+    pauses = [later - earlier for earlier, later in zip([0.0, *tries], tries, strict=False)]
+    assert pauses == sorted(pauses)
+    assert 8 <= pauses[0] <= 11
+    assert 128 <= pauses[4] <= 161
+
+
+async def test_a_change_of_the_spec_does_not_wait_for_the_retry(bench: Bench) -> None:
+    bench.actor.error = FAILED
+    await bench.woken()
+    bench.change(image="debian:trixie")
+    assert await bench.woken() == ["up: new"]
+
+
+async def test_a_spec_that_is_taken_back_after_a_failed_run_is_applied_again(applied: Bench) -> None:
+    """The failed run may have changed some of the children."""
+    applied.actor.error = FAILED
+    applied.change(image="debian:trixie")
+    assert await applied.woken() == ["up: inputs changed"]
+    applied.actor.error = None
+    applied.change(image="debian:bookworm")
+    assert await applied.woken() == ["up: new"]
+
+
+async def test_an_unknown_error_is_told_and_tried_again(bench: Bench) -> None:
+    bench.actor.error = KeyError("surprise")
+    await bench.woken()
+    assert bench.conditions == {"Ready": "InternalError", "Reconciling": "InternalError"}
+    assert "surprise" in bench.status["conditions"][0]["message"]
+    bench.actor.error = None
+    assert await bench.after(11) == ["up: new"]
+
+
+async def test_an_api_server_that_is_away_is_told_and_tried_again(bench: Bench) -> None:
+    bench.actor.error = ClusterError(0, "Unreachable", "connection refused")
+    await bench.woken()
+    assert bench.conditions == {"Ready": "ClusterError", "Reconciling": "ClusterError"}
+    bench.actor.error = None
+    assert await bench.after(11) == ["up: new"]
+
+
+async def test_a_conflict_of_names_stalls_and_is_looked_at_again(bench: Bench) -> None:
+    bench.actor.error = Stalled("NameConflict", "ConfigMap dev-ada/box-sshd exists.")
+    await bench.woken()
+    assert bench.conditions == {"Ready": "NameConflict", "Stalled": "NameConflict"}
+    assert "Warning NameConflict" in bench.actor.events
+    bench.actor.error = None
+    assert await bench.after(11) == ["up: new"]
+
+
+async def test_a_missing_flavor_is_waited_for_without_a_timer() -> None:
+    bench = Bench(resource("DevServer", flavor="gpu"))
+    assert await bench.woken() == []
+    assert bench.conditions == {"Ready": "FlavorNotFound", "Reconciling": "FlavorNotFound"}
+    assert await bench.after(10_000) == []
+    assert len(bench.queue) == 0
+    bench.actor.world.resources["DevServerFlavor"]["", "gpu"] = resource("DevServerFlavor", "gpu")
+    assert await bench.woken() == ["up: new"]
+
+
+async def test_an_invalid_spec_is_told_by_field() -> None:
+    bench = Bench(resource("DevServer", image="--privileged"))
+    assert await bench.woken() == []
+    assert bench.conditions == {"Ready": "InvalidSpec", "Stalled": "InvalidSpec"}
+    assert "spec.image" in bench.status["conditions"][0]["message"]
+
+
+# --- deletion and expiry
+
+
+def deleted(box: Object) -> Object:
+    box["metadata"] |= {"deletionTimestamp": CREATED, "finalizers": [FINALIZER]}
+    return box
+
+
+async def test_a_deleted_resource_is_destroyed_and_told_no_more() -> None:
+    bench = Bench(deleted(resource("DevServer")))
+    assert await bench.woken() == ["destroy uid-box"]
+    assert bench.status == {}
+
+
+async def test_a_destroy_that_fails_is_told_and_tried_again() -> None:
+    bench = Bench(deleted(resource("DevServer")))
+    bench.actor.error = FAILED
+    assert await bench.woken() == ["destroy uid-box"]
+    assert bench.conditions["Reconciling"] == "RunFailed"
+    assert await bench.after(5) == []
+    assert await bench.after(6) == ["destroy uid-box"]
+
+
+async def test_a_dead_life_whose_destroy_fails_is_tried_again_though_no_resource_is_left() -> None:
+    bench = Bench()
+    bench.actor.world.states[KEY] = {"uid-box": StateRecord(stack_id(), None)}
+    bench.actor.error = FAILED
+    assert await bench.woken() == ["destroy uid-box"]
+    assert await bench.woken() == []
+    assert await bench.after(11) == ["destroy uid-box"]
+
+
+async def test_time_is_up_when_it_is_up_without_anyone_looking() -> None:
+    bench = Bench(resource("DevServer", lifecycle={"timeToLive": "30m"}))
+    assert await bench.woken() == ["up: new"]
+    assert bench.status["expiresAt"] == "2030-01-01T08:30:00Z"
+    assert await bench.after(29 * 60) == []
+    assert await bench.after(61) == ["expire"]
+
+
+async def test_an_extension_moves_the_end() -> None:
+    bench = Bench(resource("DevServer", lifecycle={"timeToLive": "30m"}))
+    await bench.woken()
+    bench.change(lifecycle={"timeToLive": "45m"})
+    assert await bench.woken() == ["up: inputs changed"]
+    assert await bench.after(31 * 60) == []
+    assert await bench.after(15 * 60) == ["expire"]
+
+
+async def test_a_far_end_is_looked_at_every_hour_for_the_clock_may_be_set() -> None:
+    bench = Bench(resource("DevServer", lifecycle={"timeToLive": "24h"}))
+    await bench.woken()
+    bench.seconds += 3601
+    assert bench.queue._pop_due() == KEY
+
+
+# --- restarts
+
+
+def running(revision: str, digest: str) -> tuple[Object, Object]:
+    template = {"metadata": {"annotations": {"devserver.io/restart-digest": "wanted"}}}
+    workload = child_object(
+        NAMES.stateful_set,
+        spec={"replicas": 1, "template": template},
+        status={"observedGeneration": 1, "updateRevision": "new"},
+    )
+    workload["metadata"]["generation"] = 1
+    pod = builders.pod(
+        labels={"controller-revision-hash": revision},
+        annotations={"devserver.io/restart-digest": digest},
+        status={"conditions": [{"type": "Ready", "status": "True"}]},
+    )
+    return workload, pod
+
+
+@pytest.mark.parametrize(
+    ("revision", "digest", "restarted", "pending"),
+    [("new", "wanted", False, False), ("old", "other", True, False), ("old", "wanted", False, True)],
+    ids=["up to date", "the user changed the spec", "the flavor changed"],
+)
+async def test_a_pod_is_restarted_for_its_user_and_otherwise_waits(
+    revision: str, digest: str, restarted: bool, pending: bool
+) -> None:
+    bench = Bench(resource("DevServer"), *running(revision, digest))
+    done = await bench.woken()
+    assert ("restart box-0" in done) is restarted
+    assert ("Normal Restarted" in bench.actor.events) is restarted
+    assert ("RestartPending" in bench.conditions) is pending
+    assert bench.conditions["Ready"] == "PodReady"
+
+
+# --- the loop
+
+
+async def test_a_status_that_cannot_be_written_is_written_later(bench: Bench) -> None:
+    bench.actor.status_error = ClusterError(500, "InternalError", "etcd is away")
+    working = asyncio.create_task(bench.reconciler.work())
+    bench.queue.add(KEY)
+    await asyncio.wait_for(bench.actor.told.wait(), 5)
+    working.cancel()
+    await asyncio.wait({working})
+    bench.actor.status_error = None
+    await bench.after(11)
+    assert bench.conditions == {"Ready": "PodStarting"}
+
+
+async def test_a_broken_resource_delays_no_other() -> None:
+    bench = Bench(resource("DevServer"), resource("DevServer", "other"))
+    del bench.actor.world.resources["DevServer"]["dev-ada", "other"]["metadata"]["uid"]
+    bench.queue.add(KEY._replace(name="other"))
+    bench.queue.add(KEY)
+    working = asyncio.create_task(bench.reconciler.work())
+    await asyncio.wait_for(bench.actor.told.wait(), 5)
+    working.cancel()
+    await asyncio.wait({working})
+    assert bench.conditions == {"Ready": "PodStarting"}
