@@ -61,7 +61,9 @@ class ReconcilerProcess:
 
 
 @pytest.fixture(scope="session")
-def reconciler(cluster: SharedCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReconcilerProcess]:
+def reconciler(
+    cluster: SharedCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReconcilerProcess]:
     """The one reconciler of the session. A test that stops it starts it again."""
     directory = tmp_path_factory.mktemp("reconciler")
     environment = {

@@ -37,7 +37,13 @@ class Kube:
     namespace: str = "default"
 
     def __call__(self, *args: str, stdin: str | None = None) -> str:
-        command = [str(toolchain.binary("kubectl")), "--kubeconfig", str(self.kubeconfig), "-n", self.namespace]
+        command = [
+            str(toolchain.binary("kubectl")),
+            "--kubeconfig",
+            str(self.kubeconfig),
+            "-n",
+            self.namespace,
+        ]
         done = subprocess.run([*command, *args], input=stdin, capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
             raise Refused(done.stderr.strip())

@@ -20,7 +20,13 @@ def key(tmp_path: Path) -> SshKey:
     return SshKey.make(tmp_path)
 
 
-CHILDREN = {"statefulset.apps/box", "service/box", "service/box-ssh", "secret/box-hostkeys", "configmap/box-sshd"}
+CHILDREN = {
+    "statefulset.apps/box",
+    "service/box",
+    "service/box-ssh",
+    "secret/box-hostkeys",
+    "configmap/box-sshd",
+}
 
 
 def host_keys(kube: Kube) -> list[str]:
@@ -42,7 +48,9 @@ def test_a_devserver_without_a_flavor_takes_the_default_one(namespace: Kube, key
     assert namespace.children("box") == CHILDREN
 
 
-def test_an_unknown_flavor_waits_and_heals_when_it_is_created(namespace: Kube, kube: Kube, key: SshKey) -> None:
+def test_an_unknown_flavor_waits_and_heals_when_it_is_created(
+    namespace: Kube, kube: Kube, key: SshKey
+) -> None:
     flavor = f"{namespace.namespace}-later"
     namespace.apply(devserver("box", key, flavor=flavor))
     eventually(
@@ -51,7 +59,9 @@ def test_an_unknown_flavor_waits_and_heals_when_it_is_created(namespace: Kube, k
     assert flavor in namespace.condition("dvs", "box", "Reconciling")["message"]
     assert namespace.children("box") == set()
 
-    kube.apply({"apiVersion": "devserver.io/v1", "kind": "DevServerFlavor", "metadata": {"name": flavor}, "spec": {}})
+    kube.apply(
+        {"apiVersion": "devserver.io/v1", "kind": "DevServerFlavor", "metadata": {"name": flavor}, "spec": {}}
+    )
     namespace.wait_applied("box")
     assert namespace.condition("dvs", "box", "Reconciling") == {}
     kube("delete", "dvsf", flavor)
@@ -83,8 +93,11 @@ def test_host_keys_stay_over_update_restart_and_deletion_of_their_secret(
 
 def public_keys_in_secret(kube: Kube) -> list[str]:
     files = ("ssh_host_ed25519_key", "ssh_host_ecdsa_key")
-    template = "{{range $name, $value := .data}}{{if eq $name \"%s.pub\"}}{{base64decode $value}}{{end}}{{end}}"
-    return [kube("get", "secret", "box-hostkeys", "-o", f"go-template={template % file}").strip() for file in files]
+    template = '{{range $name, $value := .data}}{{if eq $name "%s.pub"}}{{base64decode $value}}{{end}}{{end}}'
+    return [
+        kube("get", "secret", "box-hostkeys", "-o", f"go-template={template % file}").strip()
+        for file in files
+    ]
 
 
 def test_a_host_key_secret_made_by_the_user_is_used_and_survives(
@@ -107,7 +120,9 @@ def test_deleting_removes_all_children_and_the_state_even_without_its_flavor(
     namespace: Kube, kube: Kube, key: SshKey
 ) -> None:
     flavor = f"{namespace.namespace}-gone"
-    kube.apply({"apiVersion": "devserver.io/v1", "kind": "DevServerFlavor", "metadata": {"name": flavor}, "spec": {}})
+    kube.apply(
+        {"apiVersion": "devserver.io/v1", "kind": "DevServerFlavor", "metadata": {"name": flavor}, "spec": {}}
+    )
     namespace.apply(devserver("box", key, flavor=flavor))
     namespace.wait_applied("box")
     uid = uid_of(namespace)
@@ -205,7 +220,9 @@ def test_a_devserver_ends_with_its_time_to_live_and_nothing_is_left(namespace: K
     namespace.apply(devserver("box", key, lifecycle={"timeToLive": "10s"}))
     status = namespace.wait_applied("box")
     created = (namespace.get("dvs", "box") or {})["metadata"]["creationTimestamp"]
-    assert datetime.fromisoformat(status["expiresAt"]) - datetime.fromisoformat(created) == timedelta(seconds=10)
+    assert datetime.fromisoformat(status["expiresAt"]) - datetime.fromisoformat(created) == timedelta(
+        seconds=10
+    )
     uid = uid_of(namespace)
 
     eventually(lambda: namespace.get("dvs", "box") is None, "it expired", 20)

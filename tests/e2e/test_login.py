@@ -17,7 +17,9 @@ def key(tmp_path: Path) -> SshKey:
 
 
 def test_a_person_logs_in_and_becomes_root(namespace: Kube, key: SshKey) -> None:
-    namespace.apply(devserver("box", key, running=True, env=[{"name": "GREETING", "value": "$(id) `id` 'hi'"}]))
+    namespace.apply(
+        devserver("box", key, running=True, env=[{"name": "GREETING", "value": "$(id) `id` 'hi'"}])
+    )
     namespace.wait_ready("dvs", "box")
 
     assert ssh(namespace, "box", key, "whoami; id -u; doas id -u").split() == ["dev", "1000", "0"]
@@ -98,11 +100,15 @@ def test_an_image_that_cannot_be_pulled_is_named_in_the_condition(namespace: Kub
     namespace.apply(devserver("box", key, running=True, image="local/nonesuch:1"))
 
     reasons = {"ErrImagePull", "ImagePullBackOff"}
-    eventually(lambda: namespace.condition("dvs", "box", "Ready").get("reason") in reasons, "the reason is shown")
+    eventually(
+        lambda: namespace.condition("dvs", "box", "Ready").get("reason") in reasons, "the reason is shown"
+    )
     assert "local/nonesuch:1" in namespace.condition("dvs", "box", "Ready")["message"]
 
 
-def test_a_flavor_that_no_node_fits_is_told_as_waiting_for_a_node(namespace: Kube, kube: Kube, key: SshKey) -> None:
+def test_a_flavor_that_no_node_fits_is_told_as_waiting_for_a_node(
+    namespace: Kube, kube: Kube, key: SshKey
+) -> None:
     flavor = f"{namespace.namespace}-huge"
     manifest = {"apiVersion": "devserver.io/v1", "kind": "DevServerFlavor", "metadata": {"name": flavor}}
     kube.apply({**manifest, "spec": {"resources": {"requests": {"cpu": 4000}}}})

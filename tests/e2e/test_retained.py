@@ -49,7 +49,9 @@ def test_retain_wins_when_the_policy_changed_just_before_the_deletion(
     assert home_uid(namespace) == before
 
 
-def test_a_retained_home_is_taken_up_by_the_same_owner_and_by_no_one_else(namespace: Kube, key: SshKey) -> None:
+def test_a_retained_home_is_taken_up_by_the_same_owner_and_by_no_one_else(
+    namespace: Kube, key: SshKey
+) -> None:
     namespace.apply(devserver("box", key, home={"size": "10Mi"}))
     namespace.wait_applied("box")
     before = home_uid(namespace)
