@@ -6,6 +6,8 @@ export CLUSTER
 
 BIN := .venv/bin
 VENV := .venv/.complete
+# The quick ones first.
+SUITES = tests/unit $(filter-out tests/unit/ %__pycache__/,$(sort $(wildcard tests/*/)))
 SHELL_SCRIPTS = $(shell find . -path ./.venv -prune -o -name '*.sh' -print) .ci/run
 
 .PHONY: help tools up down demo env test test-unit check lock image local-cluster-only
@@ -21,7 +23,7 @@ $(VENV): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e . >&2
 	touch $@
 
-tools: $(VENV) ## install Pulumi, Kubernetes and Debian packages (10 to 20 minutes the first time)
+tools: $(VENV) ## install Pulumi, Kubernetes and Debian packages (20 minutes the first time)
 	$(BIN)/python -m toolchain install
 
 up: local-cluster-only tools ## start the local cluster, or repair it
@@ -33,11 +35,11 @@ down: $(VENV) ## stop the demo's reconciler and remove the local cluster
 demo: $(VENV) ## show a DevServer from kubectl apply to SSH, and one that expires
 	$(BIN)/python -m demo
 
-env: $(VENV) ## print what plain pulumi and kubectl need: eval "$$(make -s env)" && pulumi preview
+env: $(VENV) ## print the environment for kubectl and pulumi, as the README shows
 	@$(BIN)/python -m demo env
 
-test: up ## run all tests (as root: they start clusters)
-	$(BIN)/pytest
+test: tools ## run all tests, as root: they start clusters, and leave the one called test
+	$(BIN)/pytest $(SUITES)
 
 test-unit: $(VENV) ## run the tests that need nothing else, in seconds
 	$(BIN)/pytest tests/unit
@@ -53,12 +55,12 @@ check: $(VENV) ## format, lint, types, import rules, generated files, scripts, u
 	$(BIN)/pytest tests/unit
 
 # The second file is for the image, which needs no tools of development.
-lock: $(VENV) ## resolve the Python dependencies anew
+lock: $(VENV) ## bring the lock files up to date with pyproject.toml
 	$(BIN)/pip install --quiet --upgrade --target build/uv uv
-	build/uv/bin/uv pip compile pyproject.toml --group dev --universal --generate-hashes --upgrade \
-		--no-emit-index-url --no-header --quiet --output-file requirements.lock
+	build/uv/bin/uv pip compile pyproject.toml --group dev --universal --generate-hashes \
+		--no-emit-index-url --no-header -q -o requirements.lock
 	build/uv/bin/uv pip compile pyproject.toml --universal --generate-hashes --constraint requirements.lock \
-		--no-annotate --no-emit-index-url --no-header --quiet --output-file requirements-runtime.lock
+		--no-annotate --no-emit-index-url --no-header -q -o requirements-runtime.lock
 
 image: tools ## build the operator's container image, without a Docker engine
 	$(BIN)/python -m container

@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import images
@@ -83,29 +84,16 @@ def _storage(storage: Path) -> Iterator[Path]:
 
 def _build(base: Path, wheels: Path, storage: Path, tar: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".work-", dir=tar.parent) as work:
-        buildah = [
-            "buildah",
-            "--storage-driver",
-            "overlay",
-            "--root",
-            f"{storage}/root",
-            "--runroot",
-            f"{work}/run",
-        ]
-        run_isolated(*buildah, "pull", "--quiet", f"oci-archive:{base}")
-        arguments = [
-            "--layers",
-            "--isolation",
-            "chroot",
-            "--pull-never",
-            "--build-arg",
-            f"BASE={full_name(_BASE)}",
-        ]
-        for host, container in inputs.mounts(Path(work), wheels).items():
-            arguments += ["--volume", f"{host}:{container}:ro"]
-        run_isolated(*buildah, "bud", *arguments, "--tag", full_name(NAME), ROOT)
+        places = (f"--root={storage}/root", f"--runroot={work}/run")
+        buildah = partial(run_isolated, "buildah", "--storage-driver=overlay", *places)
+        buildah("pull", "--quiet", f"oci-archive:{base}")
+        bases = [f"--build-arg={argument}={full_name(_BASE)}" for argument in ("BASE", "BUILD_BASE")]
+        mounts = inputs.mounts(Path(work), wheels)
+        volumes = [f"--volume={host}:{container}:ro" for host, container in mounts.items()]
+        options = ("--layers", "--isolation=chroot", "--pull-never", f"--tag={full_name(NAME)}")
+        buildah("bud", *options, *bases, *volumes, ROOT)
         layout = Path(work, "layout")
-        run_isolated(*buildah, "push", "--quiet", full_name(NAME), f"oci:{layout}:{full_name(NAME)}")
+        buildah("push", "--quiet", full_name(NAME), f"oci:{layout}:{full_name(NAME)}")
         _name_for_containerd(layout / "index.json")
         packed = Path(work, "image.tar")
         with tarfile.open(packed, "w") as archive:

@@ -1,6 +1,7 @@
 """`python -m demo`: show what the operator does. `python -m demo env` and `down`: see the Makefile."""
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -31,7 +32,13 @@ def main() -> int:
                 shell.print_exports(chosen)
             case "down":
                 _down(chosen)
-    except (DemoError, localcluster.LocalClusterError, images.ImageError, toolchain.ToolchainError) as error:
+    except (
+        DemoError,
+        localcluster.LocalClusterError,
+        images.ImageError,
+        toolchain.ToolchainError,
+        OSError,
+    ) as error:
         print(f"demo: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -42,7 +49,7 @@ def main() -> int:
 
 def _show(chosen: Target) -> None:
     print(f"DevServer operator: the demo, on {chosen.title}", flush=True)
-    if not chosen.is_local and not chosen.tools_image:
+    if not chosen.is_local and "DEVSERVER_TOOLS_IMAGE" not in os.environ:
         raise DemoError(
             "set DEVSERVER_TOOLS_IMAGE to an image of images/tools that the cluster's nodes can pull, "
             "and DEMO_IMAGE to what the DevServers shall run, if not debian:bookworm"

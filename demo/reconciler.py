@@ -88,7 +88,7 @@ class Reconciler:
             process.wait(_STOP_S)
         return True
 
-    def log_tail(self, lines: int = 25) -> str:
+    def log_tail(self, lines: int = 12) -> str:
         """The end of its log."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
@@ -124,19 +124,20 @@ class Reconciler:
                 if b'"event": "watching"' in log.read():
                     return
             time.sleep(_POLL_S)
+        if process.poll() is not None:
+            raise DemoError(f"the reconciler ended at once, with exit code {process.returncode}")
         self.stop()
         raise DemoError(f"the reconciler did not start within {_START_S:.0f} s")
 
     def _settings(self) -> dict[str, str]:
-        settings = {
+        """The user's own settings, and those that follow from the demo."""
+        return {
+            **{name: value for name, value in os.environ.items() if name.startswith("DEVSERVER_")},
             "DEVSERVER_NAMESPACE": SYSTEM_NAMESPACE,
             "DEVSERVER_PULUMI_HOME": str(toolchain.pulumi_home()),
             "DEVSERVER_RUN_DIR": str(self._run_dir),
             "DEVSERVER_LOG_FORMAT": "json",
         }
-        if self.target.tools_image:
-            settings["DEVSERVER_TOOLS_IMAGE"] = self.target.tools_image
-        return settings
 
     def _fingerprint(self, cluster: dict[str, Any]) -> str:
         """Changes with everything that a running process would not notice: code, settings, cluster."""

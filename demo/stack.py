@@ -36,7 +36,7 @@ def resources(kubectl: Kubectl, namespace: str, stack: str) -> str:
             "PULUMI_CONFIG_PASSPHRASE": passphrase,
         }
         command = [
-            toolchain.binary("pulumi"),
+            str(toolchain.binary("pulumi")),
             "stack",
             "--non-interactive",
             "--color=never",

@@ -15,13 +15,12 @@ _PUBLIC_IMAGE = "debian:bookworm"
 class Target:
     """A cluster, and what the demo keeps for it outside the checkout.
 
-    image: what the DevServers run; None for that of the example. tools_image: None for the reconciler's default.
+    image: what the DevServers run; None for that of the example.
     """
 
     is_local: bool
     directory: Path
     image: str | None
-    tools_image: str | None
 
     @property
     def title(self) -> str:
@@ -36,16 +35,15 @@ class Target:
 
 
 def chosen() -> Target:
-    """The cluster that the environment variable CLUSTER names.
+    """The cluster that the environment variable CLUSTER names; DEMO_IMAGE names the image of the DevServers.
 
-    Variables beside it: DEMO_IMAGE, which image the DevServers run, and DEVSERVER_TOOLS_IMAGE. Raises DemoError.
+    Raises DemoError.
     """
-    name = os.environ.get("CLUSTER", "local")
-    image, tools_image = os.environ.get("DEMO_IMAGE"), os.environ.get("DEVSERVER_TOOLS_IMAGE")
+    name, image = os.environ.get("CLUSTER", "local"), os.environ.get("DEMO_IMAGE")
     demos = toolchain.cache_dir() / "demo"
     match name:
         case "local":
-            return Target(True, demos / f"local-{localcluster.Settings().name}", image, tools_image)
+            return Target(True, demos / f"local-{localcluster.Settings().name}", image)
         case "current":
-            return Target(False, demos / "current", image or _PUBLIC_IMAGE, tools_image)
+            return Target(False, demos / "current", image or _PUBLIC_IMAGE)
     raise DemoError(f"CLUSTER={name}: it is `local` or `current`")

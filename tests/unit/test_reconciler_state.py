@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import random
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
@@ -12,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import checkpoint
-from reconciler.cluster import SECRET, Cluster, ClusterError, Resource
+from reconciler.cluster import Cluster
 from reconciler.errors import Stalled, Transient
 from reconciler.state import MAX_BYTES, StackId, StateStore, StoredState, record
 from stacks.devserver import DevServerChildren
 from tests.builders import owner, stack_id
+from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, state
 
 Object = dict[str, Any]
@@ -24,40 +24,6 @@ ID = stack_id()
 SSHD = DevServerChildren.of(owner()).sshd
 CONTENT = state(entry(SSHD))
 NOTHING_STORED = StoredState(checkpoint.empty(ID.stack), "")
-
-
-@dataclass
-class FakeCluster:
-    """Secrets in a dict, with the API server's preconditions."""
-
-    secrets: dict[str, Object] = field(default_factory=dict)
-    writes: int = 0
-
-    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        assert (resource, namespace) == (SECRET, "devserver-system")
-        return self.secrets.get(name)
-
-    async def create(self, resource: Resource, body: Object) -> Object:
-        if body["metadata"]["name"] in self.secrets:
-            raise ClusterError(409, "AlreadyExists", "it exists")
-        return self._write(body)
-
-    async def replace(self, resource: Resource, body: Object) -> Object:
-        present = self.secrets.get(body["metadata"]["name"])
-        if present is None:
-            raise ClusterError(404, "NotFound", "it is gone")
-        if present["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
-            raise ClusterError(409, "Conflict", "it was changed")
-        return self._write(body)
-
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
-        return self.secrets.pop(name, None) is not None
-
-    def _write(self, body: Object) -> Object:
-        self.writes += 1
-        metadata = body["metadata"] | {"resourceVersion": str(self.writes), "uid": "secret-uid"}
-        self.secrets[metadata["name"]] = body | {"metadata": metadata}
-        return self.secrets[metadata["name"]]
 
 
 @pytest.fixture
@@ -123,7 +89,7 @@ async def test_a_state_that_was_deleted_meanwhile_is_a_conflict(
     await store.save(ID, CONTENT, NOTHING_STORED)
     before = await store.load(ID)
     await store.delete(ID)
-    assert cluster.secrets == {}
+    assert cluster.objects == {}
     with pytest.raises(Transient):
         await store.save(ID, CONTENT, before)
 
@@ -139,7 +105,7 @@ async def test_a_state_that_does_not_fit_says_so_before_it_is_written(
     with pytest.raises(Stalled, match=f"more than the {MAX_BYTES} that a Secret can hold") as error:
         await store.save(ID, noise, NOTHING_STORED)
     assert error.value.reason == "StateTooLarge"
-    assert cluster.secrets == {}
+    assert cluster.objects == {}
 
 
 async def test_the_largest_state_fits_into_a_secret(store: StateStore) -> None:
@@ -168,10 +134,10 @@ async def test_a_damaged_state_counts_as_lost_and_can_be_replaced(
     data: bytes | str | None, store: StateStore, cluster: FakeCluster
 ) -> None:
     secret = await store.save(ID, CONTENT, NOTHING_STORED)
-    cluster.secrets[ID.secret_name] = damaged(secret, data)
+    cluster.put(damaged(secret, data))
     assert record(damaged(secret, data)).children is None
     found = await store.load(ID)
-    assert found == StoredState(checkpoint.empty(ID.stack), "1")
+    assert found == StoredState(checkpoint.empty(ID.stack), secret["metadata"]["resourceVersion"])
     await store.save(ID, CONTENT, found)
     assert (await store.load(ID)).checkpoint == CONTENT
 

@@ -1,0 +1,192 @@
+"""How a change of one object wakes resources, and how the reconciler refuses to start."""
+
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, cast
+
+import pytest
+
+from reconciler import __main__ as command
+from reconciler.app import Watches
+from reconciler.cluster import CHILD_RESOURCES, DEVSERVER, FLAVOR, POD, PVC, SECRET, Cluster, Object
+from reconciler.queue import Key, WorkQueue
+from reconciler.settings import Settings
+from reconciler.state import StateStore, StoredState
+from stacks.devserver import DevServerChildren
+from tests.builders import child_object, owner, pod, resource, stack_id
+from tests.fake_cluster import FakeCluster
+from tests.unit.test_reconciler_checkpoint import entry, state
+
+NAMES = DevServerChildren.of(owner())
+BOX, OTHER = Key("DevServer", "dev-ada", "box"), Key("DevServer", "dev-ada", "other")
+GPU = Key("DevServerFlavor", "", "gpu")
+CONFIG_MAP = CHILD_RESOURCES["v1", "ConfigMap"]
+
+
+class Bench:
+    """Watches that are told of objects, and the queue that they fill."""
+
+    def __init__(self) -> None:
+        self.queue = WorkQueue(lambda: 0.0, 1.0, 60.0)
+        self.watches = Watches(cast(Cluster, FakeCluster()), Settings(), self.queue)
+        self.world = self.watches.world
+        self._version = 0
+
+    def see(self, kind: Any, obj: Object) -> set[Key]:
+        """Tell of the object in a new version; returns who is woken."""
+        self._version += 1
+        seen = deepcopy(obj)
+        seen["metadata"]["resourceVersion"] = str(self._version)
+        self.watches.learn(kind, seen)
+        return self.woken()
+
+    def end(self, kind: Any, obj: Object) -> set[Key]:
+        """Tell that the object is gone."""
+        gone = deepcopy(obj)
+        gone["metadata"]["deletionTimestamp"] = "2030-01-01T12:00:00Z"
+        return self.see(kind, gone)
+
+    def woken(self) -> set[Key]:
+        keys = set()
+        while (key := self.queue._pop_due()) is not None:
+            self.queue.done(key)
+            keys.add(key)
+        return keys
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_resource_wakes_itself_and_is_known(bench: Bench) -> None:
+    box = resource("DevServer")
+    assert bench.see(DEVSERVER, box) == {BOX}
+    assert bench.world.resource(BOX) is not None
+    assert bench.end(DEVSERVER, box) == {BOX}
+    assert bench.world.resource(BOX) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj"),
+    [
+        (CONFIG_MAP, child_object(NAMES.sshd)),
+        (PVC, child_object(NAMES.home)),
+        (POD, pod()),
+    ],
+    ids=["a child", "a home", "the pod"],
+)
+def test_a_child_wakes_its_owner_when_it_comes_changes_and_goes(bench: Bench, kind: Any, obj: Object) -> None:
+    for tell in (bench.see, bench.see, bench.end):
+        assert tell(kind, obj) == {BOX}
+
+
+def test_a_child_that_changed_hands_wakes_both_owners(bench: Bench) -> None:
+    bench.see(CONFIG_MAP, child_object(NAMES.sshd))
+    taken = child_object(NAMES.sshd, owner(name="other"))
+    assert bench.see(CONFIG_MAP, taken) == {BOX, OTHER}
+
+
+def test_what_belongs_to_no_one_wakes_no_one(bench: Bench) -> None:
+    stray = child_object(NAMES.sshd)
+    stray["metadata"]["ownerReferences"] = [
+        {"apiVersion": "devserver.io/v1", "kind": "Nonsense", "name": "x", "uid": "y"}
+    ]
+    assert bench.see(CONFIG_MAP, stray) == set()
+
+
+# --- flavors
+
+
+def flavor(**spec: Any) -> Object:
+    return resource("DevServerFlavor", "gpu", **spec)
+
+
+@pytest.mark.parametrize(
+    ("box", "woken"),
+    [
+        (resource("DevServer", flavor="gpu"), True),
+        (resource("DevServer"), True),
+        (resource("DevServer", flavor="cpu", status={"flavor": "gpu"}), True),
+        (resource("DevServer", flavor="cpu", status={"flavor": "cpu"}), False),
+    ],
+    ids=["names it", "takes the default", "has it still", "has another"],
+)
+def test_a_flavor_wakes_whom_it_may_concern(bench: Bench, box: Object, woken: bool) -> None:
+    bench.see(DEVSERVER, box)
+    expected = {GPU, BOX} if woken else {GPU}
+    made = flavor()
+    assert bench.see(FLAVOR, made) == expected, "when it comes"
+    assert bench.see(FLAVOR, flavor(shmSize="1Gi")) == expected, "when it changes"
+    assert bench.end(FLAVOR, made) == expected, "when it goes"
+
+
+def test_the_status_of_a_flavor_concerns_no_one_else(bench: Bench) -> None:
+    bench.see(DEVSERVER, resource("DevServer"))
+    bench.see(FLAVOR, flavor())
+    assert bench.see(FLAVOR, flavor() | {"status": {"phase": "Ready"}}) == {GPU}
+
+
+# --- states
+
+
+async def state_secret() -> Object:
+    store = StateStore(cast(Cluster, FakeCluster()), "devserver-system", "salt")
+    id = stack_id()
+    return await store.save(id, state(entry(NAMES.sshd)), StoredState(b"", ""))
+
+
+async def test_a_state_is_known_by_key_and_life_without_its_content(bench: Bench) -> None:
+    secret = await state_secret()
+    assert bench.see(SECRET, secret) == {BOX}
+    assert bench.world.states[BOX]["uid-box"].children == {NAMES.sshd}
+    (kept,) = bench.watches._states.objects.values()
+    assert "data" not in kept
+    assert bench.end(SECRET, secret) == {BOX}
+    assert bench.world.states == {}
+
+
+@pytest.mark.parametrize("spoil", ["annotations", "data"])
+async def test_a_state_that_cannot_be_read_ends_no_watch(bench: Bench, spoil: str) -> None:
+    secret = await state_secret()
+    if spoil == "annotations":
+        secret["metadata"]["annotations"] = {}
+        assert bench.see(SECRET, secret) == set()
+        assert bench.world.states == {}
+    else:
+        secret["data"] = {"checkpoint.json.gz": "H4sIAAAAAAAA/////w=="}
+        assert bench.see(SECRET, secret) == {BOX}
+        assert bench.world.states[BOX]["uid-box"].children is None
+
+
+# --- the command
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEVSERVER_WORKERS", "0"),
+        ("DEVSERVER_RUN_DEADLINE_S", "soon"),
+        ("DEVSERVER_SSH_SERVICE_TYPE", "ExternalName"),
+        ("DEVSERVER_MAX_TIME_TO_LIVE_S", "-1"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_nothing_starts(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["reconciler"])
+    assert command.main() == 2
+    assert capsys.readouterr().err.startswith(f"{name}: ")
+
+
+def test_without_a_cli_the_reconciler_says_how_to_get_one(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet: Callable[[Settings], None] = lambda settings: None  # noqa: E731
+    monkeypatch.setattr(command.log, "configure", quiet)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["reconciler"])
+    assert command.main() == 1
+    assert "make tools" in capsys.readouterr().err

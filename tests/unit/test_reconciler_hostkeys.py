@@ -1,0 +1,101 @@
+"""Where host keys come from: clients must never see them change while a DevServer lives."""
+
+import base64
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from reconciler.cluster import Cluster, Object
+from reconciler.engine import Engine, Keys
+from reconciler.errors import EngineFailed, Stalled
+from reconciler.hostkeys import HostKeyFinder
+from reconciler.sshkeys import generate_host_keys
+from reconciler.state import StateStore
+from stacks.devserver import DevServerChildren, HostKeys
+from tests.builders import child_object, owner, stack_id
+from tests.fake_cluster import FakeCluster
+from tests.unit.test_reconciler_checkpoint import entry, exported, state
+
+CHILD = DevServerChildren.of(owner()).host_keys
+LIVE, RECORDED = generate_host_keys(), generate_host_keys()
+
+
+def encoded(keys: HostKeys) -> dict[str, str]:
+    assert keys.private is not None
+    return {name: base64.b64encode(text.encode()).decode() for name, text in keys.private.items()}
+
+
+class Bench:
+    """A finder whose engine reveals the recorded keys."""
+
+    def __init__(self, *objects: Object) -> None:
+        self.cluster = FakeCluster()
+        self.cluster.put(*objects)
+        self.revealed = 0
+        self.error: Exception | None = None
+        store = StateStore(cast(Cluster, self.cluster), "devserver-system", "salt")
+        self.store = store
+        self.find = HostKeyFinder(
+            cast(Cluster, self.cluster), cast(Engine, self), Keys("passphrase", "salt"), store
+        )
+
+    async def reveal(self, stack: str, content: bytes, keys: Keys) -> dict[str, Any]:
+        self.revealed += 1
+        if self.error is not None:
+            raise self.error
+        return exported(CHILD, encoded(RECORDED))
+
+    async def record(self) -> None:
+        """Have a state that holds the keys."""
+        await self.store.save(stack_id(), state(entry(CHILD)), await self.store.load(stack_id()))
+
+
+def live_secret(**changes: Any) -> Object:
+    return child_object(CHILD, data=encoded(LIVE)) | changes
+
+
+async def test_the_live_secret_goes_first() -> None:
+    bench = Bench(live_secret())
+    await bench.record()
+    assert await bench.find(owner(), CHILD) == LIVE
+    assert bench.revealed == 0
+
+
+async def test_a_secret_that_was_deleted_comes_back_with_the_same_keys() -> None:
+    bench = Bench()
+    await bench.record()
+    assert await bench.find(owner(), CHILD) == RECORDED
+
+
+async def test_new_keys_are_made_only_where_there_were_none() -> None:
+    keys = await Bench().find(owner(), CHILD)
+    assert keys.private is not None
+    assert keys.public not in (LIVE.public, RECORDED.public)
+
+
+async def test_keys_that_cannot_be_read_now_are_not_replaced_by_new_ones() -> None:
+    bench = Bench()
+    await bench.record()
+    bench.error = EngineFailed("RunFailed", "wrong passphrase")
+    with pytest.raises(EngineFailed):
+        await bench.find(owner(), CHILD)
+
+
+async def test_keys_of_an_earlier_life_are_not_used_again() -> None:
+    bench = Bench(child_object(CHILD, replace(owner(), uid="earlier"), data=encoded(LIVE)))
+    assert (await bench.find(owner(), CHILD)).public != LIVE.public
+
+
+async def test_a_secret_that_the_user_brought_is_used_and_not_managed() -> None:
+    secret = live_secret()
+    secret["metadata"]["labels"] = {}
+    keys = await Bench(secret).find(owner(), CHILD)
+    assert keys == HostKeys(public=LIVE.public, private=None)
+
+
+@pytest.mark.parametrize("data", [None, {}, {"other": ""}, {"ssh_host_ed25519_key": "////"}])
+async def test_a_secret_without_a_usable_key_stalls(data: Any) -> None:
+    with pytest.raises(Stalled) as error:
+        await Bench(live_secret(data=data)).find(owner(), CHILD)
+    assert error.value.reason == "InvalidHostKeys"
