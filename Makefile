@@ -19,7 +19,7 @@ help: ## show the targets
 $(VENV): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	test -e $@ || $(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e . >&2
 	touch $@
 
