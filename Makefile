@@ -6,14 +6,14 @@ export CLUSTER
 
 BIN := .venv/bin
 VENV := .venv/.complete
-# The quick ones first.
-SUITES = tests/unit $(filter-out tests/unit/ %__pycache__/,$(sort $(wildcard tests/*/)))
+# The quick ones first. The engine's faults under load are a target of their own.
+SUITES = tests/unit $(filter-out tests/unit/ tests/engine_speed/ %__pycache__/,$(sort $(wildcard tests/*/)))
 SHELL_SCRIPTS = $(shell find . -path ./.venv -prune -o -name '*.sh' -print) .ci/run
 
-.PHONY: help tools up down demo env test test-unit check lock image local-cluster-only
+.PHONY: help tools up down demo env test test-faults test-unit check lock image local-cluster-only
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 # An environment without the stamp was never completed and is made anew; an outdated one is brought up to date.
 $(VENV): requirements.lock pyproject.toml
@@ -40,6 +40,9 @@ env: $(VENV) ## print the environment for kubectl and pulumi, as the README show
 
 test: tools ## run all tests, as root: they start clusters, and leave the one called test
 	$(BIN)/pytest $(SUITES)
+
+test-faults: tools ## kill engine workers and providers under load (10 minutes)
+	$(BIN)/pytest tests/engine_speed
 
 test-unit: $(VENV) ## run the tests that need nothing else, in seconds
 	$(BIN)/pytest tests/unit

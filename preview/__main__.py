@@ -5,6 +5,7 @@ The preview has no state of its own, so it shows everything that the resource co
 """
 
 import asyncio
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,16 @@ from typing import cast
 
 import pulumi
 import yaml
+from pydantic import ValidationError
 
 from crds import API_VERSION, is_valid_name
+from crds.base import Metadata
 from reconciler import claims
 from reconciler.claims import Claim
 from reconciler.cluster import (
     CHILDREN,
+    DEVSERVER,
+    FLAVOR,
     NAMESPACE,
     SECRET,
     Cluster,
@@ -51,18 +56,18 @@ def main() -> None:
         raise pulumi.RunError("This program is for `pulumi preview`; the reconciler does what it shows.")
     config = pulumi.Config()
     try:
-        manifest = load(ROOT / config.require("manifest"))
-        flavor = load(ROOT / config.require("flavor"))
+        manifest = load(ROOT / config.require("manifest"), KINDS)
+        flavor = load(ROOT / config.require("flavor"), [FLAVOR.kind])
         # This thread's event loop is Pulumi's, and runs.
         with ThreadPoolExecutor(1) as other:
             prepared = other.submit(asyncio.run, prepare(manifest, flavor)).result()
-    except (ManifestError, ClusterError, ReconcileError) as error:
+    except (ManifestError, ClusterError, ReconcileError, ValidationError) as error:
         raise pulumi.RunError(str(error)) from None
     prepared.program()
 
 
-def load(path: Path) -> Object:
-    """The one resource in a manifest. Raises ManifestError."""
+def load(path: Path, kinds: Collection[str]) -> Object:
+    """The one resource in a manifest, which is of one of the kinds. Raises ManifestError."""
     try:
         documents = [document for document in yaml.safe_load_all(path.read_text()) if document is not None]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -70,13 +75,14 @@ def load(path: Path) -> Object:
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise ManifestError(f"{path} must hold one resource; it holds {len(documents)} documents")
     resource: Object = documents[0]
-    if resource.get("apiVersion") != API_VERSION or resource.get("kind") not in KINDS:
-        raise ManifestError(
-            f"{path} must be of apiVersion {API_VERSION} and one of the kinds {', '.join(KINDS)}"
-        )
-    name = (resource.get("metadata") or {}).get("name")
-    if not isinstance(name, str) or (resource["kind"] == "DevServer" and not is_valid_name(name)):
-        raise ManifestError(f"{path}: metadata.name: {name!r} cannot be the name of a {resource['kind']}")
+    if resource.get("apiVersion") != API_VERSION or resource.get("kind") not in kinds:
+        raise ManifestError(f"{path} must be of apiVersion {API_VERSION} and kind {' or '.join(kinds)}")
+    try:
+        name = Metadata.model_validate(resource.get("metadata")).name
+    except ValidationError as error:
+        raise ManifestError(f"{path}: metadata must hold a name, and a namespace at most: {error}") from error
+    if resource["kind"] == DEVSERVER.kind and not is_valid_name(name):
+        raise ManifestError(f"{path}: metadata.name: {name!r} cannot be the name of a DevServer")
     return resource
 
 
@@ -142,14 +148,17 @@ def add(world: World, manifest: Object, now: datetime, instead: bool) -> tuple[K
 
     instead: its spec takes the place of that of a resource of this name that the cluster has.
     """
-    kind, metadata = manifest["kind"], dict(manifest["metadata"])
-    if KINDS[kind].resource.namespaced:
-        metadata.setdefault("namespace", "default")
-    place = (metadata.get("namespace", ""), metadata["name"])
-    fresh = {"uid": f"preview-{kind.lower()}", "creationTimestamp": format_time(now)}
+    kind, metadata = manifest["kind"], manifest["metadata"]
+    namespace = metadata.get("namespace", "default") if KINDS[kind].resource.namespaced else ""
+    place = (namespace, metadata["name"])
     live = world.resources[kind].get(place)
     if live is None:
-        world.resources[kind][place] = {**manifest, "metadata": {**metadata, **fresh}}
+        identity = {"namespace": namespace, "name": metadata["name"], "uid": f"preview-{kind.lower()}"}
+        applied = {
+            "metadata": {**identity, "creationTimestamp": format_time(now)},
+            "spec": manifest.get("spec"),
+        }
+        world.resources[kind][place] = {"apiVersion": API_VERSION, "kind": kind, **applied}
     elif instead:
         world.resources[kind][place] = {**live, "spec": manifest.get("spec")}
     return Key(kind, *place), world.resources[kind][place]

@@ -30,13 +30,14 @@ from reconciler.kinds import KINDS
 from reconciler.queue import Key, WorkQueue
 from reconciler.reconcile import Reconciler
 from reconciler.settings import Settings
-from reconciler.state import STATE_SELECTOR, StateStore, record
+from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore, record
 from reconciler.watch import OnChange, Watch
 from reconciler.world import World, owner_key
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER
 
 _log = structlog.get_logger()
-_MANAGED = f"{MANAGED_BY_LABEL}={MANAGER}"
+# Without the states, which have a watch of their own.
+_MANAGED = f"{MANAGED_BY_LABEL}={MANAGER},!{STATE_LABEL}"
 
 
 class Watches:

@@ -17,6 +17,7 @@ from reconciler.engine import Engine, EngineError
 from reconciler.processes import BACKEND_VARIABLE, kill_of_backend
 from reconciler.providers import PrivateProviders, Providers
 from reconciler.pulumi_cli import PulumiProcess, PulumiWorker
+from reconciler.pulumi_sdk import isolate_programs
 from reconciler.settings import Settings
 from reconciler.shared_provider import ProviderLimits, ProviderProcess, SharedProvider
 from reconciler.worker import Worker
@@ -47,6 +48,7 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
         stack.enter_context(_own_run_dir(settings.run_dir))
         (settings.run_dir / "home" / "plugins").symlink_to(plugins)
         environment = _environment(settings.run_dir)
+        isolate_programs()
         commands = _commands(settings, cli, version, environment, stack)
         engine = Engine(commands, settings.run_dir, environment, settings.concurrent_runs)
         stack.callback(engine.stop)

@@ -17,7 +17,7 @@ from semver import VersionInfo
 
 from reconciler.processes import BACKEND_VARIABLE, kill_of_backend, kill_tree
 from reconciler.providers import Providers
-from reconciler.runs import EngineDied, Result, RunKilled, RunLost
+from reconciler.runs import EngineDied, Result, RunKilled, RunLost, RunNotBegun
 from reconciler.worker_pool import WorkerPool
 
 # What the Automation API asks for around every operation. Outputs are not needed and the result comes from the
@@ -154,6 +154,15 @@ class PulumiWorker(PulumiProcess):
         self._pool = pool
 
     def _operate(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
+        try:
+            return self._operate_in_worker(args, cwd, env)
+        except RunNotBegun:
+            # The worker died while it was idle or starting, which is no reason to fail a run.
+            if self._killed.is_set():
+                raise
+            return self._operate_in_worker(args, cwd, env)
+
+    def _operate_in_worker(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
         with self._pool.lend() as worker:
             self._started(worker.pid)
             try:

@@ -22,3 +22,7 @@ class RunKilled(RunLost):
 
 class EngineDied(RunLost):
     """The process that ran the command ended in the middle of it, by a crash or by someone else's hand."""
+
+
+class RunNotBegun(EngineDied):
+    """That process ended before it took the command up: nothing was done, another may be asked."""

@@ -166,14 +166,17 @@ class SharedProvider:
                 self._retire(served)
                 return
             worn = served.runs >= self._limits.max_runs or now - served.started >= self._limits.max_age_s
-        if worn:
-            fresh = self._started()
-            with self._lock:
+        if not worn or now < self._paused_until:
+            return
+        fresh = self._started()
+        if fresh is None:
+            return
+        with self._lock:
+            if self._current is served and not self._stopping:
                 self._retire(served)
-                if fresh is not None and self._current is None and not self._stopping:
-                    self._current, fresh = fresh, None
-            if fresh is not None:
-                fresh.process.stop()
+                self._current = fresh
+                return
+        fresh.process.stop()
 
     def stop(self) -> None:
         """End the provider; from now on there is none."""

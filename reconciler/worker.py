@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.processes import kill_tree
-from reconciler.runs import EngineDied, Result, RunKilled
+from reconciler.runs import EngineDied, Result, RunKilled, RunNotBegun
 
 _STOP_GRACE_S = 2.0
 
@@ -46,8 +46,8 @@ class Worker:
     def run(self, args: list[str], cwd: str, env: Mapping[str, str], deadline_s: float) -> Result:
         """Run `pulumi ARGS` with `env` as the whole environment.
 
-        Raises RunKilled if it took longer than deadline_s, EngineDied if the worker ended or panicked; then the
-        worker is broken. Its output is kept in files in cwd.
+        Raises RunKilled if it took longer than deadline_s, EngineDied if the worker ended or panicked, RunNotBegun
+        if it ended before that; then the worker is broken. Its output is kept in files in cwd.
         """
         output, errors = Path(cwd, "stdout"), Path(cwd, "stderr")
         for file in (output, errors):
@@ -63,7 +63,8 @@ class Worker:
         self.broken = True  # until it has answered
         answer = self._ask(json.dumps(request).encode() + b"\n", deadline_s)
         if answer is None:
-            raise EngineDied(f"ended with exit code {self._process.wait()}: {_end_of(errors)}")
+            death = EngineDied if output.exists() else RunNotBegun
+            raise death(f"ended with exit code {self._process.wait()}: {_end_of(errors)}")
         self.rss_mb = answer["rss_kb"] / 1024
         if answer["panic"]:
             raise EngineDied(f"panicked: {_end_of(errors)}")

@@ -1,6 +1,6 @@
 """Engines in all modes, for tests that run programs against the local cluster."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,17 @@ import pytest
 
 from reconciler.engine_setup import open_engine
 from reconciler.settings import Settings
+from tests.engine.conftest import collect_event_loops
 from tests.engine_speed.driver import Driver
 from tests.shared_cluster import SharedCluster
 
 Drive = Callable[..., AbstractAsyncContextManager[Driver]]
+
+
+@pytest.fixture(autouse=True)
+def _collect_event_loops() -> Iterator[None]:
+    yield
+    collect_event_loops()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -99,6 +100,14 @@ class Driver:
             stack.stored = outcome.checkpoint
         return outcome
 
+    def images(self) -> dict[str, str]:
+        """The images of the namespace's StatefulSets, by the uid of their DevServer."""
+        text = self.cluster.kubectl("get", "statefulsets", f"--namespace={self.namespace}", "--output=json")
+        return {
+            item["metadata"]["labels"][UID_LABEL]: _image(item["spec"]["template"]["spec"])
+            for item in json.loads(text)["items"]
+        }
+
     def live(self) -> dict[str, frozenset[Child]]:
         """The children in the namespace, by the uid of their DevServer."""
         text = self.cluster.kubectl(
@@ -110,6 +119,12 @@ class Driver:
             child = Child(item["apiVersion"], item["kind"], self.namespace, meta["name"])
             found.setdefault(meta["labels"][UID_LABEL], set()).add(child)
         return {uid: frozenset(children) for uid, children in found.items()}
+
+
+def _image(pod: dict[str, Any]) -> str:
+    """The image that the user chose."""
+    (image,) = {container["image"] for container in pod["containers"]}
+    return str(image)
 
 
 def descendants(name: str) -> list[psutil.Process]:

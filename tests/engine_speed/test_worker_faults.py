@@ -21,11 +21,7 @@ from tests.engine_speed.conftest import Drive
 from tests.engine_speed.driver import Driver, Stack, descendants, processes_of, worker_of
 from tests.shared_cluster import SharedCluster
 
-# The SDK never closes the event loop of a program whose engine ended before it.
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.cluster
 
 PROVIDER = "pulumi-resource-kubernetes"
 PROXY = "pulumi-provider-proxy"

@@ -11,11 +11,7 @@ from reconciler.errors import EngineFailed, EngineTimeout, Stalled
 from tests.engine_speed.conftest import Drive
 from tests.engine_speed.driver import Driver, descendants
 
-# The SDK never closes the event loop of a program whose engine ended before it.
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.cluster
 
 MODES = [
     pytest.param({"engine_mode": engine, "provider_mode": provider}, id=f"{engine}-{provider}")

@@ -148,8 +148,14 @@ def test_a_spec_that_cannot_work_is_refused_with_the_field_named(
         ("", "it holds 0 documents"),
         ("{a: 1}\n---\n{b: 2}", "it holds 2 documents"),
         ("[]", "must hold one resource"),
-        ("{apiVersion: v1, kind: Pod}", "one of the kinds DevServer, DevServerFlavor, DevServerUser"),
-        ("{apiVersion: devserver.io/v1, kind: DevServer}", "None cannot be the name of a DevServer"),
+        ("{apiVersion: v1, kind: Pod}", "kind DevServer or DevServerFlavor"),
+        ("{apiVersion: devserver.io/v1, kind: [DevServer]}", "kind DevServer or DevServerFlavor"),
+        ("{apiVersion: devserver.io/v1, kind: DevServer, metadata: box}", "metadata must hold a name"),
+        ("{apiVersion: devserver.io/v1, kind: DevServer}", "metadata must hold a name"),
+        (
+            "{apiVersion: devserver.io/v1, kind: DevServer, metadata: {namespace: team}}",
+            "metadata must hold a name",
+        ),
         (
             "{apiVersion: devserver.io/v1, kind: DevServer, metadata: {name: box-ssh}}",
             "'box-ssh' cannot be the name of a DevServer",
@@ -162,7 +168,7 @@ def test_a_file_that_is_no_manifest_of_ours_is_refused_with_a_reason(
     file = tmp_path / "manifest.yaml"
     file.write_text(text)
     with pytest.raises(ManifestError, match=expected) as refusal:
-        load(file)
+        load(file, ["DevServer", "DevServerFlavor"])
     assert str(file) in str(refusal.value)
 
 

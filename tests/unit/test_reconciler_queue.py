@@ -100,6 +100,17 @@ def test_the_earliest_time_holds_for_a_key_in_flight_too(queue: WorkQueue, clock
     assert due(queue) == [A]
 
 
+def test_a_timer_that_was_overtaken_does_not_give_out_a_key_in_flight(queue: WorkQueue, clock: Clock) -> None:
+    queue.add_after(A, 10)
+    queue.add(A)
+    assert due(queue) == [A]
+    queue.add_after(A, 10)
+    clock.now += 10
+    assert due(queue) == []
+    queue.done(A)
+    assert due(queue) == [A]
+
+
 def test_delays_double_up_to_the_cap_and_jitter_only_shortens_them(queue: WorkQueue) -> None:
     longest = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
     delays = [queue.retry(A) for _ in longest]

@@ -1,0 +1,38 @@
+"""Makes Pulumi's Python SDK (3.259.0) fit for many inline programs in one process.
+
+It keeps what belongs to a program in context variables, with two leaks, through which a program can hear of the
+death of another one's engine:
+
+- An engine is asked for its features in an executor thread, which has no context: the engine of whichever program
+  started last is asked instead (`pulumi.runtime.settings._load_monitor_feature_support`).
+- gRPC shares connections between all channels to one address, and waits for some time before it tries one again
+  that has failed. Engines listen on ports that the system picks; one that gets the port of an engine that was
+  killed a moment ago is then unreachable for its own program.
+"""
+
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import ParamSpec, TypeVar
+
+from pulumi.runtime import _grpc_settings, settings
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_OWN_CONNECTIONS = ("grpc.use_local_subchannel_pool", 1)
+
+
+def isolate_programs() -> None:
+    """From now on each program speaks to its own engine only. May be called again."""
+    settings.wrap_with_context = _with_context_of_caller  # type: ignore[attr-defined]
+    # The SDK's modules all hold this one list.
+    if _OWN_CONNECTIONS not in _grpc_settings._GRPC_CHANNEL_OPTIONS:
+        _grpc_settings._GRPC_CHANNEL_OPTIONS.append(_OWN_CONNECTIONS)
+
+
+def _with_context_of_caller(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    context = copy_context()
+
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return context.run(function, *args, **kwargs)
+
+    return call
