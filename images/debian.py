@@ -12,26 +12,11 @@ from toolchain.process import run
 from .errors import ImageError
 from .oci import MTIME_S
 
-PUBLIC_MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-SOURCES = """\
-Types: deb
-URIs: http://deb.debian.org/debian
-Suites: {suite} {suite}-updates
-Components: main
-Signed-By: {keyring}
-
-Types: deb
-URIs: http://deb.debian.org/debian-security
-Suites: {suite}-security
-Components: main
-Signed-By: {keyring}
-"""
 
 # What a fresh system holds that is of this machine, of the moment, or of no use in a container; as glob patterns.
 SUPERFLUOUS = (
     "dev/*",
-    "etc/apt/sources.list",
     "etc/hostname",
     "etc/machine-id",
     "etc/resolv.conf",
@@ -83,24 +68,22 @@ def bootstrap(suite: str, rootfs: Path) -> None:
         f"--keyring={KEYRING}",
         suite,
         rootfs,
-        mirror(suite),
+        *mirror(suite),
     )
     for pattern in SUPERFLUOUS:
         for path in rootfs.glob(pattern):
             _remove(path)
-    sources = rootfs / "etc/apt/sources.list.d/debian.sources"
-    sources.write_text(SOURCES.format(suite=suite, keyring=KEYRING), encoding="utf-8")
 
 
-def mirror(suite: str) -> str:
-    """The address that this machine's apt has for Debian's `suite`, else that of the public mirror.
+def mirror(suite: str) -> list[str]:
+    """The address that this machine's apt has for Debian's `suite`; nothing leaves it to debootstrap.
 
-    apt itself is asked, so that both formats of its sources are understood.
+    apt itself is asked, so that both formats of its sources are understood. The image's own apt uses it too.
     """
     filters = ["Created-By: Packages", "Component: main", f"Release: {suite}"]
     known = run(["apt-get", "indextargets", "--format", "$(REPO_URI)", *filters]).split()
     usable = [address for address in known if address.startswith(("http://", "https://", "file:/"))]
-    return usable[0] if usable else PUBLIC_MIRROR
+    return usable[:1]
 
 
 def _apt_proxies() -> dict[str, str]:

@@ -8,10 +8,13 @@ BACKEND_VARIABLE = "PULUMI_BACKEND_URL"
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a process and all its descendants. (Provider plugins leave the process group, so that is not enough.)"""
+    """Kill a process and all its descendants. (Provider plugins leave the process group, so that is not enough.)
+
+    The process itself goes first: it must not see a child die and end as if that were a failure of its own.
+    """
     try:
         root = psutil.Process(pid)
-        family = [*root.children(recursive=True), root]
+        family = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
         return
     for process in family:

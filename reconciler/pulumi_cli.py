@@ -74,6 +74,8 @@ class PulumiProcess(PulumiCommand):
             return CommandResult(stdout=answer, stderr="", code=0)
         try:
             result = self._run(args, cwd, additional_env)
+            if result.code != 0 and self._killed.is_set():
+                raise RunKilled("ended while it was being killed")
         except RunLost:
             # A provider started just before the kill, or by an engine that died, would live on for minutes.
             kill_of_backend(additional_env[BACKEND_VARIABLE])

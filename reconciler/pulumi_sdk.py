@@ -1,6 +1,6 @@
 """Makes Pulumi's Python SDK (3.259.0) fit for many inline programs in one process.
 
-It keeps what belongs to a program in context variables, with two leaks, through which a program can hear of the
+It keeps what belongs to a program in context variables, with two leaks, through which a program can fail for the
 death of another one's engine:
 
 - An engine is asked for its features in an executor thread, which has no context: the engine of whichever program
@@ -8,8 +8,12 @@ death of another one's engine:
 - gRPC shares connections between all channels to one address, and waits for some time before it tries one again
   that has failed. Engines listen on ports that the system picks; one that gets the port of an engine that was
   killed a moment ago is then unreachable for its own program.
+
+And a program whose engine was killed ends with a traceback in the log, which holds on to its event loop; what
+there is to say about it is in the run's outcome.
 """
 
+import logging
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import ParamSpec, TypeVar
@@ -22,7 +26,8 @@ _OWN_CONNECTIONS = ("grpc.use_local_subchannel_pool", 1)
 
 
 def isolate_programs() -> None:
-    """From now on each program speaks to its own engine only. May be called again."""
+    """From now on each program hears of its own engine only. May be called again."""
+    logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
     settings.wrap_with_context = _with_context_of_caller  # type: ignore[attr-defined]
     # The SDK's modules all hold this one list.
     if _OWN_CONNECTIONS not in _grpc_settings._GRPC_CHANNEL_OPTIONS:

@@ -21,7 +21,7 @@ from tests.engine_speed.conftest import Drive
 from tests.engine_speed.driver import Driver, Stack, descendants, processes_of, worker_of
 from tests.shared_cluster import SharedCluster
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
 PROVIDER = "pulumi-resource-kubernetes"
 PROXY = "pulumi-provider-proxy"

@@ -13,7 +13,7 @@ from reconciler.engine import Outcome
 from tests.engine_speed.conftest import Drive
 from tests.engine_speed.driver import Driver, Stack, descendants
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
 STACKS = 32
 ROUNDS = 4

@@ -11,7 +11,7 @@ from reconciler.errors import EngineFailed, EngineTimeout, Stalled
 from tests.engine_speed.conftest import Drive
 from tests.engine_speed.driver import Driver, descendants
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
 MODES = [
     pytest.param({"engine_mode": engine, "provider_mode": provider}, id=f"{engine}-{provider}")

@@ -27,13 +27,13 @@ def test_every_image_is_there_and_names_itself() -> None:
             assert f'"io.containerd.image.name":"docker.io/{name}"'.encode() in index.read()
 
 
-def test_debian_fetches_from_the_public_mirror_and_knows_nothing_of_this_machine(
+def test_debian_fetches_from_where_it_came_from_and_knows_nothing_else_of_this_machine(
     layers: dict[str, list[Path]],
 ) -> None:
     (debian,) = layers["debian"]
     sources = [path for path in (debian / "etc/apt").rglob("*") if path.suffix in (".list", ".sources")]
-    assert [path.name for path in sources] == ["debian.sources"]
-    assert "URIs: http://deb.debian.org/debian\n" in sources[0].read_text()
+    assert [path.name for path in sources] == ["sources.list"]
+    assert " bookworm main" in sources[0].read_text()
     for absent in ("etc/hostname", "etc/resolv.conf", "etc/machine-id", "var/log/bootstrap.log"):
         assert not (debian / absent).exists(), absent
     assert not list((debian / "dev").iterdir())
