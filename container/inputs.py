@@ -9,16 +9,14 @@ from pathlib import Path
 
 import toolchain
 from images import ImageError
-from images.debian import KEYRING, mirror
 from toolchain.errors import SourceFailed
 from toolchain.process import run
 from toolchain.progress import step
 
 ROOT = Path(__file__).parent.parent
 LOCK = "requirements-runtime.lock"
-# Of the base image: Debian's release, its Python and its C library.
-_SUITE, _PYTHON, _GLIBC_MINOR = "bookworm", "3.11", 36
-_SOURCES = "Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\nSigned-By: {keyring}\n"
+# Of the base image: its Python and its C library. Its apt fetches from where the image itself came from.
+_PYTHON, _GLIBC_MINOR = "3.11", 36
 _PIP = "[global]\nno-index = true\nfind-links = /wheels\n"
 _TOOLS = (
     "pulumi",
@@ -64,14 +62,12 @@ def mounts(work: Path, wheels_directory: Path) -> dict[Path, str]:
 
     work: a directory for files that are written for this purpose. Raises ToolMissing.
     """
-    pip_settings, apt_sources = work / "pip.conf", work / "debian.sources"
+    pip_settings = work / "pip.conf"
     pip_settings.write_text(_PIP)
-    apt_sources.write_text(_SOURCES.format(mirror=mirror(_SUITE), suite=_SUITE, keyring=KEYRING))
     tools = toolchain.cache_dir() / "tools"
     programs = [toolchain.binary(name).resolve() for name in _TOOLS]
     return {
         pip_settings: "/etc/pip.conf",
-        apt_sources: "/etc/apt/sources.list.d/debian.sources",
         wheels_directory: "/wheels",
         tools: "/cache/tools",
         # The cache holds links to programs that were found on PATH.
