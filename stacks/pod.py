@@ -152,7 +152,6 @@ def pod_template(
 def _main_container(
     spec: DevServerSpec, flavor: DevServerFlavorSpec, mounts: list[VolumeMountArgs]
 ) -> ContainerArgs:
-    port_is_open = TCPSocketActionArgs(port=SSHD_PORT)
     return ContainerArgs(
         name="devserver",
         image=spec.image,
@@ -163,9 +162,11 @@ def _main_container(
         resources=ResourceRequirementsArgs(
             requests=dict(flavor.resources.requests), limits=dict(flavor.resources.limits)
         ),
-        # Every probe is a line in sshd's log: a quick one until it is up, rare ones after.
-        startup_probe=ProbeArgs(tcp_socket=port_is_open, period_seconds=1, failure_threshold=120),
-        readiness_probe=ProbeArgs(tcp_socket=port_is_open, period_seconds=30),
+        # Every probe is a line in sshd's log, so there are some until it is up and none after: when sshd ends, so
+        # does the container. (A rare readiness probe would besides delay the first Ready by up to its period.)
+        startup_probe=ProbeArgs(
+            tcp_socket=TCPSocketActionArgs(port=SSHD_PORT), period_seconds=1, failure_threshold=120
+        ),
         security_context=SecurityContextArgs(
             run_as_user=0, capabilities=CapabilitiesArgs(drop=["ALL"], add=list(CAPABILITIES))
         ),
