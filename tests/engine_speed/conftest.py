@@ -1,5 +1,6 @@
 """Engines in all modes, for tests that run programs against the local cluster."""
 
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,17 +10,20 @@ import pytest
 
 from reconciler.engine_setup import open_engine
 from reconciler.settings import Settings
-from tests.engine.conftest import collect_event_loops
 from tests.engine_speed.driver import Driver
 from tests.shared_cluster import SharedCluster
 
 Drive = Callable[..., AbstractAsyncContextManager[Driver]]
 
 
+# A program whose engine was killed under it leaves an event loop and coroutines behind, which nobody ends.
+IGNORE_LEFTOVERS = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
 @pytest.fixture(autouse=True)
-def _collect_event_loops() -> Iterator[None]:
+def _collect_leftovers() -> Iterator[None]:
     yield
-    collect_event_loops()
+    gc.collect()
 
 
 @pytest.fixture
@@ -32,6 +36,10 @@ def drive(cluster: SharedCluster, namespace: str, tmp_path: Path, monkeypatch: p
     @asynccontextmanager
     async def opened(**settings: Any) -> AsyncIterator[Driver]:
         with open_engine(Settings(run_dir=tmp_path / "run", **settings)) as engine:
-            yield await Driver.on(engine, cluster, namespace)
+            driver = await Driver.on(engine, cluster, namespace)
+            try:
+                yield driver
+            finally:
+                driver.close()
 
     return opened

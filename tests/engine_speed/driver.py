@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,7 @@ class Driver:
     namespace: str
     keys: Keys
     stacks: list[Stack] = field(default_factory=list)
+    _ended: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     async def on(cls, engine: Engine, cluster: SharedCluster, namespace: str) -> "Driver":
@@ -84,6 +86,22 @@ class Driver:
         fresh = [Stack(Owner("DevServer", self.namespace, name, uid)) for name, uid in made]
         self.stacks += fresh
         return fresh
+
+    async def start_endless(self, stack: Stack) -> asyncio.Task[Outcome]:
+        """A run on the stack whose program has begun, and goes on until the driver is closed."""
+        begun = threading.Event()
+
+        def endless() -> None:
+            begun.set()
+            self._ended.wait()
+
+        run = asyncio.create_task(self.engine.up(stack.name, endless, stack.stored, self.keys))
+        await asyncio.to_thread(begun.wait, 30)
+        return run
+
+    def close(self) -> None:
+        """Let programs without end come to theirs: the interpreter waits for them before it exits."""
+        self._ended.set()
 
     async def up(self, stack: Stack, refresh: bool = False) -> Outcome:
         outcome = await self.engine.up(stack.name, stack.program, stack.stored, self.keys, refresh)

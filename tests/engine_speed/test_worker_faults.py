@@ -4,7 +4,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +16,11 @@ from reconciler.engine import Outcome
 from reconciler.engine_setup import open_engine
 from reconciler.errors import EngineFailed
 from reconciler.settings import Settings
-from tests.engine_speed.conftest import Drive
+from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, Stack, descendants, processes_of, worker_of
 from tests.shared_cluster import SharedCluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
+pytestmark = [pytest.mark.cluster, IGNORE_LEFTOVERS]
 
 PROVIDER = "pulumi-resource-kubernetes"
 PROXY = "pulumi-provider-proxy"
@@ -35,19 +34,6 @@ async def eventually(holds: Callable[[], bool], timeout_s: float = 20.0) -> None
         await asyncio.sleep(0.05)
 
 
-async def start_endless(driver: Driver, stack: Stack) -> asyncio.Task[Outcome]:
-    """A run on the stack whose program has begun and never ends."""
-    begun = threading.Event()
-
-    async def endless() -> None:
-        begun.set()
-        await asyncio.sleep(3600)
-
-    task = asyncio.create_task(driver.engine.up(stack.name, endless, stack.stored, driver.keys))
-    await eventually(begun.is_set)
-    return task
-
-
 @pytest.mark.parametrize(
     ("number", "said"),
     [(signal.SIGKILL, "ended with exit code -9"), (signal.SIGABRT, "SIGABRT")],
@@ -58,7 +44,7 @@ async def test_a_worker_that_dies_takes_one_run_along_and_is_replaced(
 ) -> None:
     async with drive(engine_mode="worker") as driver:
         victim, *others = driver.make(4)
-        run = await start_endless(driver, victim)
+        run = await driver.start_endless(victim)
         beside = asyncio.create_task(driver.up_all(others))
         worker_of(victim).send_signal(number)
 

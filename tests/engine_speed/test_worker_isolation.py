@@ -10,10 +10,10 @@ import pytest
 
 from reconciler import checkpoint
 from reconciler.engine import Outcome
-from tests.engine_speed.conftest import Drive
+from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, Stack, descendants
 
-pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
+pytestmark = [pytest.mark.cluster, IGNORE_LEFTOVERS]
 
 STACKS = 32
 ROUNDS = 4

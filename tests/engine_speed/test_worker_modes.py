@@ -1,6 +1,5 @@
 """Worker or CLI, shared or private provider: the results are the same."""
 
-import asyncio
 import shutil
 
 import pytest
@@ -8,10 +7,10 @@ import pytest
 from reconciler import reasons
 from reconciler.engine import EngineError
 from reconciler.errors import EngineFailed, EngineTimeout, Stalled
-from tests.engine_speed.conftest import Drive
+from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, descendants
 
-pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
+pytestmark = [pytest.mark.cluster, IGNORE_LEFTOVERS]
 
 MODES = [
     pytest.param({"engine_mode": engine, "provider_mode": provider}, id=f"{engine}-{provider}")
@@ -99,16 +98,12 @@ async def test_a_run_past_its_deadline_is_killed_and_the_next_one_works(
     async with drive(**mode, run_deadline_s=4) as driver:
         stack, other = driver.make(2)
         assert (await driver.up(stack)).error is None
-        late = await driver.engine.up(stack.name, _endless, stack.stored, driver.keys)
+        late = await (await driver.start_endless(stack))
         assert isinstance(late.error, EngineTimeout)
         assert late.error.message == "The Pulumi run was killed after 4 s; trying again."
         assert late.checkpoint is None
         assert late.duration_s < 6
         assert (await driver.up(other)).error is None
-
-
-async def _endless() -> None:
-    await asyncio.sleep(3600)
 
 
 async def test_a_mode_that_is_not_installed_is_refused(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
