@@ -9,7 +9,6 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import pulumi
 import yaml
@@ -24,7 +23,6 @@ from reconciler.cluster import (
     DEVSERVER,
     FLAVOR,
     NAMESPACE,
-    SECRET,
     Cluster,
     ClusterError,
     Object,
@@ -34,12 +32,12 @@ from reconciler.cluster import (
 from reconciler.errors import ReconcileError
 from reconciler.expiry import format_time
 from reconciler.gather import owner_of, parsed
-from reconciler.hostkeys import HostKeyFinder
+from reconciler.hostkeys import HostKeySource, live_host_keys
 from reconciler.kinds import KINDS, Prepared
 from reconciler.queue import Key
 from reconciler.settings import Settings
-from reconciler.sshkeys import generate_host_keys, host_keys_of_user, managed_host_keys, secret_files
-from reconciler.world import World, belongs_to, is_managed
+from reconciler.sshkeys import generate_host_keys
+from reconciler.world import World
 from stacks.devserver import HostKeys
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child, Owner
 
@@ -103,7 +101,7 @@ async def prepare(manifest: Object, flavor: Object) -> Prepared:
         kind = KINDS[key.kind]
         inputs = kind.gather(world, key, resource, settings, system["metadata"]["uid"], now)
         owner = owner_of(key, resource)
-        prepared = await kind.prepare(inputs, owner, host_key_finder(cluster))
+        prepared = await kind.prepare(inputs, owner, host_key_source(cluster))
         person = kind.person(parsed(kind.model, resource))
         for child in prepared.children:
             live = await claims.live(cluster, child)
@@ -164,20 +162,13 @@ def add(world: World, manifest: Object, now: datetime, instead: bool) -> tuple[K
     return Key(kind, *place), world.resources[kind][place]
 
 
-def host_key_finder(cluster: Cluster) -> HostKeyFinder:
-    """Finds host keys as the reconciler does, save for those that only a state still holds."""
+def host_key_source(cluster: Cluster) -> HostKeySource:
+    """Gives host keys as the reconciler does, save for those that only a state still holds."""
 
     async def find(owner: Owner, child: Child) -> HostKeys:
-        live = await cluster.get(SECRET, child.namespace, child.name)
-        if live is None:
-            return generate_host_keys()
-        if not is_managed(live):
-            return host_keys_of_user(live)
-        return (
-            managed_host_keys(secret_files(live)) if belongs_to(live, owner, child) else generate_host_keys()
-        )
+        return await live_host_keys(cluster, owner, child) or generate_host_keys()
 
-    return cast(HostKeyFinder, find)
+    return find
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from reconciler.cluster import (
     Resource,
 )
 from reconciler.engine import Program
-from reconciler.hostkeys import HostKeyFinder
+from reconciler.hostkeys import HostKeySource
 from reconciler.queue import Key
 from reconciler.readiness import APPLIED, Readiness, Restart, devserver_readiness, pending_restart
 from reconciler.settings import Settings
@@ -59,7 +59,7 @@ class Kind:
     resource: Resource
     model: type[Model]
     gather: Callable[[World, Key, Object, Settings, str, datetime], Any]
-    prepare: Callable[[Any, Owner, HostKeyFinder], Awaitable[Prepared]]
+    prepare: Callable[[Any, Owner, HostKeySource], Awaitable[Prepared]]
     expires_at: Callable[[Any, Settings, datetime], datetime | None]
     person: Callable[[Any], str]
     keeps: Callable[[Any], bool]
@@ -84,7 +84,7 @@ _RBAC = "rbac.authorization.k8s.io/v1"
 # --- DevServer ---------------------------------------------------------------------------------------------
 
 
-async def _prepare_devserver(inputs: DevServerInputs, owner: Owner, host_keys: HostKeyFinder) -> Prepared:
+async def _prepare_devserver(inputs: DevServerInputs, owner: Owner, host_keys: HostKeySource) -> Prepared:
     names = DevServerChildren.of(owner)
     keys = await host_keys(owner, names.host_keys)
     service = {"service": names.ssh.name, "port": SSH_PORT, "hostKeys": list(keys.public)}
@@ -140,7 +140,7 @@ _DEVSERVER = Kind(
 # --- DevServerFlavor ---------------------------------------------------------------------------------------
 
 
-async def _prepare_flavor(inputs: flavor.DevServerFlavorInputs, owner: Owner, _: HostKeyFinder) -> Prepared:
+async def _prepare_flavor(inputs: flavor.DevServerFlavorInputs, owner: Owner, _: HostKeySource) -> Prepared:
     return Prepared(partial(flavor.program, inputs), flavor.children(inputs), {})
 
 
@@ -162,7 +162,7 @@ _FLAVOR = Kind(
 # --- DevServerUser -----------------------------------------------------------------------------------------
 
 
-async def _prepare_user(inputs: user.DevServerUserInputs, owner: Owner, _: HostKeyFinder) -> Prepared:
+async def _prepare_user(inputs: user.DevServerUserInputs, owner: Owner, _: HostKeySource) -> Prepared:
     return Prepared(partial(user.program, inputs), user.children(inputs), {})
 
 
