@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from localcluster.cluster import down, load, up
-from localcluster.control import start, stop
+from localcluster.control import kill, paused, start, stop
 from localcluster.errors import LocalClusterError
 from localcluster.kubectl import write_service_account_kubeconfig
 from localcluster.paths import Paths
@@ -20,8 +20,10 @@ __all__ = [
     "Settings",
     "Status",
     "down",
+    "kill",
     "kubeconfig_path",
     "load",
+    "paused",
     "service_account_kubeconfig",
     "start",
     "status",

@@ -1,8 +1,12 @@
 """Acting on a running cluster's components, and in its namespaces."""
 
 import os
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import NoReturn
+
+import psutil
 
 from localcluster.errors import LocalClusterError
 from localcluster.locks import only_one
@@ -10,7 +14,7 @@ from localcluster.namespaces import entered, running
 from localcluster.paths import INSIDE, Paths
 from localcluster.run import SYSTEM_PATH
 from localcluster.settings import Settings
-from localcluster.status import reported
+from localcluster.status import component_process, reported
 from localcluster.waiting import Wait
 
 
@@ -32,6 +36,38 @@ def start(component: str, settings: Settings | None = None) -> None:
         paths, wait = _prepared(component, settings)
         (paths.stopped / component).unlink(missing_ok=True)
         wait.for_component(component)
+
+
+def kill(component: str, settings: Settings | None = None) -> None:
+    """Kill a component's process (SIGKILL); returns when the supervisor has started it anew and it is ready."""
+    settings = settings or Settings()
+    with only_one(f"cluster {settings.name}"):
+        paths, wait = _prepared(component, settings)
+        deaths = reported(paths)[component]["restarts"]
+        _process(component, paths).kill()
+        wait.until(f"{component} is dead", component, lambda: reported(paths)[component]["restarts"] > deaths)
+        wait.for_component(component)
+
+
+@contextmanager
+def paused(component: str, settings: Settings | None = None) -> Iterator[None]:
+    """A component that holds its connections and answers nothing (SIGSTOP), for as long as the block lasts."""
+    settings = settings or Settings()
+    with only_one(f"cluster {settings.name}"):
+        process = _process(component, _prepared(component, settings)[0])
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGCONT)
+
+
+def _process(component: str, paths: Paths) -> psutil.Process:
+    process = component_process(component, running(paths), paths)
+    if process is None:
+        raise LocalClusterError(f"{component} does not run: python -m localcluster status tells why")
+    return process
 
 
 def execute(command: Sequence[str], settings: Settings | None = None) -> NoReturn:

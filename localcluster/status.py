@@ -73,8 +73,18 @@ def read_status(paths: Paths, settings: Settings) -> Status:
     )
 
 
+def component_process(name: str, supervisor_process: psutil.Process, paths: Paths) -> psutil.Process | None:
+    """The process of one component as the host sees it, None if it does not run."""
+    inner_pid = reported(paths)[name]["pid"]
+    return _by_inner_pid(supervisor_process).get(inner_pid) if inner_pid else None
+
+
+def _by_inner_pid(supervisor_process: psutil.Process) -> dict[int, psutil.Process]:
+    return {_inner_pid(child): child for child in supervisor_process.children()}
+
+
 def _components(paths: Paths, supervisor_process: psutil.Process) -> list[ComponentStatus]:
-    by_inner_pid = {_inner_pid(child): child for child in supervisor_process.children()}
+    by_inner_pid = _by_inner_pid(supervisor_process)
     components = []
     for name, report in reported(paths).items():
         process = by_inner_pid.get(report["pid"])

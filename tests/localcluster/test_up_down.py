@@ -253,6 +253,22 @@ def test_a_stopped_component_stays_stopped_until_it_is_started(workload: None) -
             assert kubectl("exec", "client", "--", "wget", "-qO-", "http://web") == "hello\n"
 
 
+def test_a_killed_component_is_another_process_when_kill_returns(cluster: localcluster.Status) -> None:
+    before = component("kube-scheduler").pid
+    localcluster.kill("kube-scheduler", SETTINGS)
+    after = component("kube-scheduler")
+    assert after.phase == "ready"
+    assert after.pid != before
+
+
+def test_a_paused_component_answers_again_after_the_block(cluster: localcluster.Status) -> None:
+    with localcluster.paused("etcd", SETTINGS):
+        assert psutil.Process(component("etcd").pid).status() == psutil.STATUS_STOPPED
+        with pytest.raises(AssertionError, match=r"(?i)timed? ?out"):
+            kubectl("get", "--raw", "/api/v1/namespaces/default/configmaps", "--request-timeout=2s")
+    assert "ConfigMapList" in kubectl("get", "--raw", "/api/v1/namespaces/default/configmaps")
+
+
 def test_a_second_cluster_stands_beside_the_first(cluster: localcluster.Status) -> None:
     second = localcluster.Settings(name="second")
     try:
