@@ -27,7 +27,7 @@ from reconciler.engine_keys import load_or_make_keys
 from reconciler.engine_setup import open_engine
 from reconciler.events import Recorder
 from reconciler.kinds import KINDS
-from reconciler.queue import Key, WorkQueue
+from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.reconcile import Reconciler
 from reconciler.settings import Settings
 from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore, record
@@ -183,7 +183,8 @@ async def _reconcile(settings: Settings, engine: Engine, cluster: Cluster) -> No
 
         def start_workers() -> None:
             _log.info("watching", resources=len(queue), workers=settings.workers)
-            for _ in range(settings.workers):
-                group.create_task(reconciler.work())
+            for lane in Lane:
+                for _ in range(settings.workers):
+                    group.create_task(reconciler.work(lane))
 
         await watches.run(start_workers)

@@ -40,6 +40,7 @@ class Observed:
 
     id: the resource's stack; None if there is no such resource (any more).
     state, dead_states: of this life and of earlier ones under the same name.
+    edited: the user has changed the spec since a pass last told of it.
     applied_digest: of the inputs of the last successful run.
     missing: recorded children that are not in the cluster.
     """
@@ -48,6 +49,7 @@ class Observed:
     deleting: bool = False
     has_finalizer: bool = False
     expires_at: datetime | None = None
+    edited: bool = False
     applied_digest: str | None = None
     state: StateRecord | None = None
     dead_states: tuple[StateRecord, ...] = ()
@@ -106,6 +108,16 @@ def decide(digest: str | ReconcileError, observed: Observed, now: datetime) -> A
     if isinstance(digest, ReconcileError):
         return Wait(digest)
     return _unless_backing_off(_run(digest, observed), digest, observed, now)
+
+
+def takes_a_run(action: Action) -> bool:
+    """Whether the action is one for the engine."""
+    return isinstance(action, (Up, Destroy))
+
+
+def is_urgent(action: Action, observed: Observed) -> bool:
+    """Whether someone waits for it: creates, edits, deletions and repairs go before what an upgrade brings."""
+    return isinstance(action, Destroy) or (isinstance(action, Up) and (observed.edited or action.refresh))
 
 
 def _unless_backing_off(action: Action, digest: str, observed: Observed, now: datetime) -> Action:

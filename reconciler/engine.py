@@ -33,6 +33,7 @@ from reconciler.checkpoint import PROJECT, Checkpoint
 from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled
 from reconciler.processes import BACKEND_VARIABLE
 from reconciler.pulumi_cli import PulumiProcess
+from reconciler.run_slots import RunSlots
 from reconciler.runs import RunKilled, RunLost
 
 Program = Callable[[], None]
@@ -75,22 +76,27 @@ class Outcome:
 
 @dataclass
 class Engine:
-    """Runs at most `concurrent_runs` programs at a time.
+    """Runs programs, in threads.
 
     commands: makes what runs the commands of one run.
     run_dir: its directory `runs` holds the private directories of the runs.
     environment: all that the environment of every run has in common.
+    concurrent_runs: how many programs run at a time; those that take longer than slow_run_s no longer count,
+        up to `threads` in all.
     """
 
     commands: Callable[[], PulumiProcess]
     run_dir: Path
     environment: Mapping[str, str]
     concurrent_runs: int
+    slow_run_s: float
+    threads: int
     _running: set[PulumiProcess] = field(default_factory=set)
     _stopping: bool = False
 
     def __post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(self.concurrent_runs, thread_name_prefix="pulumi")
+        self._slots = RunSlots(self.concurrent_runs, self.slow_run_s)
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="pulumi")
 
     async def up(
         self, stack: str, program: Program, state: Checkpoint, keys: Keys, refresh: bool = False
@@ -145,7 +151,8 @@ class Engine:
 
     async def _submit(self, stack: str, state: Checkpoint, keys: Keys, operation: _Operation) -> Outcome:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._run, stack, state, keys, operation)
+        async with self._slots.take():
+            return await loop.run_in_executor(self._pool, self._run, stack, state, keys, operation)
 
     def _run(self, stack: str, state: Checkpoint, keys: Keys, operation: _Operation) -> Outcome:
         started = time.monotonic()

@@ -50,7 +50,14 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
         environment = _environment(settings.run_dir)
         isolate_programs()
         commands = _commands(settings, cli, version, environment, stack)
-        engine = Engine(commands, settings.run_dir, environment, settings.concurrent_runs)
+        engine = Engine(
+            commands,
+            settings.run_dir,
+            environment,
+            settings.concurrent_runs,
+            settings.slow_run_s,
+            threads=max(settings.workers, settings.concurrent_runs),
+        )
         stack.callback(engine.stop)
         yield engine
 

@@ -1,9 +1,13 @@
-"""The work queue: names, not events. A key waits at most once and is worked on by one worker at a time.
+"""The work queue: names, not events. A key waits at most once in a lane and is in flight once at a time.
 
-          add, add_after                 get
-(absent) ───────────────▶ waiting(when) ─────▶ in flight ──done──▶ (absent)
-                               ▲                   │ add, add_after
-                               └──────done─────────┘ remembered, earliest time wins
+          add, add_after                 time             get
+(absent) ───────────────▶ waiting(when) ─────▶ due ───────────▶ in flight ──done──▶ (absent)
+                               ▲                                    │ add, add_after
+                               └───────────────done─────────────────┘ remembered, earliest time wins
+
+There are two lanes, so that the many quick passes never queue behind the few that take an engine run. Of the keys
+that are due in a lane, the urgent ones (a user waits for them) go first. None starves: a key is in flight once at
+a time, so nobody fills all workers with one resource.
 """
 
 import asyncio
@@ -11,6 +15,7 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from itertools import count
 from typing import NamedTuple
 
@@ -26,35 +31,62 @@ class Key(NamedTuple):
         return "/".join(part for part in self if part)
 
 
+class Lane(Enum):
+    """LOOK: see whether there is something to do, and tell how it stands. RUN: do what takes an engine run."""
+
+    LOOK = auto()
+    RUN = auto()
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """When a key is due, in seconds of the clock, and whether a user waits for it."""
+
+    when: float
+    urgent: bool
+
+
+@dataclass
+class _Waiting:
+    """The keys that wait in one lane: all of them, a heap of when they are due, a heap of those that are."""
+
+    turns: dict[Key, _Turn] = field(default_factory=dict)
+    timers: list[tuple[float, int, Key]] = field(default_factory=list)
+    due: list[tuple[bool, float, int, Key]] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 @dataclass
 class WorkQueue:
     """Keys by the time at which they are due. `clock` is monotonic, in seconds.
 
-    One heap holds what is due now, timers and retries alike, so nothing polls.
+    Timers and retries are entries like all others, so nothing polls.
     """
 
     clock: Callable[[], float]
     retry_base_s: float
     retry_cap_s: float
-    _due: dict[Key, float] = field(default_factory=dict)
-    _heap: list[tuple[float, int, Key]] = field(default_factory=list)
+    _lanes: dict[Lane, _Waiting] = field(default_factory=lambda: {lane: _Waiting() for lane in Lane})
     _in_flight: set[Key] = field(default_factory=set)
     _failures: dict[Key, int] = field(default_factory=dict)
     _sequence: "count[int]" = field(default_factory=count)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def add(self, key: Key) -> None:
+    def add(self, key: Key, lane: Lane = Lane.LOOK, urgent: bool = False) -> None:
         """The key is due now."""
-        self.add_after(key, 0.0)
+        self.add_after(key, 0.0, lane, urgent)
 
-    def add_after(self, key: Key, delay_s: float) -> None:
-        """The key is due in delay_s seconds; if it waits already, the earlier time holds."""
-        when = self.clock() + delay_s
-        if when >= self._due.get(key, float("inf")):
-            return
-        self._due[key] = when
+    def add_after(self, key: Key, delay_s: float, lane: Lane = Lane.LOOK, urgent: bool = False) -> None:
+        """The key is due in delay_s seconds; if it waits already, the earlier time and the greater urgency hold."""
+        waiting = self._lanes[lane]
+        turn = _Turn(self.clock() + delay_s, urgent)
+        before = waiting.turns.get(key)
+        if before is not None:
+            turn = _Turn(min(before.when, turn.when), before.urgent or urgent)
+            if turn == before:
+                return
+        waiting.turns[key] = turn
         if key not in self._in_flight:
-            self._push(key, when)
+            self._push(waiting, key, turn)
 
     def retry(self, key: Key) -> float:
         """The key failed: it is due after a delay that doubles with each failure. Returns the delay in seconds."""
@@ -70,38 +102,46 @@ class WorkQueue:
         """The key succeeded: its next failure is the first."""
         self._failures.pop(key, None)
 
-    async def get(self) -> Key:
-        """Wait for a key that is due and take it. The caller calls done() when it is through."""
+    async def get(self, lane: Lane = Lane.LOOK) -> Key:
+        """Wait for a key that is due in the lane and take it. The caller calls done() when it is through."""
+        waiting = self._lanes[lane]
         while True:
-            key = self._pop_due()
+            key = self._pop_due(lane)
             if key is not None:
                 return key
-            self._changed.clear()
-            wait_s = max(0.0, self._heap[0][0] - self.clock()) if self._heap else None
+            waiting.changed.clear()
+            wait_s = max(0.0, waiting.timers[0][0] - self.clock()) if waiting.timers else None
             try:
-                await asyncio.wait_for(self._changed.wait(), wait_s)
+                await asyncio.wait_for(waiting.changed.wait(), wait_s)
             except TimeoutError:
                 continue
 
     def done(self, key: Key) -> None:
         """The key is not worked on any more; if it was added meanwhile, it waits again."""
         self._in_flight.discard(key)
-        if key in self._due:
-            self._push(key, self._due[key])
+        for waiting in self._lanes.values():
+            if key in waiting.turns:
+                self._push(waiting, key, waiting.turns[key])
 
     def __len__(self) -> int:
-        return len(self._due)
+        return sum(len(waiting.turns) for waiting in self._lanes.values())
 
-    def _push(self, key: Key, when: float) -> None:
-        heapq.heappush(self._heap, (when, next(self._sequence), key))
-        self._changed.set()
+    def _push(self, waiting: _Waiting, key: Key, turn: _Turn) -> None:
+        heapq.heappush(waiting.timers, (turn.when, next(self._sequence), key))
+        waiting.changed.set()
 
-    def _pop_due(self) -> Key | None:
-        while self._heap and self._heap[0][0] <= self.clock():
-            when, _, key = heapq.heappop(self._heap)
-            # An entry is stale if the key was given an earlier time since, or was taken.
-            if self._due.get(key) == when and key not in self._in_flight:
-                del self._due[key]
+    def _pop_due(self, lane: Lane = Lane.LOOK) -> Key | None:
+        waiting = self._lanes[lane]
+        while waiting.timers and waiting.timers[0][0] <= self.clock():
+            when, sequence, key = heapq.heappop(waiting.timers)
+            turn = waiting.turns.get(key)
+            if turn is not None and turn.when == when:
+                heapq.heappush(waiting.due, (not turn.urgent, when, sequence, key))
+        while waiting.due:
+            unhurried, when, _, key = heapq.heappop(waiting.due)
+            # An entry is stale if the key was given another turn since, or was taken.
+            if waiting.turns.get(key) == _Turn(when, not unhurried) and key not in self._in_flight:
+                del waiting.turns[key]
                 self._in_flight.add(key)
                 return key
         return None

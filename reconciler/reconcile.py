@@ -22,13 +22,15 @@ from reconciler.decide import (
     Up,
     Wait,
     decide,
+    is_urgent,
+    takes_a_run,
 )
 from reconciler.digest import inputs_digest
 from reconciler.engine import Outcome
 from reconciler.errors import ReconcileError, Transient
 from reconciler.gather import owner_of, parsed
 from reconciler.kinds import KINDS, Kind, Model, identity, pod_of
-from reconciler.queue import Key, WorkQueue
+from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.state import StackId
 from reconciler.status import PassResult, next_status, transitions
 from stacks.metadata import Child
@@ -70,13 +72,13 @@ class Reconciler:
     now: Callable[[], datetime]
     _failures: dict[Key, Failure] = field(default_factory=dict)
 
-    async def work(self) -> None:
-        """Take keys from the queue until cancelled."""
+    async def work(self, lane: Lane) -> None:
+        """Take keys from a lane of the queue until cancelled."""
         while True:
-            key = await self.queue.get()
+            key = await self.queue.get(lane)
             try:
                 with structlog.contextvars.bound_contextvars(resource=str(key)):
-                    await self._pass(key)
+                    await self._pass(key, lane)
             except ClusterError as error:
                 # Of the status: it is written anew by the next pass, unless the resource is gone.
                 if error.status != 404:
@@ -89,10 +91,14 @@ class Reconciler:
             finally:
                 self.queue.done(key)
 
-    async def _pass(self, key: Key) -> None:
+    async def _pass(self, key: Key, lane: Lane) -> None:
         subject = self._gather(key)
         observed = await self._observe(key, subject)
         action = decide(subject.digest if subject else "", observed, self.now())
+        if lane is Lane.LOOK and takes_a_run(action):
+            # Its turn for a run decides anew, so that a burst of edits is one run, of the last spec.
+            self.queue.add(key, Lane.RUN, urgent=is_urgent(action, observed))
+            return
         done = await self._carry_out(action, subject)
         self._remember(key, subject, action, done.error)
         is_leaving = isinstance(action, (Destroy, Expire)) and done.error is None
@@ -119,7 +125,7 @@ class Reconciler:
         failure = self._failures.get(key)
         if subject is None:
             return Observed(None, dead_states=tuple(states.values()), failure=failure)
-        meta = subject.resource["metadata"]
+        meta, status = subject.resource["metadata"], subject.resource.get("status", {})
         state = states.pop(subject.id.uid, None)
         missing: tuple[Child, ...] = ()
         if state is not None and state.children is not None and "deletionTimestamp" not in meta:
@@ -132,7 +138,8 @@ class Reconciler:
             expires_at=None
             if isinstance(model, ReconcileError)
             else subject.kind.expires_at(model, self.actor.settings, self.now()),
-            applied_digest=subject.resource.get("status", {}).get("inputsDigest"),
+            edited=meta.get("generation") != status.get("observedGeneration"),
+            applied_digest=status.get("inputsDigest"),
             state=state,
             dead_states=tuple(states.values()),
             missing=missing,

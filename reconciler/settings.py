@@ -32,8 +32,13 @@ class Settings(BaseSettings):
         Field(description='Roles that a DevServerUser may name, as JSON: ["ClusterRole/view"].'),
     ] = frozenset()
 
-    workers: Annotated[int, Field(ge=1, description="Resources worked on at a time.")] = 8
-    concurrent_runs: Annotated[int, Field(ge=1, description="Pulumi runs at a time.")] = 3
+    workers: Annotated[
+        int, Field(ge=1, description="Resources looked at a time, and as many that take a run.")
+    ] = 10
+    concurrent_runs: Annotated[int, Field(ge=1, description="Pulumi runs at a time, slow ones aside.")] = 3
+    slow_run_s: Annotated[
+        float, Field(gt=0, description="A run that takes longer holds up no other one. Seconds.")
+    ] = 10.0
     run_deadline_s: Annotated[
         float, Field(gt=0, description="After this many seconds a Pulumi run is killed.")
     ] = 120.0

@@ -16,6 +16,7 @@ from reconciler.decide import (
     Up,
     Wait,
     decide,
+    is_urgent,
 )
 from reconciler.errors import EngineFailed, ReconcileError, Stalled, Transient, Waiting
 from reconciler.state import StateRecord
@@ -197,3 +198,19 @@ def test_waiting_tells_the_error_that_is_waited_out() -> None:
     action = decide("new", observed, NOW)
     assert isinstance(action, Wait)
     assert action.error is error
+
+
+URGENCY: dict[str, tuple[Action, Observed, bool]] = {
+    "a new resource": (Up("new"), Observed(id=ID, edited=True), True),
+    "an edited one": (Up("inputs changed"), replace(APPLIED, edited=True), True),
+    "one that a flavor or an upgrade changed": (Up("inputs changed"), APPLIED, False),
+    "a retry": (Up("new"), Observed(id=ID), False),
+    "a repair": (Up("gone: ConfigMap box-sshd", refresh=True), APPLIED, True),
+    "a deletion": (Destroy(ID, finish=True), deleting(), True),
+    "nothing": (Nothing(), APPLIED, False),
+}
+
+
+@pytest.mark.parametrize(("action", "observed", "urgent"), URGENCY.values(), ids=URGENCY.keys())
+def test_what_someone_waits_for_goes_first(action: Action, observed: Observed, urgent: bool) -> None:
+    assert is_urgent(action, observed) is urgent

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from reconciler.queue import Key, WorkQueue
+from reconciler.queue import Key, Lane, WorkQueue
 
 A, B, C = (Key("DevServer", "dev-ada", name) for name in "abc")
 
@@ -43,6 +43,72 @@ def test_keys_come_out_in_the_order_they_came_in(queue: WorkQueue) -> None:
     for key in (B, A, C):
         queue.add(key)
     assert due(queue) == [B, A, C]
+
+
+def test_keys_that_a_user_waits_for_come_first(queue: WorkQueue, clock: Clock) -> None:
+    queue.add(A)
+    clock.now += 100
+    queue.add(B)
+    queue.add(C, urgent=True)
+    assert due(queue) == [C, A, B]
+
+
+def test_a_key_that_waits_becomes_urgent_when_it_is_added_so(queue: WorkQueue) -> None:
+    for key in (A, B, C):
+        queue.add(key)
+    queue.add(C, urgent=True)
+    queue.add(C)
+    assert due(queue) == [C, A, B]
+
+
+def test_a_key_in_flight_stays_urgent_until_its_next_turn(queue: WorkQueue) -> None:
+    queue.add(C)
+    due(queue)
+    queue.add(C, urgent=True)
+    queue.add(A)
+    queue.done(C)
+    assert due(queue) == [C, A]
+
+
+def test_urgency_does_not_bring_a_key_forward_in_time(queue: WorkQueue) -> None:
+    queue.add_after(A, 10, urgent=True)
+    queue.add(B)
+    assert due(queue) == [B]
+
+
+def test_urgency_is_gone_after_the_turn(queue: WorkQueue, clock: Clock) -> None:
+    queue.add(A, urgent=True)
+    due(queue)
+    queue.done(A)
+    queue.add(B)
+    clock.now += 1
+    queue.add(A)
+    assert due(queue) == [B, A]
+
+
+def test_the_lanes_do_not_wait_for_each_other(queue: WorkQueue) -> None:
+    queue.add(A, Lane.RUN)
+    queue.add(B)
+    assert due(queue) == [B]
+    assert queue._pop_due(Lane.RUN) == A
+
+
+def test_a_key_is_in_flight_in_one_lane_at_a_time(queue: WorkQueue) -> None:
+    queue.add(A, Lane.RUN)
+    assert queue._pop_due(Lane.RUN) == A
+    queue.add(A)
+    assert due(queue) == []
+    queue.done(A)
+    assert due(queue) == [A]
+
+
+def test_a_key_that_waits_for_a_run_may_be_looked_at_meanwhile(queue: WorkQueue) -> None:
+    queue.add(A, Lane.RUN)
+    queue.add(A)
+    assert due(queue) == [A]
+    assert queue._pop_due(Lane.RUN) is None
+    queue.done(A)
+    assert queue._pop_due(Lane.RUN) == A
 
 
 def test_a_key_waits_once_however_often_it_is_added(queue: WorkQueue) -> None:
@@ -213,13 +279,13 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.clock = Clock()
         self.queue = WorkQueue(self.clock, retry_base_s=1.0, retry_cap_s=8.0)
-        self.due: dict[Key, float] = {}
+        self.due: dict[Key, tuple[float, bool]] = {}
         self.in_flight: set[Key] = set()
 
-    @rule(key=KEYS, delay_s=st.integers(0, 20))
-    def add(self, key: Key, delay_s: int) -> None:
-        self.queue.add_after(key, delay_s)
-        self._model_add(key, delay_s)
+    @rule(key=KEYS, delay_s=st.integers(0, 20), urgent=st.booleans())
+    def add(self, key: Key, delay_s: int, urgent: bool) -> None:
+        self.queue.add_after(key, delay_s, urgent=urgent)
+        self._model_add(key, delay_s, urgent)
 
     @rule(key=KEYS)
     def retry(self, key: Key) -> None:
@@ -234,13 +300,14 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def take(self) -> None:
         key = self.queue._pop_due()
-        ready = {name for name, when in self.due.items() if when <= self.clock.now} - self.in_flight
+        ready = {name for name, (when, _) in self.due.items() if when <= self.clock.now} - self.in_flight
         if key is None:
             assert not ready
             return
         assert key in ready
-        assert self.due[key] == min(self.due[name] for name in ready), (
-            "the one that is due longest comes first"
+        when, urgent = self.due[key]
+        assert (not urgent, when) == min((not self.due[name][1], self.due[name][0]) for name in ready), (
+            "the urgent ones come first, and of each sort the one that is due longest"
         )
         del self.due[key]
         self.in_flight.add(key)
@@ -256,8 +323,9 @@ class QueueMachine(RuleBasedStateMachine):
     def same_length(self) -> None:
         assert len(self.queue) == len(self.due)
 
-    def _model_add(self, key: Key, delay_s: float) -> None:
-        self.due[key] = min(self.due.get(key, float("inf")), self.clock.now + delay_s)
+    def _model_add(self, key: Key, delay_s: float, urgent: bool = False) -> None:
+        when, was_urgent = self.due.get(key, (float("inf"), False))
+        self.due[key] = min(when, self.clock.now + delay_s), was_urgent or urgent
 
 
 TestAgainstModel = QueueMachine.TestCase

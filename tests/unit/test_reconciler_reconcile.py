@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -15,7 +16,7 @@ from reconciler.engine import Outcome
 from reconciler.errors import EngineFailed, ReconcileError, Stalled
 from reconciler.expiry import parse_time
 from reconciler.kinds import Prepared
-from reconciler.queue import Key, WorkQueue
+from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.reconcile import Reconciler
 from reconciler.settings import Settings
 from reconciler.state import StateRecord
@@ -108,10 +109,11 @@ class Bench:
         """Work until nothing is due; returns what was done."""
         self.actor.done.clear()
         for _ in range(100):
-            key = self.queue._pop_due()
-            if key is None:
+            due = ((lane, key) for lane in Lane if (key := self.queue._pop_due(lane)) is not None)
+            lane, key = next(due, (None, None))
+            if lane is None or key is None:
                 return [item for item in self.actor.done if item != "status"]
-            await self.reconciler._pass(key)
+            await self.reconciler._pass(key, lane)
             self.queue.done(key)
         raise AssertionError(f"it never comes to rest: {self.actor.done[-5:]}")
 
@@ -365,11 +367,12 @@ async def test_a_pod_is_restarted_for_its_user_and_otherwise_waits(
 
 async def test_a_status_that_cannot_be_written_is_written_later(bench: Bench) -> None:
     bench.actor.status_error = ClusterError(500, "InternalError", "etcd is away")
-    working = asyncio.create_task(bench.reconciler.work())
+    working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
     bench.queue.add(KEY)
     await asyncio.wait_for(bench.actor.told.wait(), 5)
     working.cancel()
-    await asyncio.wait({working})
+    with suppress(asyncio.CancelledError):
+        await working
     bench.actor.status_error = None
     await bench.after(11)
     assert bench.conditions == {"Ready": "PodStarting"}
@@ -380,8 +383,9 @@ async def test_a_broken_resource_delays_no_other() -> None:
     del bench.actor.world.resources["DevServer"]["dev-ada", "other"]["metadata"]["uid"]
     bench.queue.add(KEY._replace(name="other"))
     bench.queue.add(KEY)
-    working = asyncio.create_task(bench.reconciler.work())
+    working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
     await asyncio.wait_for(bench.actor.told.wait(), 5)
     working.cancel()
-    await asyncio.wait({working})
+    with suppress(asyncio.CancelledError):
+        await working
     assert bench.conditions == {"Ready": "PodStarting"}
