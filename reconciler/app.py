@@ -15,6 +15,7 @@ from reconciler.cluster import (
     CHILDREN,
     NAMESPACE,
     POD,
+    QUOTA,
     SECRET,
     Cluster,
     ClusterError,
@@ -25,10 +26,12 @@ from reconciler.cluster import (
 from reconciler.engine import Engine
 from reconciler.engine_keys import load_or_make_keys
 from reconciler.engine_setup import open_engine
+from reconciler.errors import ReconcileError
 from reconciler.events import Recorder
 from reconciler.kinds import KINDS
 from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.reconcile import Reconciler
+from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
 from reconciler.settings import Settings
 from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore, record
 from reconciler.watch import OnChange, Watch
@@ -40,11 +43,21 @@ _log = structlog.get_logger()
 _MANAGED = f"{MANAGED_BY_LABEL}={MANAGER},!{STATE_LABEL}"
 
 
-class Watches:
-    """All watches, and how a change of one object wakes resources."""
+# Which failures something relieved; see Reconciler.retry_now.
+Relieved = Callable[[Key, ReconcileError], bool]
 
-    def __init__(self, cluster: Cluster, settings: Settings, queue: WorkQueue) -> None:
+
+class Watches:
+    """All watches, and how a change of one object wakes resources.
+
+    relieve: takes note that some failures have lost their cause.
+    """
+
+    def __init__(
+        self, cluster: Cluster, settings: Settings, queue: WorkQueue, relieve: Callable[[Relieved], None]
+    ) -> None:
         self.world = World()
+        self._relieve = relieve
         self._queue = queue
         self._cluster = cluster
         self._settings = settings
@@ -52,8 +65,11 @@ class Watches:
         for kind in KINDS.values():
             watch = self._add(kind.resource, self._resource_changed)
             self.world.resources[kind.resource.kind] = watch.objects
+        changed = {QUOTA: self._quota_changed, NAMESPACE: self._namespace_changed}
         for resource in CHILDREN:
-            watch = self._add(resource, self._child_changed, selector=_MANAGED)
+            # Anyone's quota may stop a run.
+            selector = "" if resource == QUOTA else _MANAGED
+            watch = self._add(resource, changed.get(resource, self._child_changed), selector)
             self.world.children[(resource.api_version, resource.kind)] = watch.objects
         self.world.pods = self._add(POD, self._child_changed, selector=_MANAGED).objects
         self._states = self._watch(SECRET, self._state_changed, STATE_SELECTOR, settings.namespace)
@@ -110,6 +126,18 @@ class Watches:
             if key is not None:
                 self._queue.add(key)
 
+    def _quota_changed(self, old: Object | None, new: Object | None) -> None:
+        self._child_changed(old, new)
+        if old is not None and gave_way(old, new):
+            namespace, quota = old["metadata"]["namespace"], old["metadata"]["name"]
+            self._relieve(lambda key, error: was_stopped_by_quota(key, error, namespace, quota))
+
+    def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
+        self._child_changed(old, new)
+        if old is not None and new is None:
+            name = old["metadata"]["name"]
+            self._relieve(lambda key, error: was_stopped_by_namespace(error, name))
+
     def _state_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old
         assert obj is not None
@@ -163,7 +191,7 @@ async def _reconcile(settings: Settings, engine: Engine, cluster: Cluster) -> No
         raise ClusterError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
     keys = await load_or_make_keys(cluster, engine, settings.namespace)
     queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s)
-    watches = Watches(cluster, settings, queue)
+    watches = Watches(cluster, settings, queue, lambda relieved: reconciler.retry_now(relieved))
     reconciler = Reconciler(
         actor=Actor(
             cluster=cluster,

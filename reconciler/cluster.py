@@ -48,6 +48,7 @@ SECRET = Resource("v1", "Secret", "secrets")
 POD = Resource("v1", "Pod", "pods")
 NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
 STATEFUL_SET = Resource("apps/v1", "StatefulSet", "statefulsets")
+QUOTA = Resource("v1", "ResourceQuota", "resourcequotas")
 PVC = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 EVENT = Resource("events.k8s.io/v1", "Event", "events")
 
@@ -60,7 +61,7 @@ CHILDREN = (
     SECRET,
     Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
     Resource("v1", "ServiceAccount", "serviceaccounts"),
-    Resource("v1", "ResourceQuota", "resourcequotas"),
+    QUOTA,
     Resource("v1", "LimitRange", "limitranges"),
     PVC,
     NAMESPACE,
@@ -148,7 +149,11 @@ class Cluster:
             "timeoutSeconds": str(timeout_s),
         }
         path = resource.path(namespace)
-        response = await self._send("GET", path, query=query, timeout_s=timeout_s + silence_s)
+        # A connection that was accepted may be silent from its first byte on.
+        response = await asyncio.wait_for(
+            self._send("GET", path, query=query, timeout_s=timeout_s + silence_s),
+            min(silence_s, _REQUEST_TIMEOUT_S),
+        )
         try:
             while line := await asyncio.wait_for(response.content.readline(), silence_s):
                 event = _parsed(line, f"watch of {resource.plural}")

@@ -30,7 +30,7 @@ from pulumi.automation.events import EngineEvent
 
 from reconciler import reasons
 from reconciler.checkpoint import PROJECT, Checkpoint
-from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled
+from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Waiting
 from reconciler.processes import BACKEND_VARIABLE
 from reconciler.pulumi_cli import PulumiProcess
 from reconciler.run_slots import RunSlots
@@ -42,7 +42,10 @@ _Operation = Callable[[Stack, Callable[[EngineEvent], None]], object]
 # A refusal for good: the same inputs would be refused again.
 _REJECTIONS = re.compile(
     r"\bis invalid\b|Invalid value|Unsupported value|field is immutable|\bForbidden: updates to"
+    r"|admission webhook \S+ denied the request|ValidatingAdmissionPolicy .* denied request"
 )
+_QUOTA = re.compile(r"is forbidden: exceeded quota: ")
+_TERMINATING = re.compile(r"unable to create new content in namespace \S+ because it is being terminated")
 _FOREIGN = re.compile(r"belongs to someone else \(devserver-managed-objects\)")
 
 
@@ -228,6 +231,10 @@ class _Report:
         message = message if len(message) <= 1000 else message[:1000] + " ..."
         if _FOREIGN.search(message):
             return Stalled(reasons.NAME_CONFLICT, message)
+        if _QUOTA.search(message):
+            return Waiting(reasons.QUOTA_EXCEEDED, message)
+        if _TERMINATING.search(message):
+            return Waiting(reasons.NAMESPACE_TERMINATING, message)
         if _REJECTIONS.search(message):
             return Stalled(reasons.REJECTED, message)
         return EngineFailed(reasons.RUN_FAILED, message)

@@ -10,6 +10,8 @@ UNSCHEDULABLE = "Unschedulable"  # no node has room; that is progress, not failu
 # Waiting for someone else
 FLAVOR_NOT_FOUND = "FlavorNotFound"  # spec.flavor names none that exists
 NO_DEFAULT_FLAVOR = "NoDefaultFlavor"  # spec.flavor is empty and no flavor is the default
+QUOTA_EXCEEDED = "QuotaExceeded"  # a ResourceQuota has no room for a child
+NAMESPACE_TERMINATING = "NamespaceTerminating"  # the children's namespace is being deleted
 NAME_CONFLICT = "NameConflict"  # an object of a child's name is not ours
 
 # The spec must change

@@ -1,7 +1,7 @@
 """One pass over one resource: observe, gather, decide, act, tell."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
@@ -90,6 +90,14 @@ class Reconciler:
                 _log.exception("pass failed", resource=str(key), retry_in_s=self.queue.retry(key))
             finally:
                 self.queue.done(key)
+
+    def retry_now(self, is_relieved: Callable[[Key, ReconcileError], bool]) -> None:
+        """Something gave way: resources whose failure it relieves need not wait for their next try."""
+        for key, failure in self._failures.items():
+            if is_relieved(key, failure.error):
+                self._failures[key] = replace(failure, retry_at=self.now())
+                self.queue.forget(key)
+                self.queue.add(key)
 
     async def _pass(self, key: Key, lane: Lane) -> None:
         subject = self._gather(key)

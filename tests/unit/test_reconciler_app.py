@@ -8,8 +8,20 @@ from typing import Any, cast
 import pytest
 
 from reconciler import __main__ as command
-from reconciler.app import Watches
-from reconciler.cluster import CHILD_RESOURCES, DEVSERVER, FLAVOR, POD, PVC, SECRET, Cluster, Object
+from reconciler.app import Relieved, Watches
+from reconciler.cluster import (
+    CHILD_RESOURCES,
+    DEVSERVER,
+    FLAVOR,
+    NAMESPACE,
+    POD,
+    PVC,
+    QUOTA,
+    SECRET,
+    Cluster,
+    Object,
+)
+from reconciler.errors import Waiting
 from reconciler.queue import Key, WorkQueue
 from reconciler.settings import Settings
 from reconciler.state import StateStore, StoredState
@@ -29,7 +41,9 @@ class Bench:
 
     def __init__(self) -> None:
         self.queue = WorkQueue(lambda: 0.0, 1.0, 60.0)
-        self.watches = Watches(cast(Cluster, FakeCluster()), Settings(), self.queue)
+        # What was said to be relieved, each as a question about a failed resource.
+        self.relieved: list[Relieved] = []
+        self.watches = Watches(cast(Cluster, FakeCluster()), Settings(), self.queue, self.relieved.append)
         self.world = self.watches.world
         self._version = 0
 
@@ -126,6 +140,28 @@ def test_the_status_of_a_flavor_concerns_no_one_else(bench: Bench) -> None:
     bench.see(DEVSERVER, resource("DevServer"))
     bench.see(FLAVOR, flavor())
     assert bench.see(FLAVOR, flavor() | {"status": {"phase": "Ready"}}) == {GPU}
+
+
+# --- relief
+
+
+def test_a_quota_that_gave_way_and_a_namespace_that_went_relieve_whom_they_stopped(bench: Bench) -> None:
+    meta = {"name": "few", "namespace": "dev-ada", "uid": "uid-few"}
+    full = {"metadata": meta, "status": {"hard": {"services": "2"}, "used": {"services": "2"}}}
+    bench.see(QUOTA, full)
+    bench.see(QUOTA, full | {"metadata": meta | {"labels": {"a": "b"}}})
+    assert bench.relieved == [], "nothing gave way yet"
+    bench.see(QUOTA, full | {"status": {"hard": {"services": "4"}, "used": {"services": "2"}}})
+    (relieved,) = bench.relieved
+    stopped = Waiting("QuotaExceeded", "services is forbidden: exceeded quota: few, requested: services=1")
+    assert relieved(BOX, stopped)
+    assert not relieved(BOX, Waiting("RunFailed", stopped.message))
+
+    space: Object = {"metadata": {"name": "dev-bob", "uid": "uid-bob"}}
+    bench.see(NAMESPACE, space)
+    bench.end(NAMESPACE, space)
+    stopped = Waiting("NamespaceTerminating", "... new content in namespace dev-bob because it is ...")
+    assert bench.relieved[1](Key("DevServerUser", "", "bob"), stopped)
 
 
 # --- states

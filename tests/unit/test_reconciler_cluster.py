@@ -355,6 +355,21 @@ async def test_a_silent_watch_times_out(server: Server, cluster: Cluster) -> Non
     told.set()
 
 
+async def test_a_watch_that_is_accepted_and_never_answered_times_out(
+    server: Server, cluster: Cluster
+) -> None:
+    told = asyncio.Event()
+
+    async def mute(request: web.Request) -> web.StreamResponse:
+        await told.wait()
+        return web.Response()
+
+    server.handler = mute
+    with pytest.raises(TimeoutError):
+        await watched(cluster, silence_s=0.2)
+    told.set()
+
+
 # --- the clock
 
 

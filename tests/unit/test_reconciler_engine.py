@@ -4,7 +4,7 @@ import pytest
 from pulumi.automation.events import DiagnosticEvent, EngineEvent
 
 from reconciler.engine import _Report
-from reconciler.errors import EngineFailed, ReconcileError, Stalled
+from reconciler.errors import EngineFailed, ReconcileError, Stalled, Waiting
 
 
 def diagnostic(message: str, severity: str = "error") -> EngineEvent:
@@ -32,6 +32,15 @@ FORBIDDEN_UPDATE = (
 QUOTA = (
     'services "box" is forbidden: exceeded quota: devserver-quota, requested: services=1, used: services=2'
 )
+TERMINATING = (
+    "services is forbidden: unable to create new content in namespace dev-ada because it is being terminated"
+)
+WEBHOOK = 'admission webhook "no.example.com" denied the request: not today'
+POLICY = "configmaps \"box-sshd\" is forbidden: ValidatingAdmissionPolicy 'rule' with binding 'rule' denied request: no"
+WEBHOOK_AWAY = (
+    'Internal error occurred: failed calling webhook "no.example.com": failed to call webhook: Post '
+    '"https://10.99.0.254:9443/?timeout=1s": context deadline exceeded'
+)
 RIGHTS = 'services is forbidden: User "system:serviceaccount:a:b" cannot create resource "services" in API group ""'
 AWAY = "Get https://10.99.0.1:6443/openapi/v2: dial tcp 10.99.0.1:6443: connect: connection refused"
 
@@ -43,12 +52,29 @@ AWAY = "Get https://10.99.0.1:6443/openapi/v2: dial tcp 10.99.0.1:6443: connect:
         (IMMUTABLE, Stalled, "Rejected"),
         (UNSUPPORTED, Stalled, "Rejected"),
         (FORBIDDEN_UPDATE, Stalled, "Rejected"),
-        (QUOTA, EngineFailed, "RunFailed"),
+        (WEBHOOK, Stalled, "Rejected"),
+        (POLICY, Stalled, "Rejected"),
+        (WEBHOOK_AWAY, EngineFailed, "RunFailed"),
+        (QUOTA, Waiting, "QuotaExceeded"),
+        (TERMINATING, Waiting, "NamespaceTerminating"),
         (RIGHTS, EngineFailed, "RunFailed"),
         (AWAY, EngineFailed, "RunFailed"),
         ("configured Kubernetes cluster is unreachable", EngineFailed, "RunFailed"),
     ],
-    ids=["foreign", "immutable", "unsupported", "forbidden update", "quota", "rights", "away", "unreachable"],
+    ids=[
+        "foreign",
+        "immutable",
+        "unsupported",
+        "forbidden update",
+        "webhook",
+        "policy",
+        "webhook away",
+        "quota",
+        "terminating",
+        "rights",
+        "away",
+        "unreachable",
+    ],
 )
 def test_an_error_says_who_must_act(message: str, type_: type[ReconcileError], reason: str) -> None:
     error = reported(message, "update failed")

@@ -192,6 +192,16 @@ async def test_a_failed_run_is_tried_again_when_it_is_due_though_its_own_status_
     assert bench.conditions == {"Ready": "PodStarting"}
 
 
+async def test_a_failure_that_lost_its_cause_does_not_wait_for_its_retry(bench: Bench) -> None:
+    bench.actor.error = FAILED
+    await bench.woken()
+    bench.reconciler.retry_now(lambda key, error: error.reason == "QuotaExceeded")
+    assert await bench.settle() == [], "another failure is not relieved"
+    bench.actor.error = None
+    bench.reconciler.retry_now(lambda key, error: key == KEY and error is FAILED)
+    assert await bench.settle() == ["up: new"]
+
+
 async def test_being_woken_again_and_again_neither_hurries_nor_loses_the_retry(bench: Bench) -> None:
     bench.actor.error = FAILED
     await bench.woken()
