@@ -59,6 +59,7 @@ class Actor:
         mine = checkpoint.without(
             stored.checkpoint, lambda child: claimed[child] in (Claim.FOREIGN, Claim.LEFT_OVER)
         )
+        stored = await self.states.claim(id, stored)
         outcome = await self.engine.up(id.stack, prepared.program, mine, self.keys, refresh=action.refresh)
         if outcome.checkpoint is not None:
             self.learn(SECRET, await self.states.save(id, outcome.checkpoint, stored))
@@ -73,11 +74,13 @@ class Actor:
         stored = await self.states.load(id)
         mine = await self._deletable(id, stored.checkpoint, keep=model is not None and kind.keeps(model))
         outcome = Outcome(mine, {}, 0.0)
+        if stored.resource_version:
+            stored = await self.states.claim(id, stored)
         if checkpoint.children(mine):
             outcome = await self.engine.destroy(id.stack, mine, self.keys)
         if outcome.error is not None:
             if outcome.checkpoint is not None:
-                await self.states.save(id, outcome.checkpoint, stored)
+                self.learn(SECRET, await self.states.save(id, outcome.checkpoint, stored))
             return outcome
         await self._sweep(kind, id)
         await self.states.delete(id)

@@ -34,6 +34,7 @@ from reconciler.reconcile import Reconciler
 from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
 from reconciler.settings import Settings
 from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore, record
+from reconciler.term import Epoch, Term
 from reconciler.watch import OnChange, Watch
 from reconciler.world import World, owner_key
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER
@@ -197,7 +198,9 @@ async def _reconcile(settings: Settings, engine: Engine, cluster: Cluster) -> No
             cluster=cluster,
             engine=engine,
             keys=keys,
-            states=StateStore(cluster, settings.namespace, keys.salt),
+            states=StateStore(
+                cluster, settings.namespace, keys.salt, lambda: Term("reconciler", Epoch("", 0))
+            ),
             world=watches.world,
             settings=settings,
             recorder=Recorder(cluster, os.environ.get("HOSTNAME", socket.gethostname())),

@@ -6,6 +6,7 @@ being deleted ──────────────────────
 time is up ─────────────────────────────▶ Expire
 failed lately, same inputs ─────────────▶ Wait until the retry is due
 inputs cannot be gathered ──────────────▶ Wait for whoever must act
+its last run was cut short ─────────────▶ Up with refresh
 inputs changed, or no state ────────────▶ Up
 a recorded child is gone ───────────────▶ Up with refresh
 otherwise ──────────────────────────────▶ Nothing
@@ -129,6 +130,9 @@ def _unless_backing_off(action: Action, digest: str, observed: Observed, now: da
 
 
 def _run(digest: str, observed: Observed) -> Action:
+    if observed.state is not None and observed.state.claimed:
+        # Even where the inputs are those of the last finished run: the spec may have been changed and changed back.
+        return Up("its last run was cut short", refresh=True)
     if observed.applied_digest != digest:
         return Up("inputs changed" if observed.applied_digest else "new")
     if observed.state is None or observed.state.children is None:

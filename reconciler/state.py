@@ -2,14 +2,18 @@
 
 A Secret is named after kind and uid, so a resource that is deleted and made again under its name has a state
 of its own. It is written with a resourceVersion precondition: two writers never overwrite each other.
+
+Before a run the Secret is marked with a claim (see term.py), and the checkpoint that the run leaves is written
+without it. A claim that stays is of a run that was cut short: what the children look like is not known then.
 """
 
 import base64
 import gzip
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from crds import GROUP
 from reconciler import checkpoint, reasons
@@ -17,11 +21,13 @@ from reconciler.checkpoint import Checkpoint
 from reconciler.cluster import SECRET, Cluster, ClusterError, Object
 from reconciler.errors import Stalled, Transient
 from reconciler.queue import Key
+from reconciler.term import RunClaim, Term, may_take, parse_claim
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
 
 STATE_LABEL = f"{GROUP}/state"
 STATE_SELECTOR = f"{STATE_LABEL}=checkpoint"
 _KEY_ANNOTATION = f"{GROUP}/state-of"
+_CLAIM_ANNOTATION = f"{GROUP}/run-claim"
 _DATA = "checkpoint.json.gz"
 # A Secret holds 1 MiB at most, its base64 and its metadata included.
 MAX_BYTES = 700_000
@@ -49,11 +55,13 @@ class StackId:
 class StateRecord:
     """What is known of a stack's state without reading the whole of it.
 
-    children is None if the Secret's content cannot be read.
+    children is None if the Secret's content cannot be read, or no run has left a checkpoint yet.
+    claimed: a run began and has not ended.
     """
 
     id: StackId
     children: frozenset[Child] | None
+    claimed: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class StoredState:
 
     checkpoint: Checkpoint
     resource_version: str
+    claim: RunClaim | None = None
 
 
 def record(secret: Object) -> StateRecord:
@@ -74,7 +83,12 @@ def record(secret: Object) -> StateRecord:
         children = checkpoint.children(_unpacked(secret))
     except ValueError:
         children = None
-    return StateRecord(StackId(key, described["uid"]), children)
+    return StateRecord(StackId(key, described["uid"]), children, claimed=_claim_of(secret) is not None)
+
+
+def _claim_of(secret: Object) -> RunClaim | None:
+    text = (secret["metadata"].get("annotations") or {}).get(_CLAIM_ANNOTATION)
+    return None if text is None else parse_claim(text)
 
 
 def _unpacked(secret: Mapping[str, object]) -> Checkpoint:
@@ -93,11 +107,13 @@ class StateStore:
 
     namespace: the reconciler's own.
     salt: the encryption salt in use; a checkpoint of another one cannot be decrypted.
+    term: the present one, for claims.
     """
 
     cluster: Cluster
     namespace: str
     salt: str
+    term: Callable[[], Term]
 
     async def load(self, id: StackId) -> StoredState:
         """The stack's checkpoint, an empty one if there is none or it cannot be read.
@@ -115,10 +131,35 @@ class StateStore:
                 raise ValueError("encrypted with keys that are lost")
         except ValueError:
             stored = checkpoint.empty(id.stack)
-        return StoredState(stored, version)
+        return StoredState(stored, version, _claim_of(secret))
+
+    async def claim(self, id: StackId, before: StoredState) -> StoredState:
+        """Mark the state that was read before with a claim of ours, just before a run; save() takes it off.
+
+        If the process dies meanwhile the mark stays, on a Secret without a checkpoint if there was none, so that
+        the next pass knows of the run. Raises Transient if the claim of another holder stands or comes between.
+        """
+        term = self.term()
+        if before.claim is not None and not may_take(before.claim, term):
+            raise Transient(
+                reasons.STATE_CONFLICT,
+                f"Secret {id.secret_name} is claimed by {before.claim.holder} since {before.claim.since}, in a term "
+                "that is not before this one; trying again.",
+            )
+        ours = RunClaim(term.holder, term.epoch, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        annotations = {_CLAIM_ANNOTATION: ours.text()}
+        if before.resource_version:
+            meta = {"resourceVersion": before.resource_version, "annotations": annotations}
+            write = self.cluster.patch(SECRET, self.namespace, id.secret_name, {"metadata": meta})
+        else:
+            body = self._secret(id, None, "")
+            body["metadata"]["annotations"] |= annotations
+            write = self.cluster.create(SECRET, body)
+        secret = await self._written(id, write)
+        return StoredState(before.checkpoint, secret["metadata"]["resourceVersion"], ours)
 
     async def save(self, id: StackId, new: Checkpoint, before: StoredState) -> Object:
-        """Write a checkpoint in place of the one that was read before; returns the Secret.
+        """Write a checkpoint in place of the one that was read before, without its claim; returns the Secret.
 
         Raises Transient if someone else wrote it meanwhile, Stalled if it does not fit into a Secret.
         """
@@ -130,10 +171,20 @@ class StateStore:
                 "make the spec smaller (fewer env entries).",
             )
         body = self._secret(id, base64.b64encode(packed).decode(), before.resource_version)
+        write = self.cluster.replace if before.resource_version else self.cluster.create
+        return await self._written(id, write(SECRET, body))
+
+    async def delete(self, id: StackId) -> None:
+        """Remove the stack's state."""
+        secret = await self.cluster.get(SECRET, self.namespace, id.secret_name)
+        if secret is not None:
+            await self.cluster.delete(SECRET, self.namespace, id.secret_name, secret["metadata"]["uid"])
+
+    @staticmethod
+    async def _written(id: StackId, write: Awaitable[Object]) -> Object:
+        """The answer to a write with a precondition. Raises Transient if that was not met."""
         try:
-            if before.resource_version:
-                return await self.cluster.replace(SECRET, body)
-            return await self.cluster.create(SECRET, body)
+            return await write
         except ClusterError as error:
             if error.status in (404, 409):
                 raise Transient(
@@ -142,13 +193,7 @@ class StateStore:
                 ) from error
             raise
 
-    async def delete(self, id: StackId) -> None:
-        """Remove the stack's state."""
-        secret = await self.cluster.get(SECRET, self.namespace, id.secret_name)
-        if secret is not None:
-            await self.cluster.delete(SECRET, self.namespace, id.secret_name, secret["metadata"]["uid"])
-
-    def _secret(self, id: StackId, data: str, resource_version: str) -> Object:
+    def _secret(self, id: StackId, data: str | None, resource_version: str) -> Object:
         described = {**id.key._asdict(), "uid": id.uid}
         return {
             "apiVersion": "v1",
@@ -161,5 +206,5 @@ class StateStore:
                 "annotations": {_KEY_ANNOTATION: json.dumps(described)},
                 **({"resourceVersion": resource_version} if resource_version else {}),
             },
-            "data": {_DATA: data},
+            **({"data": {_DATA: data}} if data is not None else {}),
         }

@@ -15,6 +15,7 @@ from crds.base import CustomResource
 from reconciler.cluster import CHILD_RESOURCES
 from reconciler.queue import Key
 from reconciler.state import StackId
+from reconciler.term import Epoch, Term
 from reconciler.world import World
 from stacks.devserver import DevServerInputs, HostKeys
 from stacks.flavor import DevServerFlavorInputs
@@ -42,6 +43,8 @@ ECDSA = (
     "7bhkVqolWsIYfllsnKXSCeNsS784A++agpe5gx+ACHaTERA6k6gMfl5wizLS8BXJR48="
 )
 CREATED = "2030-01-01T08:00:00Z"
+# The term in which a lone reconciler works.
+TERM = Term("reconciler-1", Epoch(CREATED, 7))
 _SPECS: dict[str, Object] = {
     "DevServer": {"owner": "ada@example.com", "image": "debian:bookworm", "ssh": {"publicKey": ED25519}},
     "DevServerFlavor": {},

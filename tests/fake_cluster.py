@@ -80,7 +80,11 @@ class FakeCluster:
         if content_type != MERGE_PATCH:
             return deepcopy(present)
         _demand(present, body["metadata"].get("uid"), body["metadata"].get("resourceVersion"))
-        changed = {**present, "metadata": {**present["metadata"], **body["metadata"]}}
+        annotations = (present["metadata"].get("annotations") or {}) | body["metadata"].get("annotations", {})
+        merged = (
+            present["metadata"] | body["metadata"] | ({"annotations": annotations} if annotations else {})
+        )
+        changed = {**present, "metadata": merged}
         return self._store(resource, {}, changed)
 
     async def delete(

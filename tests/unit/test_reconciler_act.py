@@ -5,6 +5,7 @@ import gzip
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -20,10 +21,11 @@ from reconciler.events import Recorder
 from reconciler.expiry import parse_time
 from reconciler.kinds import KINDS
 from reconciler.settings import Settings
-from reconciler.state import StateStore
+from reconciler.state import StackId, StateRecord, StateStore, StoredState, record
+from reconciler.term import Epoch, Term
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
-from tests.builders import CREATED, child_object, devserver_inputs, owner, resource, stack_id, world
+from tests.builders import CREATED, TERM, child_object, devserver_inputs, owner, resource, stack_id, world
 from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, state
 
@@ -65,17 +67,17 @@ class Bench:
             cluster=cast(Cluster, self.cluster),
             engine=cast(Engine, self.engine),
             keys=Keys("passphrase", "salt"),
-            states=StateStore(cast(Cluster, self.cluster), "devserver-system", "salt"),
+            states=StateStore(cast(Cluster, self.cluster), "devserver-system", "salt", lambda: TERM),
             world=world(self.resource),
             settings=Settings(),
-            recorder=cast(Recorder, self),
+            recorder=cast(Recorder, SimpleNamespace(record=self.note_event)),
             learn=self.learn,
         )
 
     def learn(self, resource: Resource, obj: Object) -> None:
         self.learned.append(f"{resource.kind} {obj['metadata']['name']}")
 
-    async def record(self, about: Object, type_: str, reason: str, note: str) -> None:
+    async def note_event(self, about: Object, type_: str, reason: str, note: str) -> None:
         self.events.append(reason)
 
     async def up(self) -> Outcome:
@@ -92,6 +94,18 @@ class Bench:
         """Store a state that records these children."""
         await self.actor.states.save(ID, state(*map(entry, children)), await self.actor.states.load(ID))
         self.cluster.requests.clear()
+
+    async def claim(self, term: Term) -> None:
+        """A run that began in that term, and has not ended."""
+        store = replace(self.actor.states, term=lambda: term)
+        await store.claim(ID, StoredState(b"", (await store.load(ID)).resource_version))
+
+    @property
+    def record(self) -> StateRecord:
+        """What the watch shows of the stored state."""
+        secret = self.cluster.find(SECRET, "devserver-system", ID.secret_name)
+        assert secret is not None
+        return record(secret)
 
     @property
     def live(self) -> Object | None:
@@ -137,7 +151,7 @@ async def test_a_finalizer_that_is_there_is_not_written_again() -> None:
     bench = Bench()
     bench.resource["metadata"]["finalizers"] = [FINALIZER]
     await bench.up()
-    assert bench.cluster.writes() == [f"CREATE Secret {ID.secret_name}"]
+    assert bench.cluster.writes() == [f"CREATE Secret {ID.secret_name}", f"REPLACE Secret {ID.secret_name}"]
 
 
 @pytest.mark.parametrize("change", ["gone", "another life", "being deleted"])
@@ -176,6 +190,62 @@ async def test_a_killed_run_leaves_the_state_before_it() -> None:
     bench.engine.outcome = Outcome(None, {}, 60.0, EngineTimeout("RunTimeout", "killed"))
     await bench.up()
     assert bench.stored == {NAMES.ssh}
+    assert bench.record.claimed, "so that the next pass knows of it"
+
+
+async def test_the_state_bears_our_claim_while_the_engine_runs_and_none_after() -> None:
+    bench = Bench()
+    seen: list[StateRecord] = []
+
+    async def up(*args: Any, **more: Any) -> Outcome:
+        seen.append(bench.record)
+        return bench.engine.outcome
+
+    bench.engine.up = up  # type: ignore[method-assign]
+    await bench.up()
+    assert seen == [StateRecord(ID, None, claimed=True)]
+    assert bench.record == StateRecord(ID, frozenset({NAMES.sshd}))
+
+
+@pytest.mark.parametrize("operation", ["up", "destroy"])
+async def test_what_another_process_of_this_term_or_a_later_one_works_on_is_left_alone(
+    operation: str,
+) -> None:
+    bench = Bench(child_object(NAMES.sshd))
+    await bench.have_state(NAMES.sshd)
+    await bench.claim(Term("another", TERM.epoch))
+    with pytest.raises(Transient, match="is claimed by another since") as error:
+        await getattr(bench, operation)()
+    assert error.value.reason == "StateConflict"
+    assert bench.engine.ran == []
+    assert bench.stored == {NAMES.sshd}
+
+
+@pytest.mark.parametrize("claimant", [TERM, Term("another", Epoch(CREATED, TERM.epoch.transitions - 1))])
+async def test_the_claim_of_a_dead_process_is_taken_over(claimant: Term) -> None:
+    bench = Bench()
+    await bench.have_state(NAMES.sshd)
+    await bench.claim(claimant)
+    await bench.up()
+    assert bench.engine.ran == [("up", frozenset({NAMES.sshd}))]
+    assert not bench.record.claimed
+
+
+async def test_a_claim_that_comes_between_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    await bench.have_state(NAMES.sshd)
+    load = bench.actor.states.load
+
+    async def load_and_be_too_late(store: StateStore, id: StackId) -> StoredState:
+        found = await load(id)
+        monkeypatch.undo()
+        await bench.claim(Term("another", TERM.epoch))
+        return found
+
+    monkeypatch.setattr(StateStore, "load", load_and_be_too_late)
+    with pytest.raises(Transient, match="was changed by someone else"):
+        await bench.up()
+    assert bench.engine.ran == []
 
 
 @pytest.mark.parametrize("name", ["sshd", "ssh", "headless", "stateful_set"])
@@ -275,6 +345,18 @@ async def test_what_was_made_and_never_recorded_is_swept(with_children: Bench) -
     assert bench.engine.ran == [], "there is no state to destroy from"
     left = {name for kind, _, name in bench.cluster.objects if kind != "DevServer"}
     assert left == {"box-home"}, "which carries no uid"
+
+
+async def test_a_process_that_died_right_after_its_claim_leaves_nothing_for_good(
+    with_children: Bench,
+) -> None:
+    """The resource was deleted by force since: all there is is the mark that a run began."""
+    bench = with_children
+    await bench.claim(Term("another", Epoch(CREATED, 1)))
+    del bench.cluster.objects["DevServer", "dev-ada", "box"]
+    await bench.destroy(finish=False, model=False)
+    assert {name for _, _, name in bench.cluster.objects} == {"box-home"}
+    assert bench.engine.ran == []
 
 
 async def test_the_sweep_touches_nothing_of_another_life(with_children: Bench) -> None:

@@ -26,7 +26,7 @@ from reconciler.queue import Key, WorkQueue
 from reconciler.settings import Settings
 from reconciler.state import StateStore, StoredState
 from stacks.devserver import DevServerChildren
-from tests.builders import child_object, owner, pod, resource, stack_id
+from tests.builders import TERM, child_object, owner, pod, resource, stack_id
 from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, state
 
@@ -168,7 +168,7 @@ def test_a_quota_that_gave_way_and_a_namespace_that_went_relieve_whom_they_stopp
 
 
 async def state_secret() -> Object:
-    store = StateStore(cast(Cluster, FakeCluster()), "devserver-system", "salt")
+    store = StateStore(cast(Cluster, FakeCluster()), "devserver-system", "salt", lambda: TERM)
     id = stack_id()
     return await store.save(id, state(entry(NAMES.sshd)), StoredState(b"", ""))
 

@@ -152,6 +152,22 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
         BAD_KEY,
         Wait(BAD_KEY),
     ),
+    # its last run was cut short
+    "a run that was cut short is done again, even if its spec was taken back since": (
+        replace(APPLIED, state=replace(STATE, claimed=True)),
+        "d",
+        Up("its last run was cut short", refresh=True),
+    ),
+    "a first run that was cut short is done again": (
+        Observed(id=ID, state=StateRecord(ID, None, claimed=True)),
+        "d",
+        Up("its last run was cut short", refresh=True),
+    ),
+    "a run that was killed for its deadline waits for its retry": (
+        replace(APPLIED, state=replace(STATE, claimed=True), failure=failed("d", SOON)),
+        "d",
+        Wait(ERROR),
+    ),
     # inputs changed, or no state
     "what is new is made": (Observed(id=ID), "d", Up("new")),
     "what changed is applied": (APPLIED, "other", Up("inputs changed")),

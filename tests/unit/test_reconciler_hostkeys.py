@@ -13,7 +13,7 @@ from reconciler.hostkeys import HostKeyFinder
 from reconciler.sshkeys import generate_host_keys
 from reconciler.state import StateStore
 from stacks.devserver import DevServerChildren, HostKeys
-from tests.builders import child_object, owner, stack_id
+from tests.builders import TERM, child_object, owner, stack_id
 from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, exported, state
 
@@ -34,7 +34,7 @@ class Bench:
         self.cluster.put(*objects)
         self.revealed = 0
         self.error: Exception | None = None
-        store = StateStore(cast(Cluster, self.cluster), "devserver-system", "salt")
+        store = StateStore(cast(Cluster, self.cluster), "devserver-system", "salt", lambda: TERM)
         self.store = store
         self.find = HostKeyFinder(
             cast(Cluster, self.cluster), cast(Engine, self), Keys("passphrase", "salt"), store

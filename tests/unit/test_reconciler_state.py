@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import random
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from reconciler import checkpoint
 from reconciler.cluster import Cluster
 from reconciler.errors import Stalled, Transient
-from reconciler.state import MAX_BYTES, StackId, StateStore, StoredState, record
+from reconciler.state import MAX_BYTES, StackId, StateRecord, StateStore, StoredState, record
+from reconciler.term import Epoch, Term
 from stacks.devserver import DevServerChildren
-from tests.builders import owner, stack_id
+from tests.builders import CREATED, TERM, owner, stack_id
 from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, state
 
@@ -33,7 +35,7 @@ def cluster() -> FakeCluster:
 
 @pytest.fixture
 def store(cluster: FakeCluster) -> StateStore:
-    return StateStore(cast(Cluster, cluster), "devserver-system", salt="v1:ours")
+    return StateStore(cast(Cluster, cluster), "devserver-system", salt="v1:ours", term=lambda: TERM)
 
 
 def damaged(secret: Object, data: bytes | str | None) -> Object:
@@ -81,6 +83,43 @@ async def test_of_two_writers_that_found_none_one_fails(store: StateStore) -> No
     with pytest.raises(Transient) as error:
         await store.save(ID, CONTENT, NOTHING_STORED)
     assert error.value.reason == "StateConflict"
+
+
+async def test_a_claim_on_a_new_stack_is_a_secret_without_a_checkpoint(
+    store: StateStore, cluster: FakeCluster
+) -> None:
+    claimed = await store.claim(ID, await store.load(ID))
+    (secret,) = cluster.objects.values()
+    assert record(secret) == StateRecord(ID, None, claimed=True)
+    assert claimed == await store.load(ID)
+    assert claimed.checkpoint == checkpoint.empty(ID.stack)
+
+
+async def test_a_claim_leaves_the_checkpoint_and_saving_takes_the_claim_off(
+    store: StateStore, cluster: FakeCluster
+) -> None:
+    await store.save(ID, CONTENT, NOTHING_STORED)
+    claimed = await store.claim(ID, await store.load(ID))
+    assert claimed == await store.load(ID)
+    (secret,) = cluster.objects.values()
+    assert record(secret) == StateRecord(ID, frozenset({SSHD}), claimed=True)
+    assert record(await store.save(ID, CONTENT, claimed)) == StateRecord(ID, frozenset({SSHD}))
+
+
+async def test_of_two_runs_on_one_state_only_one_begins(store: StateStore) -> None:
+    found = await store.load(ID)
+    await store.claim(ID, found)
+    with pytest.raises(Transient) as error:
+        await store.claim(ID, found)
+    assert error.value.reason == "StateConflict"
+
+
+async def test_who_lost_the_claim_cannot_save(store: StateStore) -> None:
+    lost = await store.claim(ID, await store.load(ID))
+    later = replace(store, term=lambda: Term("another", Epoch(CREATED, TERM.epoch.transitions + 1)))
+    await later.claim(ID, await later.load(ID))
+    with pytest.raises(Transient, match="was changed by someone else"):
+        await store.save(ID, CONTENT, lost)
 
 
 async def test_a_state_that_was_deleted_meanwhile_is_a_conflict(
