@@ -10,7 +10,7 @@ VENV := .venv/.complete
 SUITES = tests/unit $(filter-out tests/unit/ tests/engine_speed/ %__pycache__/,$(sort $(wildcard tests/*/)))
 SHELL_SCRIPTS = $(shell find . -path ./.venv -prune -o -name '*.sh' -print) .ci/run
 
-.PHONY: help tools up down demo env test test-faults test-unit check lock image local-cluster-only
+.PHONY: help tools up down demo env test test-faults bench test-unit check lock image local-cluster-only
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,10 @@ test: tools ## run all tests, as root: they start clusters, and leave the one ca
 
 test-faults: tools ## kill engine workers and providers under load (10 minutes)
 	$(BIN)/pytest tests/engine_speed
+
+bench: $(VENV) ## measure rates, latencies and memory, as JSON lines (15 minutes; PARTS="rates latency")
+	@$(BIN)/python -m toolchain install >&2
+	@$(BIN)/python -m bench $(PARTS)
 
 test-unit: $(VENV) ## run the tests that need nothing else, in seconds
 	$(BIN)/pytest tests/unit

@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.grounds import bare, is_applied, named_problem
+from bench.operator import Log, events
+from bench.report import median, percentile
+
+TEN = [float(number) for number in range(10, 0, -1)]
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "expected"),
+    [
+        (TEN, 50, 5.0),
+        (TEN, 95, 10.0),
+        (TEN, 10, 1.0),
+        (TEN, 11, 2.0),
+        (TEN, 0, 1.0),
+        (TEN, 100, 10.0),
+        ([3.0], 95, 3.0),
+    ],
+)
+def test_a_percentile_is_the_value_of_its_nearest_rank(
+    values: list[float], percent: float, expected: float
+) -> None:
+    assert percentile(values, percent) == expected
+
+
+@pytest.mark.parametrize(("values", "percent"), [([], 50), ([1.0], 101), ([1.0], -1)])
+def test_there_is_no_percentile_of_nothing_or_beyond_all(values: list[float], percent: float) -> None:
+    with pytest.raises(ValueError, match="percentile"):
+        percentile(values, percent)
+
+
+def test_a_median_of_an_even_number_lies_between_the_middle_ones() -> None:
+    assert median([4.0, 1.0, 3.0, 2.0]) == 2.5
+    with pytest.raises(ValueError, match="no values"):
+        median([])
+
+
+def test_lines_that_are_no_json_have_no_event() -> None:
+    lines = ['{"event": "run starts"}', "Traceback (most recent call last):", "[1]", '{"level": "info"}']
+    assert events(lines) == ["run starts", ""]
+
+
+def test_a_log_is_read_on_and_a_line_counts_when_it_is_complete(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.write_text('{"event": "run starts"}\n{"event": "destroy ')
+    log = Log(file)
+    assert log.count("run starts", "destroy starts") == 1
+    with file.open("a") as writer:
+        writer.write('starts"}\n{"event": "run ended"}\n')
+    assert log.count("run starts", "destroy starts") == 2
+    assert log.count("destroy starts") == 1
+
+
+def devserver(*conditions: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"generation": 2}, "status": {"conditions": list(conditions)}}
+
+
+READY = {"type": "Ready", "status": "False", "reason": "Stopped", "observedGeneration": 2}
+
+
+@pytest.mark.parametrize(
+    ("obj", "applied"),
+    [
+        (None, False),
+        ({"metadata": {"generation": 1}}, False),
+        (devserver(READY), True),
+        (devserver({**READY, "observedGeneration": 1}), False),
+        (devserver(READY, {"type": "Reconciling", "reason": "RunFailed"}), False),
+        (devserver(READY, {"type": "Stalled", "reason": "NameConflict"}), False),
+    ],
+)
+def test_a_devserver_is_applied_when_its_present_generation_is_and_nothing_is_left(
+    obj: dict[str, Any] | None, applied: bool
+) -> None:
+    assert is_applied(obj) is applied
+
+
+def test_a_problem_is_named_by_its_reason() -> None:
+    assert named_problem(devserver(READY, {"type": "Stalled", "reason": "NameConflict"})) == "NameConflict"
+    assert named_problem(devserver(READY)) is None
+    assert named_problem(None) is None
+
+
+def service(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "box-ssh",
+            "namespace": "bench",
+            "uid": "1",
+            "resourceVersion": "2",
+            "labels": {"app.kubernetes.io/managed-by": "devserver-reconciler", "devserver.io/name": "box"},
+            "ownerReferences": [{"kind": "DevServer", "name": "box"}],
+            "managedFields": [{"manager": "devserver-reconciler"}],
+        },
+        "spec": spec,
+        "status": {"loadBalancer": {}},
+    }
+
+
+def test_a_bare_child_is_the_same_object_under_another_name_and_belongs_to_nobody() -> None:
+    live = service(clusterIP="10.0.0.7", clusterIPs=["10.0.0.7"], ports=[{"port": 22}])
+    before = json.dumps(live)
+    made = bare(live, "other", "bare-1", "box")
+    assert made == {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "bare-1-ssh",
+            "namespace": "other",
+            "labels": {"app.kubernetes.io/managed-by": "devserver-bench", "devserver.io/name": "bare-1"},
+            "annotations": {},
+        },
+        "spec": {"ports": [{"port": 22}]},
+    }
+    assert json.dumps(live) == before
+
+
+def test_a_headless_service_stays_headless() -> None:
+    made = bare(service(clusterIP="None", clusterIPs=["None"]), "other", "bare-1", "box")
+    assert made["spec"] == {"clusterIP": "None", "clusterIPs": ["None"]}
