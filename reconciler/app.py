@@ -210,6 +210,7 @@ async def _reconcile(settings: Settings, engine: Engine, cluster: Cluster) -> No
         cluster_id=system["metadata"]["uid"],
         now=lambda: datetime.now(UTC),
     )
+    cluster.on_return = reconciler.cluster_returned
     async with asyncio.TaskGroup() as group:
 
         def start_workers() -> None:

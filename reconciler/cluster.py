@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -100,10 +100,13 @@ class Cluster:
 
     clock_offset_s: how far the API server's clock was ahead of ours at the last answer, in seconds
         (to within the second that the Date header has).
+    on_return: called when the API server answers again after requests that had no answer.
     """
 
     _api: client.ApiClient
     clock_offset_s: float = field(default=0.0, init=False)
+    on_return: Callable[[], None] = field(default=lambda: None, init=False)
+    _is_away: bool = field(default=False, init=False)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """The object as it is now, never from a cache; None if there is none."""
@@ -244,7 +247,11 @@ class Cluster:
         except ApiException as error:
             raise _refusal(error.status or 0, error.reason, error.body) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self._is_away = True
             raise ClusterError(0, "Unreachable", f"{method} {path}: {error or 'timed out'}") from error
+        if self._is_away:
+            self._is_away = False
+            self.on_return()
         self._note_time(answer.getheader("Date"))
         response: aiohttp.ClientResponse = answer.response
         return response

@@ -44,6 +44,10 @@ _REJECTIONS = re.compile(
     r"\bis invalid\b|Invalid value|Unsupported value|field is immutable|\bForbidden: updates to"
     r"|admission webhook \S+ denied the request|ValidatingAdmissionPolicy .* denied request"
 )
+_WEBHOOK_AWAY = re.compile(r"failed calling webhook")
+_AWAY = re.compile(
+    r"cluster is unreachable|connect: connection refused|TLS handshake timeout|etcdserver: |connection reset by peer"
+)
 _QUOTA = re.compile(r"is forbidden: exceeded quota: ")
 _TERMINATING = re.compile(r"unable to create new content in namespace \S+ because it is being terminated")
 _FOREIGN = re.compile(r"belongs to someone else \(devserver-managed-objects\)")
@@ -237,6 +241,10 @@ class _Report:
             return Waiting(reasons.NAMESPACE_TERMINATING, message)
         if _REJECTIONS.search(message):
             return Stalled(reasons.REJECTED, message)
+        if _WEBHOOK_AWAY.search(message):
+            return EngineFailed(reasons.WEBHOOK_FAILED, message)
+        if _AWAY.search(message):
+            return EngineFailed(reasons.CLUSTER_ERROR, message)
         return EngineFailed(reasons.RUN_FAILED, message)
 
 

@@ -102,6 +102,11 @@ class WorkQueue:
         """The key succeeded: its next failure is the first."""
         self._failures.pop(key, None)
 
+    def hurry(self) -> None:
+        """Whatever failed is due now, though its next failure is not the first."""
+        for key in self._failures:
+            self.add(key)
+
     async def get(self, lane: Lane = Lane.LOOK) -> Key:
         """Wait for a key that is due in the lane and take it. The caller calls done() when it is through."""
         waiting = self._lanes[lane]

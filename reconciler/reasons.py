@@ -25,6 +25,7 @@ REJECTED = "Rejected"  # the API server refused a child for good
 # The operator tries again
 RUN_FAILED = "RunFailed"
 RUN_TIMEOUT = "RunTimeout"
+WEBHOOK_FAILED = "WebhookFailed"  # an admission webhook of the cluster gave no answer
 CLUSTER_ERROR = "ClusterError"
 STATE_CONFLICT = "StateConflict"  # another process wrote the stack's state
 STATE_TOO_LARGE = "StateTooLarge"

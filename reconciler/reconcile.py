@@ -99,6 +99,11 @@ class Reconciler:
                 self.queue.forget(key)
                 self.queue.add(key)
 
+    def cluster_returned(self) -> None:
+        """The API server answers again: whatever failed in its absence is tried now."""
+        self.retry_now(lambda key, error: error.reason == reasons.CLUSTER_ERROR)
+        self.queue.hurry()
+
     async def _pass(self, key: Key, lane: Lane) -> None:
         subject = self._gather(key)
         observed = await self._observe(key, subject)

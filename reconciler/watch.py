@@ -19,7 +19,8 @@ OnChange = Callable[[Object | None, Object | None], None]
 Trim = Callable[[Object], Object]
 
 _log = structlog.get_logger()
-_RETRY_CAP_S = 30.0
+# A dozen watches that knock this often are no load, and what they miss is seen soon after an outage.
+_RETRY_CAP_S = 4.0
 
 
 def without_managed_fields(obj: Object) -> Object:

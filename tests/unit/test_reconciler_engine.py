@@ -54,12 +54,13 @@ AWAY = "Get https://10.99.0.1:6443/openapi/v2: dial tcp 10.99.0.1:6443: connect:
         (FORBIDDEN_UPDATE, Stalled, "Rejected"),
         (WEBHOOK, Stalled, "Rejected"),
         (POLICY, Stalled, "Rejected"),
-        (WEBHOOK_AWAY, EngineFailed, "RunFailed"),
+        (WEBHOOK_AWAY, EngineFailed, "WebhookFailed"),
         (QUOTA, Waiting, "QuotaExceeded"),
         (TERMINATING, Waiting, "NamespaceTerminating"),
         (RIGHTS, EngineFailed, "RunFailed"),
-        (AWAY, EngineFailed, "RunFailed"),
-        ("configured Kubernetes cluster is unreachable", EngineFailed, "RunFailed"),
+        (AWAY, EngineFailed, "ClusterError"),
+        ("configured Kubernetes cluster is unreachable", EngineFailed, "ClusterError"),
+        ("something else", EngineFailed, "RunFailed"),
     ],
     ids=[
         "foreign",
@@ -74,6 +75,7 @@ AWAY = "Get https://10.99.0.1:6443/openapi/v2: dial tcp 10.99.0.1:6443: connect:
         "rights",
         "away",
         "unreachable",
+        "something else",
     ],
 )
 def test_an_error_says_who_must_act(message: str, type_: type[ReconcileError], reason: str) -> None:

@@ -270,6 +270,15 @@ async def test_a_cancelled_get_loses_no_key(queue: WorkQueue) -> None:
     assert await asyncio.wait_for(queue.get(), 1) == A
 
 
+def test_what_failed_can_be_hurried_without_forgetting_that_it_failed(queue: WorkQueue) -> None:
+    first_s = queue.retry(A)
+    assert due(queue) == []
+    queue.hurry()
+    assert due(queue) == [A]
+    queue.done(A)
+    assert queue.retry(A) > first_s
+
+
 class QueueMachine(RuleBasedStateMachine):
     """Against a model: when each key is due, and which are in flight."""
 

@@ -202,6 +202,25 @@ async def test_a_failure_that_lost_its_cause_does_not_wait_for_its_retry(bench: 
     assert await bench.settle() == ["up: new"]
 
 
+async def test_what_failed_for_the_cluster_is_tried_when_the_cluster_is_back(bench: Bench) -> None:
+    bench.actor.error = ClusterError(0, "Unreachable", "away")
+    await bench.woken()
+    assert bench.conditions == {"Ready": "ClusterError", "Reconciling": "ClusterError"}
+    bench.actor.error = None
+    bench.reconciler.cluster_returned()
+    assert await bench.settle() == ["up: new"]
+
+
+async def test_what_failed_for_another_reason_goes_on_waiting_when_the_cluster_is_back(
+    bench: Bench,
+) -> None:
+    bench.actor.error = FAILED
+    await bench.woken()
+    bench.reconciler.cluster_returned()
+    assert await bench.settle() == []
+    assert await bench.after(11) == ["up: new"]
+
+
 async def test_being_woken_again_and_again_neither_hurries_nor_loses_the_retry(bench: Bench) -> None:
     bench.actor.error = FAILED
     await bench.woken()

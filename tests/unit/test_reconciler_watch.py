@@ -211,7 +211,7 @@ async def test_a_failed_list_is_tried_again(delays: list[float]) -> None:
 
 async def test_delays_grow_while_nothing_comes_of_the_tries(delays: list[float]) -> None:
     await follow([([], "5")], *[[AWAY]] * 12)
-    expected = [min(30.0, 0.2 * 2**failures) for failures in range(1, 13)]
+    expected = [min(4.0, 0.2 * 2**failures) for failures in range(1, 13)]
     for delay_s, middle_s in zip(delays, expected, strict=True):
         assert 0.8 * middle_s <= delay_s <= 1.2 * middle_s
 
