@@ -1,17 +1,13 @@
 """A running reconciler under its own identity, and a namespace for each test."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.kube import Kube, eventually
+from tests.e2e.kube import Kube
+from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SharedCluster
 
 FLAVOR = {
@@ -23,41 +19,6 @@ FLAVOR = {
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}},
     },
 }
-
-
-@dataclass
-class ReconcilerProcess:
-    """`python -m reconciler` as a process of its own; its log is one file over restarts."""
-
-    environment: dict[str, str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = field(default=None)
-
-    def start(self) -> None:
-        watching = self.count("watching")
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "reconciler"], env=self.environment, stdout=log, stderr=log
-            )
-        eventually(lambda: self.count("watching") > watching, what="the reconciler watches", timeout_s=60)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(timeout=30)
-
-    def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
-        self.stop(number)
-        self.start()
-
-    def count(self, text: str) -> int:
-        """How often a line of the log holds the text."""
-        return self.log.read_text().count(text) if self.log.exists() else 0
-
-    def runs(self, name: str) -> int:
-        """How many engine runs the resource of that name had."""
-        lines = self.log.read_text().splitlines()
-        return sum("run starts" in line and f"/{name}" in line for line in lines)
 
 
 @pytest.fixture(scope="session")

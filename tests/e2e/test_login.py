@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ReconcilerProcess
 from tests.e2e.kube import Kube, SshKey, devserver, eventually, ssh
+from tests.reconciler_process import ReconcilerProcess
 
 pytestmark = pytest.mark.cluster
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ReconcilerProcess
 from tests.e2e.kube import Kube, SshKey, devserver, eventually
+from tests.reconciler_process import ReconcilerProcess
 
 pytestmark = pytest.mark.cluster
 

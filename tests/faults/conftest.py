@@ -1,0 +1,101 @@
+"""The cluster, and operators behind proxies, for tests of faults."""
+
+import secrets
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+
+from reconciler.cluster import FLAVOR, NAMESPACE
+from tests import builders
+from tests.faults.harness import Operator, Space
+from tests.faults.invariants import Guard
+from tests.faults.kubeapi import Api, ApiError
+from tests.shared_cluster import SharedCluster
+
+_LOG_LINES = 60
+MakeOperator = Callable[..., Operator]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of these need the cluster."""
+    for item in items:
+        if "tests/faults" in str(item.path):
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def api(cluster: SharedCluster) -> Iterator[Api]:
+    """The API server, past any proxy, as the administrator."""
+    api = Api(cluster.admin)
+    try:
+        spec = {"resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}}}
+        api.create(FLAVOR, builders.manifest("DevServerFlavor", "tiny", default=True, **spec))
+    except ApiError as error:
+        if error.code != 409:
+            raise
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def make_operator(cluster: SharedCluster) -> Iterator[MakeOperator]:
+    """Makes operators, which do not run yet; settings by keyword. They end with the test."""
+    made: list[Operator] = []
+
+    def make(**settings: Any) -> Operator:
+        operator = Operator.make(cluster, **settings)
+        made.append(operator)
+        return operator
+
+    yield make
+    for operator in made:
+        operator.close()
+
+
+@pytest.fixture
+def operator(make_operator: MakeOperator) -> Operator:
+    """One running operator."""
+    operator = make_operator()
+    operator.start()
+    return operator
+
+
+@pytest.fixture
+def space(api: Api) -> Iterator[Space]:
+    """A namespace of the test's own."""
+    name = f"faults-{secrets.token_hex(4)}"
+    api.create(NAMESPACE, {"metadata": {"name": name}})
+    space = Space(api, name)
+    yield space
+    api.delete(NAMESPACE, "", name)
+
+
+@pytest.fixture
+def guard(space: Space, operator: Operator) -> Guard:
+    """Watches over the namespace and the operator. Ask it after the fault: guard.check()."""
+    return Guard(space, [operator])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what the operators logged last, and the last requests."""
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        for operator in {id(value): value for value in _operators(item)}.values():
+            if operator.log.exists():
+                lines = operator.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+                report.sections.append((f"log of {operator.directory}", "\n".join(lines)))
+            requests = [
+                f"{item.started:.3f} {item.write or ''} {item.method} {item.path} {item.status}"
+                for item in operator.proxy.log[-_LOG_LINES:]
+                if item.method != "GET"
+            ]
+            report.sections.append((f"writes at {operator.directory}", "\n".join(requests)))
+    return report
+
+
+def _operators(item: pytest.Function) -> list[Operator]:
+    guard = item.funcargs.get("guard")
+    found = [value for value in item.funcargs.values() if isinstance(value, Operator)]
+    return found + (guard.operators if isinstance(guard, Guard) else [])
