@@ -138,8 +138,11 @@ class Cluster:
         version: str,
         timeout_s: int,
         silence_s: float,
+        heard: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[WatchEvent]:
         """Changes since a resourceVersion, until the API server ends the request after timeout_s.
+
+        heard: called when the API server has taken the request up, and for every line of it.
 
         Raises ClusterError with status 410 when the version is too old, and TimeoutError when the
         connection brings nothing, not even a bookmark, for silence_s.
@@ -157,8 +160,10 @@ class Cluster:
             self._send("GET", path, query=query, timeout_s=timeout_s + silence_s),
             min(silence_s, _REQUEST_TIMEOUT_S),
         )
+        heard()
         try:
             while line := await asyncio.wait_for(response.content.readline(), silence_s):
+                heard()
                 event = _parsed(line, f"watch of {resource.plural}")
                 type_: Any = event.get("type")
                 obj = event.get("object", {})

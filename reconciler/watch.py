@@ -6,6 +6,7 @@ the API server has forgotten the version (410).
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,6 +34,7 @@ def without_managed_fields(obj: Object) -> Object:
 class Watch:
     """A watched collection.
 
+    name: for logs and metrics; nothing that users choose.
     objects: the store, by (namespace, name). Read it freely; only this class writes it.
     synced: set once the first list is in the store.
     """
@@ -45,12 +47,23 @@ class Watch:
     namespace: str = ""
     selector: str = ""
     trim: Trim = without_managed_fields
+    name: str = ""
+    now: Callable[[], float] = time.monotonic
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     # uids of objects that we know to be gone although the watch has yet to tell.
     _gone: set[str] = field(default_factory=set)
     # The resourceVersion to resume from; empty: list anew.
     _resume_from: str = ""
+
+    def __post_init__(self) -> None:
+        self.name = self.name or self.resource.plural
+        self._hear()
+
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the API server has said nothing. (Where it takes a watch up, nothing is missing.)"""
+        return self.now() - self._heard_at
 
     async def run(self) -> None:
         """Follow the collection until cancelled."""
@@ -63,7 +76,9 @@ class Watch:
                 await self._follow()
                 failures = 0
             except TimeoutError:
-                _log.warning("watch was silent, reconnecting", resource=self.resource.plural)
+                _log.warning(
+                    "watch was silent, reconnecting", watch=self.name, silent_s=round(self.silent_s, 1)
+                )
             except ClusterError as error:
                 if error.status == 410:
                     self._resume_from = ""
@@ -72,7 +87,7 @@ class Watch:
                 delay_s = min(_RETRY_CAP_S, 0.2 * 2 ** min(failures, 10)) * random.uniform(0.8, 1.2)
                 _log.warning(
                     "watch failed",
-                    resource=self.resource.plural,
+                    watch=self.name,
                     error=str(error),
                     retry_in_s=round(delay_s, 1),
                 )
@@ -93,6 +108,7 @@ class Watch:
 
     async def _relist(self) -> None:
         items, version = await self.cluster.list_all(self.resource, self.namespace, self.selector)
+        self._hear()
         listed = {_name(item): item for item in items}
         self._gone.clear()
         for name in self.objects.keys() - listed.keys():
@@ -105,11 +121,20 @@ class Watch:
     async def _follow(self) -> None:
         """Apply changes until the request ends."""
         stream = self.cluster.watch(
-            self.resource, self.namespace, self.selector, self._resume_from, self.timeout_s, self.silence_s
+            self.resource,
+            self.namespace,
+            self.selector,
+            self._resume_from,
+            self.timeout_s,
+            self.silence_s,
+            self._hear,
         )
         async for event in stream:
             self._apply(event)
             self._resume_from = event.object["metadata"]["resourceVersion"]
+
+    def _hear(self) -> None:
+        self._heard_at = self.now()
 
     def _apply(self, event: WatchEvent) -> None:
         if event.type == "BOOKMARK":

@@ -414,3 +414,20 @@ async def test_a_date_that_cannot_be_read_leaves_the_offset_as_it_was(
     server.answers({}, headers={"Date": date})
     await cluster.get(SECRET, "ns", "s")
     assert cluster.clock_offset_s == 0
+
+
+async def test_a_watch_is_heard_when_it_is_taken_up_and_with_every_line(
+    server: Server, cluster: Cluster
+) -> None:
+    server.streams(line("ADDED", a=1), line("BOOKMARK", a=2))
+    heard: list[str] = []
+    stream = cluster.watch(DEVSERVER, "", "", "5", 60, 5.0, lambda: heard.append("heard"))
+    assert [(event.type, len(heard)) async for event in stream] == [("ADDED", 2), ("BOOKMARK", 3)]
+
+
+async def test_a_watch_that_is_refused_is_not_heard(server: Server, cluster: Cluster) -> None:
+    server.answers(refusal(500, "InternalError", "etcd is away"), status=500)
+    heard: list[str] = []
+    with pytest.raises(ClusterError):
+        await anext(cluster.watch(DEVSERVER, "", "", "5", 60, 5.0, lambda: heard.append("heard")))
+    assert heard == []

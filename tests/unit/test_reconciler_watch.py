@@ -1,7 +1,7 @@
 """Watches, against an API server that is a list of answers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -33,7 +33,14 @@ class FakeCluster:
         return answer
 
     async def watch(
-        self, resource: Any, namespace: str, selector: str, version: str, timeout_s: int, silence_s: float
+        self,
+        resource: Any,
+        namespace: str,
+        selector: str,
+        version: str,
+        timeout_s: int,
+        silence_s: float,
+        heard: Callable[[], None],
     ) -> AsyncIterator[WatchEvent]:
         self.asked.append(f"watch {version}")
         if not self.watches:
@@ -265,3 +272,18 @@ async def test_an_object_with_finalizers_left_is_not_gone() -> None:
 def test_field_managers_are_not_kept_in_memory() -> None:
     assert without_managed_fields(obj("a", 1, managedFields=[{"manager": "kubectl"}])) == obj("a", 1)
     assert without_managed_fields(obj("a", 1)) == obj("a", 1)
+
+
+async def test_a_watch_knows_for_how_long_nothing_was_heard() -> None:
+    times = iter([0.0, 10.0, 25.0, 31.0])
+    watch = Watch(
+        cluster=cast(Cluster, FakeCluster([([], "5")])),
+        resource=DEVSERVER,
+        on_change=lambda old, new: None,
+        timeout_s=300,
+        silence_s=150,
+        now=lambda: next(times),
+    )
+    assert watch.silent_s == 10.0, "since it was made"
+    await watch._relist()
+    assert watch.silent_s == 6.0, "since the list"
