@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +161,9 @@ class Engine:
     async def _submit(self, stack: str, state: Checkpoint, keys: Keys, operation: _Operation) -> Outcome:
         loop = asyncio.get_running_loop()
         async with self._slots.take():
-            return await loop.run_in_executor(self._pool, self._run, stack, state, keys, operation)
+            # The run's log lines carry the context of the pass.
+            run = partial(self._run, stack, state, keys, operation)
+            return await loop.run_in_executor(self._pool, copy_context().run, run)
 
     def _run(self, stack: str, state: Checkpoint, keys: Keys, operation: _Operation) -> Outcome:
         started = time.monotonic()

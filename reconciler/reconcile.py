@@ -1,5 +1,6 @@
 """One pass over one resource: observe, gather, decide, act, tell."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -76,18 +77,18 @@ class Reconciler:
         """Take keys from a lane of the queue until cancelled."""
         while True:
             key = await self.queue.get(lane)
+            # Every line of the pass says so, those of the engine's threads too.
+            structlog.contextvars.clear_contextvars()
+            structlog.contextvars.bind_contextvars(resource=str(key), reconcile_id=secrets.token_hex(6))
             try:
-                with structlog.contextvars.bound_contextvars(resource=str(key)):
-                    await self._pass(key, lane)
+                await self._pass(key, lane)
             except ClusterError as error:
                 # Of the status: it is written anew by the next pass, unless the resource is gone.
                 if error.status != 404:
                     delay_s = self.queue.retry(key)
-                    _log.warning(
-                        "status not written", resource=str(key), error=str(error), retry_in_s=delay_s
-                    )
+                    _log.warning("status not written", error=str(error), retry_in_s=round(delay_s, 1))
             except Exception:
-                _log.exception("pass failed", resource=str(key), retry_in_s=self.queue.retry(key))
+                _log.exception("pass failed", retry_in_s=round(self.queue.retry(key), 1))
             finally:
                 self.queue.done(key)
 
@@ -106,6 +107,9 @@ class Reconciler:
 
     async def _pass(self, key: Key, lane: Lane) -> None:
         subject = self._gather(key)
+        if subject is not None:
+            generation = subject.resource["metadata"].get("generation")
+            structlog.contextvars.bind_contextvars(generation=generation)
         observed = await self._observe(key, subject)
         action = decide(subject.digest if subject else "", observed, self.now())
         if lane is Lane.LOOK and takes_a_run(action):
@@ -176,13 +180,15 @@ class Reconciler:
             case Up():
                 assert subject is not None
                 assert not isinstance(subject.model, ReconcileError)
-                _log.info("run starts", why=action.why, pulumi_stack=subject.id.stack)
+                structlog.contextvars.bind_contextvars(stack=subject.id.stack)
+                _log.info("run starts", why=action.why)
                 outcome, prepared = await self.actor.up(subject.id, subject.model, subject.inputs, action)
                 _log.info("run ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
                 return _Done(outcome.error, outcome, prepared.facts)
             case Destroy():
                 model = subject.model if subject and subject.id == action.id else None
-                _log.info("destroy starts", pulumi_stack=action.id.stack)
+                structlog.contextvars.bind_contextvars(stack=action.id.stack)
+                _log.info("destroy starts")
                 outcome = await self.actor.destroy(
                     action, None if isinstance(model, ReconcileError) else model
                 )

@@ -1,9 +1,13 @@
 """What the engine's report of a failed run means."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+import structlog
 from pulumi.automation.events import DiagnosticEvent, EngineEvent
 
-from reconciler.engine import _Report
+from reconciler.engine import Engine, Keys, Outcome, _Report
 from reconciler.errors import EngineFailed, ReconcileError, Stalled, Waiting
 
 
@@ -136,3 +140,25 @@ def test_changes_are_those_of_the_summary() -> None:
     summary["PolicyPacks"] = {}
     report.note(EngineEvent.from_json({"sequence": 1, "timestamp": 1, "summaryEvent": summary}))
     assert report.changes == {"create": 5, "same": 1}
+
+
+class Telling(Engine):
+    """An engine whose runs only tell which context their log lines would have."""
+
+    def _run(self, *_: Any) -> Outcome:
+        context = structlog.contextvars.get_contextvars()
+        structlog.contextvars.bind_contextvars(leaked="into the pass")
+        return Outcome(repr(context).encode(), {}, 0.0)
+
+
+async def test_a_run_logs_in_the_context_of_its_pass_and_leaves_none_behind(tmp_path: Path) -> None:
+    engine = Telling(
+        lambda: pytest.fail("nothing is run"), tmp_path, {}, concurrent_runs=1, slow_run_s=1, threads=1
+    )
+    try:
+        for id in ("one", "two"):
+            with structlog.contextvars.bound_contextvars(reconcile_id=id):
+                outcome = await engine.destroy("devserver-uid", b"", Keys("", ""))
+            assert outcome.checkpoint == repr({"reconcile_id": id}).encode()
+    finally:
+        engine.stop()

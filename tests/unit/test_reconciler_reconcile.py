@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from reconciler.act import FINALIZER, Actor
 from reconciler.cluster import ClusterError
@@ -418,3 +420,20 @@ async def test_a_broken_resource_delays_no_other() -> None:
     with suppress(asyncio.CancelledError):
         await working
     assert bench.conditions == {"Ready": "PodStarting"}
+
+
+async def test_every_line_of_a_pass_says_which_one_it_belongs_to(bench: Bench) -> None:
+    bench.actor.error = KeyError("surprise")
+    with capture_logs([merge_contextvars]) as lines:
+        working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
+        bench.queue.add(KEY)
+        await asyncio.wait_for(bench.actor.told.wait(), 5)
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+    assert [line["event"] for line in lines] == ["run starts", "unexpected error", "failed"]
+    for line in lines:
+        assert line["resource"] == "DevServer/dev-ada/box"
+        assert line["generation"] == 1
+        assert line["stack"] == "devserver-uid-box"
+    assert len({line["reconcile_id"] for line in lines}) == 1
