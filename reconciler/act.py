@@ -19,6 +19,7 @@ from reconciler.kinds import KINDS, Kind, Model, Prepared
 from reconciler.queue import Key
 from reconciler.settings import Settings
 from reconciler.state import StackId, StateStore
+from reconciler.state_alarms import StateAlarms
 from reconciler.world import World, belongs_to, labels
 from stacks.metadata import UID_LABEL, Child, Owner
 
@@ -29,6 +30,7 @@ FINALIZER = "devserver.io/stack"
 class Actor:
     """Everything that changes the cluster, by request or by engine.
 
+    alarms: tells of states that cannot be used.
     learn: takes up the answer to a write of ours, ahead of the watch.
     """
 
@@ -39,6 +41,7 @@ class Actor:
     world: World
     settings: Settings
     recorder: Recorder
+    alarms: StateAlarms
     learn: Callable[[Resource, Object], None]
 
     async def up(self, id: StackId, model: Model, inputs: Any, action: Up) -> tuple[Outcome, Prepared]:
@@ -47,6 +50,7 @@ class Actor:
         owner = Owner(id.key.kind, id.key.namespace, id.key.name, id.uid)
         await self._add_finalizer(kind, id)
         stored = await self.states.load(id)
+        await self.alarms.note(id, stored.unusable, was_applied=model.status.last_update is not None)
         finder = HostKeyFinder(self.cluster, self.engine, self.keys, self.states)
         prepared = await kind.prepare(inputs, owner, finder)
 
@@ -72,6 +76,8 @@ class Actor:
         """
         id, kind = action.id, KINDS[action.id.key.kind]
         stored = await self.states.load(id)
+        was_applied = model is not None and model.status.last_update is not None
+        await self.alarms.note(id, stored.unusable, was_applied)
         mine = await self._deletable(id, stored.checkpoint, keep=model is not None and kind.keeps(model))
         outcome = Outcome(mine, {}, 0.0)
         if stored.resource_version:
@@ -84,6 +90,7 @@ class Actor:
             return outcome
         await self._sweep(kind, id)
         await self.states.delete(id)
+        self.alarms.forget(id)
         if action.finish:
             await self._drop_finalizer(kind, id)
         return outcome

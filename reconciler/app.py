@@ -33,7 +33,8 @@ from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.reconcile import Reconciler
 from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
 from reconciler.settings import Settings
-from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore, record
+from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore
+from reconciler.state_alarms import StateAlarms
 from reconciler.term import Epoch, Term
 from reconciler.watch import OnChange, Watch
 from reconciler.world import World, owner_key
@@ -51,13 +52,19 @@ Relieved = Callable[[Key, ReconcileError], bool]
 class Watches:
     """All watches, and how a change of one object wakes resources.
 
-    relieve: takes note that some failures have lost their cause.
+    relieve: takes note that some failures have lost their cause. states: reads the records of states.
     """
 
     def __init__(
-        self, cluster: Cluster, settings: Settings, queue: WorkQueue, relieve: Callable[[Relieved], None]
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        queue: WorkQueue,
+        relieve: Callable[[Relieved], None],
+        states: StateStore,
     ) -> None:
         self.world = World()
+        self._store = states
         self._relieve = relieve
         self._queue = queue
         self._cluster = cluster
@@ -143,7 +150,7 @@ class Watches:
         obj = new or old
         assert obj is not None
         try:
-            known = record(obj)
+            known = self._store.record(obj)
         except (ValueError, KeyError) as error:
             _log.warning("unreadable state Secret", secret=obj["metadata"]["name"], error=str(error))
             return
@@ -192,18 +199,19 @@ async def _reconcile(settings: Settings, engine: Engine, cluster: Cluster) -> No
         raise ClusterError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
     keys = await load_or_make_keys(cluster, engine, settings.namespace)
     queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s)
-    watches = Watches(cluster, settings, queue, lambda relieved: reconciler.retry_now(relieved))
+    states = StateStore(cluster, settings.namespace, keys.salt, lambda: Term("reconciler", Epoch("", 0)))
+    watches = Watches(cluster, settings, queue, lambda relieved: reconciler.retry_now(relieved), states)
+    recorder = Recorder(cluster, os.environ.get("HOSTNAME", socket.gethostname()))
     reconciler = Reconciler(
         actor=Actor(
             cluster=cluster,
             engine=engine,
             keys=keys,
-            states=StateStore(
-                cluster, settings.namespace, keys.salt, lambda: Term("reconciler", Epoch("", 0))
-            ),
+            states=states,
             world=watches.world,
             settings=settings,
-            recorder=Recorder(cluster, os.environ.get("HOSTNAME", socket.gethostname())),
+            recorder=recorder,
+            alarms=StateAlarms(recorder, watches.world),
             learn=watches.learn,
         ),
         queue=queue,

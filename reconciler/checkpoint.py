@@ -7,6 +7,7 @@ The format is that of the DIY backend's `.pulumi/stacks/PROJECT/STACK.json`, ver
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from stacks.metadata import RETAINED_BY_ANNOTATION, Child
@@ -17,27 +18,44 @@ _SECRET_MARK = "4dabf18193072939515e22adb298388d"
 Checkpoint = bytes
 
 
+@dataclass(frozen=True)
+class Contents:
+    """stack: full name. is_blank: no run was ever recorded. salt: see encryption_salt()."""
+
+    stack: str
+    is_blank: bool
+    salt: str | None
+    children: frozenset[Child]
+
+
 def empty(stack: str) -> Checkpoint:
     """The checkpoint of a stack that has never run. (It needs no `pulumi stack init`.)"""
-    full_name = f"organization/{PROJECT}/{stack}"
-    return json.dumps({"version": 3, "checkpoint": {"stack": full_name}}).encode()
+    return json.dumps({"version": 3, "checkpoint": {"stack": full_name_of(stack)}}).encode()
+
+
+def full_name_of(stack: str) -> str:
+    """A stack's name as checkpoints hold it."""
+    return f"organization/{PROJECT}/{stack}"
+
+
+def contents(checkpoint: Checkpoint) -> Contents:
+    """What a checkpoint says of itself. Raises ValueError if the bytes are no checkpoint."""
+    document = _parsed(checkpoint)
+    stack = document["checkpoint"].get("stack")
+    if not isinstance(stack, str):
+        raise ValueError("it names no stack")
+    is_blank = not document["checkpoint"].get("latest")
+    return Contents(stack, is_blank, _salt(document), _children(document))
 
 
 def children(checkpoint: Checkpoint) -> frozenset[Child]:
     """The Kubernetes objects that the stack manages. Raises ValueError if the bytes are no checkpoint."""
-    document = _parsed(checkpoint)
-    try:
-        return frozenset(child for resource in _resources(document) if (child := _child(resource)))
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"not a Pulumi checkpoint: {error!r}") from error
+    return _children(_parsed(checkpoint))
 
 
 def encryption_salt(checkpoint: Checkpoint) -> str | None:
-    """The salt that its secrets are encrypted with; None if it holds none."""
-    latest = _parsed(checkpoint)["checkpoint"].get("latest") or {}
-    state = (latest.get("secrets_providers") or {}).get("state") or {}
-    salt: str | None = state.get("salt")
-    return salt
+    """The salt that its secrets are encrypted with; None if it holds none. Raises ValueError like children()."""
+    return _salt(_parsed(checkpoint))
 
 
 def without(checkpoint: Checkpoint, dropped: Callable[[Child], bool]) -> Checkpoint:
@@ -74,10 +92,31 @@ def _revealed(value: Any) -> Any:
 
 
 def _parsed(checkpoint: Checkpoint) -> dict[str, Any]:
-    document = json.loads(checkpoint)
+    try:
+        document = json.loads(checkpoint)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     if not isinstance(document, dict) or not isinstance(document.get("checkpoint"), dict):
         raise ValueError("not a Pulumi checkpoint")
     return document
+
+
+def _children(document: dict[str, Any]) -> frozenset[Child]:
+    try:
+        # Without its urn nothing could be taken out.
+        named = [(resource["urn"], _child(resource)) for resource in _resources(document)]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a Pulumi checkpoint: {error!r}") from error
+    return frozenset(child for _, child in named if child is not None)
+
+
+def _salt(document: dict[str, Any]) -> str | None:
+    found: Any = document["checkpoint"]
+    for name in ("latest", "secrets_providers", "state", "salt"):
+        if not isinstance(found, dict):
+            raise ValueError(f"not a Pulumi checkpoint: {name} is not where it should be")
+        found = found.get(name) or {}
+    return str(found) if found else None
 
 
 def _resources(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -93,11 +132,11 @@ def _child(resource: dict[str, Any]) -> Child | None:
     metadata = inputs.get("metadata") or {}
     if not metadata.get("name"):
         return None
+    parts = (inputs["apiVersion"], inputs["kind"], metadata.get("namespace", ""), metadata["name"])
+    if not all(isinstance(part, str) for part in parts):
+        raise TypeError(f"{parts} is no object")
     return Child(
-        api_version=inputs["apiVersion"],
-        kind=inputs["kind"],
-        namespace=metadata.get("namespace", ""),
-        name=metadata["name"],
+        *parts,
         retained=RETAINED_BY_ANNOTATION in (metadata.get("annotations") or {}),
     )
 

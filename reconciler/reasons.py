@@ -32,6 +32,11 @@ STATE_TOO_LARGE = "StateTooLarge"
 INTERNAL_ERROR = "InternalError"
 
 # Events only
+STATE_MISSING = "StateMissing"  # these five: the stack's state is rebuilt by adoption
+STATE_DAMAGED = "StateDamaged"
+STATE_FOREIGN = "StateForeign"  # the stored checkpoint is another stack's
+STATE_KEYS_LOST = "StateKeysLost"  # it was encrypted with another passphrase
+ENGINE_KEYS_REPLACED = "EngineKeysReplaced"  # the passphrase was lost
 EXPIRED = "Expired"
 RESTARTED = "Restarted"
 

@@ -10,9 +10,8 @@ without it. A claim that stays is of a run that was cut short: what the children
 import base64
 import gzip
 import json
-import zlib
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from crds import GROUP
@@ -21,6 +20,7 @@ from reconciler.checkpoint import Checkpoint
 from reconciler.cluster import SECRET, Cluster, ClusterError, Object
 from reconciler.errors import Stalled, Transient
 from reconciler.queue import Key
+from reconciler.state_problems import DATA, Unusable, diagnose
 from reconciler.term import RunClaim, Term, may_take, parse_claim
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
 
@@ -28,7 +28,6 @@ STATE_LABEL = f"{GROUP}/state"
 STATE_SELECTOR = f"{STATE_LABEL}=checkpoint"
 _KEY_ANNOTATION = f"{GROUP}/state-of"
 _CLAIM_ANNOTATION = f"{GROUP}/run-claim"
-_DATA = "checkpoint.json.gz"
 # A Secret holds 1 MiB at most, its base64 and its metadata included.
 MAX_BYTES = 700_000
 
@@ -55,7 +54,7 @@ class StackId:
 class StateRecord:
     """What is known of a stack's state without reading the whole of it.
 
-    children is None if the Secret's content cannot be read, or no run has left a checkpoint yet.
+    children is None if the state cannot be used, or no run has left one yet.
     claimed: a run began and has not ended.
     """
 
@@ -66,39 +65,20 @@ class StateRecord:
 
 @dataclass(frozen=True)
 class StoredState:
-    """A checkpoint as it was read. resource_version is empty if there was no Secret yet."""
+    """A checkpoint as it was read: an empty one if what was there could not be used, which `unusable` explains.
+
+    resource_version is empty if there was no Secret yet.
+    """
 
     checkpoint: Checkpoint
     resource_version: str
+    unusable: Unusable | None = None
     claim: RunClaim | None = None
-
-
-def record(secret: Object) -> StateRecord:
-    """The record of a state Secret. Raises ValueError if it does not say whose state it is."""
-    described = json.loads(secret["metadata"].get("annotations", {}).get(_KEY_ANNOTATION, "null"))
-    if not isinstance(described, dict):
-        raise ValueError(f"Secret {secret['metadata']['name']} has no annotation {_KEY_ANNOTATION}")
-    key = Key(described["kind"], described["namespace"], described["name"])
-    try:
-        children = checkpoint.children(_unpacked(secret))
-    except ValueError:
-        children = None
-    return StateRecord(StackId(key, described["uid"]), children, claimed=_claim_of(secret) is not None)
 
 
 def _claim_of(secret: Object) -> RunClaim | None:
     text = (secret["metadata"].get("annotations") or {}).get(_CLAIM_ANNOTATION)
     return None if text is None else parse_claim(text)
-
-
-def _unpacked(secret: Mapping[str, object]) -> Checkpoint:
-    data = secret.get("data")
-    if not isinstance(data, dict) or _DATA not in data:
-        raise ValueError("the Secret holds no checkpoint")
-    try:
-        return gzip.decompress(base64.b64decode(data[_DATA], validate=True))
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"the checkpoint is damaged: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -115,23 +95,35 @@ class StateStore:
     salt: str
     term: Callable[[], Term]
 
+    def record(self, secret: Object) -> StateRecord:
+        """What a watched state Secret tells. Raises ValueError if it does not say whose state it is."""
+        name, annotations = secret["metadata"]["name"], secret["metadata"].get("annotations") or {}
+        described = json.loads(annotations.get(_KEY_ANNOTATION, "null"))
+        if not isinstance(described, dict):
+            raise ValueError(f"Secret {name} has no annotation {_KEY_ANNOTATION}")
+        key = Key(described["kind"], described["namespace"], described["name"])
+        id = StackId(key, described["uid"])
+        if name != id.secret_name:
+            raise ValueError(f"Secret {name} is a copy of {id.secret_name}")
+        found = diagnose(secret, id.stack, self.salt)
+        children = None if isinstance(found, Unusable) else checkpoint.children(found)
+        return StateRecord(id, children, claimed=_claim_of(secret) is not None)
+
     async def load(self, id: StackId) -> StoredState:
-        """The stack's checkpoint, an empty one if there is none or it cannot be read.
+        """The stack's checkpoint, an empty one if there is none that can be used.
 
         Losing a checkpoint loses nothing: the next run adopts what exists under the explicit names.
         """
         secret = await self.cluster.get(SECRET, self.namespace, id.secret_name)
-        if secret is None:
-            return StoredState(checkpoint.empty(id.stack), "")
-        version = secret["metadata"]["resourceVersion"]
-        try:
-            stored = _unpacked(secret)
-            checkpoint.children(stored)
-            if checkpoint.encryption_salt(stored) not in (None, self.salt):
-                raise ValueError("encrypted with keys that are lost")
-        except ValueError:
-            stored = checkpoint.empty(id.stack)
-        return StoredState(stored, version, _claim_of(secret))
+        found = diagnose(secret, id.stack, self.salt)
+        stored = StoredState(checkpoint.empty(id.stack), "")
+        if secret is not None:
+            stored = replace(
+                stored, resource_version=secret["metadata"]["resourceVersion"], claim=_claim_of(secret)
+            )
+        if isinstance(found, Unusable):
+            return replace(stored, unusable=found)
+        return replace(stored, checkpoint=found)
 
     async def claim(self, id: StackId, before: StoredState) -> StoredState:
         """Mark the state that was read before with a claim of ours, just before a run; save() takes it off.
@@ -156,7 +148,7 @@ class StateStore:
             body["metadata"]["annotations"] |= annotations
             write = self.cluster.create(SECRET, body)
         secret = await self._written(id, write)
-        return StoredState(before.checkpoint, secret["metadata"]["resourceVersion"], ours)
+        return replace(before, resource_version=secret["metadata"]["resourceVersion"], claim=ours)
 
     async def save(self, id: StackId, new: Checkpoint, before: StoredState) -> Object:
         """Write a checkpoint in place of the one that was read before, without its claim; returns the Secret.
@@ -206,5 +198,5 @@ class StateStore:
                 "annotations": {_KEY_ANNOTATION: json.dumps(described)},
                 **({"resourceVersion": resource_version} if resource_version else {}),
             },
-            **({"data": {_DATA: data}} if data is not None else {}),
+            **({"data": {DATA: data}} if data is not None else {}),
         }

@@ -21,13 +21,15 @@ from reconciler.events import Recorder
 from reconciler.expiry import parse_time
 from reconciler.kinds import KINDS
 from reconciler.settings import Settings
-from reconciler.state import StackId, StateRecord, StateStore, StoredState, record
+from reconciler.state import StackId, StateRecord, StateStore, StoredState
+from reconciler.state_alarms import StateAlarms
 from reconciler.term import Epoch, Term
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
 from tests.builders import CREATED, TERM, child_object, devserver_inputs, owner, resource, stack_id, world
 from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, state
+from tests.unit.test_reconciler_state_problems import UNUSABLE, damaged
 
 ID = stack_id()
 SERVICE = CHILD_RESOURCES["v1", "Service"]
@@ -35,6 +37,8 @@ NAMES = DevServerChildren.of(owner())
 EARLIER = replace(owner(), uid="uid-of-an-earlier-life")
 NOW = parse_time(CREATED)
 UP = Up("new")
+# Of a resource whose program ran once with success.
+APPLIED = {"lastUpdate": {"time": CREATED, "durationSeconds": 1, "changes": {"create": 5}}}
 
 
 @dataclass
@@ -56,21 +60,24 @@ class FakeEngine:
 class Bench:
     """An actor on a fake cluster that holds a DevServer."""
 
-    def __init__(self, *objects: Object, **spec: Any) -> None:
-        self.resource = resource("DevServer", **spec)
+    def __init__(self, *objects: Object, status: Object | None = None, **spec: Any) -> None:
+        self.resource = resource("DevServer", status=status, **spec)
         self.cluster = FakeCluster()
         self.cluster.put(self.resource, *objects)
         self.engine = FakeEngine()
         self.events: list[str] = []
         self.learned: list[str] = []
+        known = world(self.resource)
+        recorder = cast(Recorder, SimpleNamespace(record=self.note_event))
         self.actor = Actor(
             cluster=cast(Cluster, self.cluster),
             engine=cast(Engine, self.engine),
             keys=Keys("passphrase", "salt"),
             states=StateStore(cast(Cluster, self.cluster), "devserver-system", "salt", lambda: TERM),
-            world=world(self.resource),
+            world=known,
             settings=Settings(),
-            recorder=cast(Recorder, SimpleNamespace(record=self.note_event)),
+            recorder=recorder,
+            alarms=StateAlarms(recorder, known),
             learn=self.learn,
         )
 
@@ -105,7 +112,7 @@ class Bench:
         """What the watch shows of the stored state."""
         secret = self.cluster.find(SECRET, "devserver-system", ID.secret_name)
         assert secret is not None
-        return record(secret)
+        return self.actor.states.record(secret)
 
     @property
     def live(self) -> Object | None:
@@ -287,6 +294,70 @@ async def test_a_left_over_of_an_earlier_life_is_adopted() -> None:
     await bench.have_state(NAMES.sshd)
     assert (await bench.up()).error is None
     assert bench.engine.ran == [("up", frozenset())]
+
+
+# --- states that cannot be used
+
+
+async def spoil_state(bench: Bench, content: bytes | str | None) -> None:
+    secret = bench.cluster.find(SECRET, "devserver-system", ID.secret_name)
+    assert secret is not None
+    bench.cluster.put(damaged(secret, content))
+
+
+@pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE.keys())
+async def test_a_state_that_cannot_be_used_is_made_anew_by_one_run_and_told_of(
+    content: bytes | str | None,
+) -> None:
+    bench = Bench(status=APPLIED)
+    await bench.have_state(NAMES.sshd, NAMES.ssh)
+    await spoil_state(bench, content)
+    assert (await bench.up()).error is None
+    assert bench.engine.ran == [("up", frozenset())]
+    assert bench.stored == {NAMES.sshd}
+    assert len(bench.events) == 1
+    await bench.up()
+    assert len(bench.events) == 1
+
+
+async def test_a_state_secret_that_was_deleted_is_told_of() -> None:
+    bench = Bench(status=APPLIED)
+    await bench.up()
+    assert bench.events == ["StateMissing"]
+
+
+async def test_what_was_never_applied_misses_no_state() -> None:
+    bench = Bench()
+    await bench.up()
+    assert bench.events == []
+
+
+async def test_retries_of_a_rebuild_do_not_tell_of_the_damage_again() -> None:
+    bench = Bench(status=APPLIED)
+    await bench.have_state(NAMES.sshd)
+    await spoil_state(bench, b"")
+    bench.engine.outcome = Outcome(None, {}, 60.0, EngineTimeout("RunTimeout", "killed"))
+    for _ in range(3):
+        await bench.up()
+    assert bench.events == ["StateDamaged"]
+
+
+@pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE.keys())
+async def test_a_destroy_without_a_usable_state_goes_by_the_uid_and_keeps_the_home(
+    content: bytes | str | None, with_children: Bench
+) -> None:
+    bench = with_children
+    foreign = child_object(NAMES.headless, EARLIER)
+    bench.cluster.put(foreign)
+    await bench.have_state(NAMES.sshd, NAMES.ssh, NAMES.home, NAMES.headless)
+    await spoil_state(bench, content)
+    assert (await bench.destroy()).error is None
+    assert bench.engine.ran == []
+    assert bench.stored is None
+    assert bench.live is not None
+    assert bench.live["metadata"]["finalizers"] == ["other/one"]
+    left = {name for kind, _, name in bench.cluster.objects if kind != "DevServer"}
+    assert left == {"box-home", NAMES.headless.name}
 
 
 # --- destroy

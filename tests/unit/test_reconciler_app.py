@@ -43,7 +43,9 @@ class Bench:
         self.queue = WorkQueue(lambda: 0.0, 1.0, 60.0)
         # What was said to be relieved, each as a question about a failed resource.
         self.relieved: list[Relieved] = []
-        self.watches = Watches(cast(Cluster, FakeCluster()), Settings(), self.queue, self.relieved.append)
+        cluster = cast(Cluster, FakeCluster())
+        states = StateStore(cluster, "devserver-system", "salt", lambda: TERM)
+        self.watches = Watches(cluster, Settings(), self.queue, self.relieved.append, states)
         self.world = self.watches.world
         self._version = 0
 

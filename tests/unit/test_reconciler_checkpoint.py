@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler import checkpoint
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
-from tests.builders import owner
+from tests.builders import owner, stack_id
 
 Object = dict[str, Any]
 NAMES = DevServerChildren.of(owner())
@@ -42,9 +42,11 @@ def entry(child: Child, **more: Any) -> Object:
     }
 
 
-def state(*resources: Object, **latest: Any) -> bytes:
+def state(*resources: Object, stack: str = stack_id().stack, **latest: Any) -> bytes:
+    """The checkpoint of a stack that holds these resources."""
     deployment = {"resources": [STACK, PROVIDER, *resources], **latest}
-    return json.dumps({"version": 3, "checkpoint": {"stack": "x", "latest": deployment}}).encode()
+    full_name = f"organization/devserver/{stack}"
+    return json.dumps({"version": 3, "checkpoint": {"stack": full_name, "latest": deployment}}).encode()
 
 
 def resources(of: bytes) -> list[Object]:
