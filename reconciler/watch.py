@@ -81,8 +81,11 @@ class Watch:
                 )
             except ClusterError as error:
                 if error.status == 410:
+                    _log.info("watch lists anew", resource=self.resource.plural, why=str(error))
                     self._resume_from = ""
-                    continue
+                    if before:
+                        continue
+                    # What was just listed is too old already: not again at once, or lists are all that is done.
                 failures = failures + 1 if self._resume_from == before else 1
                 delay_s = min(_RETRY_CAP_S, 0.2 * 2 ** min(failures, 10)) * random.uniform(0.8, 1.2)
                 _log.warning(

@@ -60,17 +60,21 @@ class SharedCluster:
         }
 
 
+def settings() -> localcluster.Settings:
+    """Which cluster it is: the one named by LOCALCLUSTER_NAME, `test` without it."""
+    return localcluster.Settings(name=os.environ.get("LOCALCLUSTER_NAME", "test"))
+
+
 def ensure() -> SharedCluster:
-    """The cluster named by LOCALCLUSTER_NAME (`test` without it), up and with everything installed."""
-    settings = localcluster.Settings(name=os.environ.get("LOCALCLUSTER_NAME", "test"))
-    admin = localcluster.up(settings).kubeconfig
+    """The cluster, up and with everything installed."""
+    admin = localcluster.up(settings()).kubeconfig
     bare = SharedCluster(admin, admin)
     for manifest in _MANIFESTS:
         # Server-side apply needs no copy of a large CRD in an annotation.
         bare.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / manifest}")
     bare.kubectl("wait", "--for=condition=Established", f"--filename={ROOT / 'crds/manifests'}")
     cluster = SharedCluster(
-        admin, localcluster.service_account_kubeconfig(SYSTEM_NAMESPACE, RECONCILER, "24h", settings)
+        admin, localcluster.service_account_kubeconfig(SYSTEM_NAMESPACE, RECONCILER, "24h", settings())
     )
     _wait_for_policy(cluster)
     return cluster

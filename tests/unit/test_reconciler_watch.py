@@ -179,6 +179,14 @@ async def test_a_version_forgotten_while_paging_is_listed_anew() -> None:
     assert done.cluster.asked == ["list", "list", "watch 5"]
 
 
+async def test_what_is_too_old_as_soon_as_it_was_listed_is_not_listed_again_at_once(
+    delays: list[float],
+) -> None:
+    await follow([([], str(version)) for version in range(5)], *[[GONE]] * 4)
+    assert len(delays) == 4
+    assert delays[3] > delays[0]
+
+
 async def test_an_older_state_never_replaces_a_newer_one() -> None:
     done = await follow([([obj("a", 9)], "5")], [modified("a", 7)])
     assert done.store == {"a": 9}
