@@ -43,6 +43,8 @@ PACKAGES = (
     Package("musl-tools", "musl-gcc"),
     # The test of the Dockerfile.
     Package("buildah", "buildah"),
+    # Faults: a clock that is wrong.
+    Package("faketime", "faketime"),
     # The users' side.
     Package("openssh-client", "ssh"),
 )

@@ -14,6 +14,7 @@ from tests.faults.kubeapi import Api, ApiError
 from tests.shared_cluster import SharedCluster
 
 _LOG_LINES = 60
+_FIGURES = pytest.StashKey[dict[str, Any]]()
 MakeOperator = Callable[..., Operator]
 
 
@@ -22,6 +23,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/faults" in str(item.path):
             item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture
+def tell_figure(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
+    """Prints a figure at the end of the session."""
+    figures = request.config.stash.setdefault(_FIGURES, {})
+    return lambda name, value: figures.update({f"{request.node.name}: {name}": value})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    figures = config.stash.get(_FIGURES, {})
+    if figures:
+        terminalreporter.section("figures")
+    for name, value in figures.items():
+        terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,17 @@ class Operator(ReconcilerProcess):
     deaths: list[float] = field(default_factory=list, kw_only=True)
 
     @classmethod
-    def make(cls, cluster: SharedCluster, run_dir: Path | None = None, **settings: Any) -> "Operator":
-        """One that does not run yet. settings: of the reconciler, by name; run_dir: a fresh one on tmpfs without it."""
+    def make(
+        cls,
+        cluster: SharedCluster,
+        run_dir: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> "Operator":
+        """One that does not run yet. settings: of the reconciler, by name; variables: of its environment besides.
+
+        run_dir: a fresh one on tmpfs without it.
+        """
         directory = Path(tempfile.mkdtemp(prefix="devserver-faults-", dir="/dev/shm"))
         proxy = Proxy(cluster.reconciler, directory)
         given = {f"DEVSERVER_{name.upper()}": str(value) for name, value in settings.items()}
@@ -48,6 +58,7 @@ class Operator(ReconcilerProcess):
             # Faults are many and tests are short.
             "DEVSERVER_RETRY_CAP_S": "5",
             **given,
+            **(variables or {}),
         }
         return cls(environment, directory / "log", proxy=proxy, directory=directory)
 
@@ -166,7 +177,7 @@ def _state(name: str, obj: Object | None) -> str:
     return f"{name}: deleted {obj['metadata'].get('deletionTimestamp', 'no')}, {told}"
 
 
-def _await_none(unfinished: Any, what: str, timeout_s: float) -> None:
+def _await_none(unfinished: Callable[[], list[str]], what: str, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while left := unfinished():
         assert time.monotonic() < deadline, f"not {what} within {timeout_s:g} s: {left}"

@@ -1,5 +1,7 @@
 """What holds after every fault. A guard is posted before the fault and asked after it."""
 
+import base64
+import gzip
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,6 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from reconciler import checkpoint
 from reconciler.cluster import (
     CHILDREN,
     NAMESPACE,
@@ -15,7 +18,6 @@ from reconciler.cluster import (
     STATEFUL_SET,
     Resource,
 )
-from reconciler.state import STATE_SELECTOR, StateRecord, record
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, RETAINED_BY_ANNOTATION, UID_LABEL
 from tests.faults.harness import Operator, Space
 from tests.faults.kubeapi import Api, Object
@@ -28,6 +30,7 @@ SERVICE = Resource("v1", "Service", "services")
 # Objects in a DevServer's namespace. Pods belong to the StatefulSet's controller.
 _KINDS = tuple(resource for resource in CHILDREN if resource is not NAMESPACE)
 _STARTS = ("run starts", "destroy starts")
+_ENDS = ("run ended", "destroy ended", "failed", "status not written", "pass failed")
 
 
 def desired_children(devserver: Object) -> set[Child]:
@@ -98,13 +101,13 @@ class Guard:
                 assert images == {spec["image"]}, f"{_child(obj)} has an earlier spec"
 
     def _check_states(self, devservers: dict[str, Object]) -> None:
-        """No state is lost and none is left over."""
-        records = self.states()
-        assert {item.id.uid for item in records} == devservers.keys(), "states and DevServers"
-        for item in records:
-            assert item.children is not None, f"the state of {item.id.key} cannot be read"
-            recorded = {(child.kind, child.name) for child in item.children}
-            assert recorded == desired_children(devservers[item.id.uid]), f"state of {item.id.key}"
+        """No state is lost, none is left over, and none is claimed by a run that has long ended."""
+        states = self.states()
+        assert {state.uid for state in states} == devservers.keys(), "states and DevServers"
+        for state in states:
+            wanted = desired_children(devservers[state.uid])
+            assert state.children == wanted, f"state of {state.name}"
+            assert not state.claim, f"the state of {state.name} is claimed: {state.claim}"
 
     def _check_host_keys(self, devservers: dict[str, Object]) -> None:
         for uid, (name, data) in self._host_keys.items():
@@ -117,10 +120,10 @@ class Guard:
             told = devserver["status"]["ssh"]["hostKeys"]
             assert len(told) == len(set(told)) == 2, told
 
-    def states(self) -> list[StateRecord]:
+    def states(self) -> list["State"]:
         """The states of this namespace's DevServers, of dead ones too."""
-        secrets = self.api.list(SECRET, SYSTEM_NAMESPACE, STATE_SELECTOR)
-        return [item for item in map(record, secrets) if item.id.key.namespace == self.space.namespace]
+        found = map(_state, self.api.list(SECRET, SYSTEM_NAMESPACE, "devserver.io/state=checkpoint"))
+        return [state for state in found if state.namespace == self.space.namespace]
 
     def children_of(self, uid: str) -> set[Child]:
         """What carries the uid of a DevServer, dead or alive."""
@@ -137,6 +140,27 @@ class Guard:
         return {
             f"{obj['kind']}/{obj['metadata']['name']}": json.dumps(obj, sort_keys=True) for obj in foreign
         }
+
+
+@dataclass(frozen=True)
+class State:
+    """A stored state as it lies in the cluster: whose it is, and what it holds."""
+
+    namespace: str
+    name: str
+    uid: str
+    children: set[Child]
+    claim: str
+
+
+def _state(secret: Object) -> State:
+    annotations = secret["metadata"]["annotations"]
+    whose = json.loads(annotations["devserver.io/state-of"])
+    packed = secret.get("data", {}).get("checkpoint.json.gz")
+    held = checkpoint.children(gzip.decompress(base64.b64decode(packed))) if packed else frozenset()
+    children = {(child.kind, child.name) for child in held}
+    claim = annotations.get("devserver.io/run-claim", "")
+    return State(whose["namespace"], whose["name"], whose["uid"], children, claim)
 
 
 def assert_one_run_at_a_time(operators: Iterable[Operator]) -> None:
@@ -156,30 +180,30 @@ def assert_one_run_at_a_time(operators: Iterable[Operator]) -> None:
 def runs_of(operator: Operator) -> list[tuple[str, float, float]]:
     """Stack, begin and end of every engine run in the operator's log, by time.time().
 
-    A run ends with the next thing that is said about its resource, or with the process.
+    A run ends when its pass says so, at the latest with the resource's next pass or with the process.
     """
     finished: list[tuple[str, float, float]] = []
-    open_: dict[str, tuple[str, float]] = {}
+    # By resource: stack, begin, and the pass's id.
+    open_: dict[str, tuple[str, float, str]] = {}
     deaths = sorted(operator.deaths)
 
     def close(resource: str, when: float) -> None:
-        if resource in open_:
-            stack, begin = open_.pop(resource)
-            died = next((death for death in deaths if begin < death < when), when)
-            finished.append((stack, begin, died))
+        stack, begin, _ = open_.pop(resource)
+        died = next((death for death in deaths if begin < death < when), when)
+        finished.append((stack, begin, died))
 
     for line in operator.events():
         when = datetime.fromisoformat(line["timestamp"]).timestamp()
-        resource = line.get("resource", "")
-        if resource:
+        resource, event = line.get("resource", ""), line["event"]
+        if resource in open_ and (event in _ENDS or line["reconcile_id"] != open_[resource][2]):
             close(resource, when)
-        if line["event"] in _STARTS:
-            open_[resource] = (line["pulumi_stack"], when)
-        elif line["event"] == "stopping":
+        if event in _STARTS:
+            open_[resource] = (line["stack"], when, line["reconcile_id"])
+        elif event == "stopping":
             for name in tuple(open_):
                 close(name, when)
     for name in tuple(open_):
-        close(name, deaths[-1] if deaths and deaths[-1] > open_[name][1] else float("inf"))
+        close(name, float("inf"))
     return finished
 
 
