@@ -30,6 +30,18 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+class Spec(Model):
+    """What the spec of every kind has."""
+
+    drift_policy: Annotated[
+        Literal["Repair", "Observe"],
+        Field(
+            description="What happens when others delete or change what the operator made: it is put back at once, or "
+            "the condition Drifted tells of it."
+        ),
+    ] = "Repair"
+
+
 class StatusModel(BaseModel):
     """A part of a status: fields of other versions of the operator are ignored when it is read."""
 

@@ -12,6 +12,7 @@ from crds.base import (
     DnsSubdomain,
     ImageName,
     Model,
+    Spec,
     StatusModel,
     StorageSize,
     Volumes,
@@ -153,7 +154,7 @@ class LocalReference(Model):
     name: DnsSubdomain
 
 
-class DevServerSpec(Model):
+class DevServerSpec(Spec):
     """What a user asks for."""
 
     owner: Annotated[

@@ -15,6 +15,7 @@ from crds.base import (
     NodeSelector,
     Quantity,
     ResourceList,
+    Spec,
     Volumes,
     parse_quantity,
 )
@@ -72,7 +73,7 @@ class Prewarm(Model):
     images: Annotated[list[ImageName], Field(max_length=16)] = []
 
 
-class DevServerFlavorSpec(Model):
+class DevServerFlavorSpec(Spec):
     """Size and placement of the DevServers that name this flavor."""
 
     default: Annotated[

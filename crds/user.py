@@ -12,6 +12,7 @@ from crds.base import (
     DnsSubdomain,
     Model,
     ResourceList,
+    Spec,
     pattern,
 )
 from crds.rules import Rule
@@ -64,7 +65,7 @@ class Quotas(Model):
     limit_range_spec: LimitRangeSpec | None = None
 
 
-class DevServerUserSpec(Model):
+class DevServerUserSpec(Spec):
     """A person who may create DevServers in a namespace of their own."""
 
     username: Annotated[

@@ -1,16 +1,17 @@
 """Carrying out what was decided. After every write the process may die: the next pass goes on from there."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from reconciler import checkpoint, claims, reasons
-from reconciler.checkpoint import Checkpoint
+from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.claims import Claim
 from reconciler.cluster import JSON_PATCH, POD, SECRET, Cluster, Object, Resource
 from reconciler.decide import Destroy, Up
+from reconciler.drift import Drift, changed_fields
 from reconciler.engine import Engine, Keys, Outcome
 from reconciler.errors import Transient
 from reconciler.events import Recorder
@@ -124,7 +125,12 @@ class Actor:
         meta = pod["metadata"]
         await self.cluster.delete(POD, meta["namespace"], meta["name"], meta["uid"])
 
-    async def missing(self, record_children: frozenset[Child], owner: Owner) -> tuple[Child, ...]:
+    async def drifts(self, recorded: Mapping[Child, Recorded], owner: Owner) -> tuple[Drift, ...]:
+        """What others did to recorded children: deleted them, or changed fields of ours in them."""
+        gone = await self._missing(recorded, owner)
+        return (*map(Drift, gone), *changed_fields(recorded, self.world, owner))
+
+    async def _missing(self, recorded: Iterable[Child], owner: Owner) -> tuple[Child, ...]:
         """Recorded children that are gone. What the watches do not show is asked for: they may lag."""
 
         async def is_gone(child: Child) -> bool:
@@ -134,7 +140,7 @@ class Actor:
             obj = await claims.live(self.cluster, child)
             return obj is None or not belongs_to(obj, owner, child)
 
-        ordered = sorted(record_children, key=lambda child: (child.kind, child.name))
+        ordered = sorted(recorded, key=lambda child: (child.kind, child.name))
         gone = await asyncio.gather(*map(is_gone, ordered))
         return tuple(child for child, is_missing in zip(ordered, gone, strict=True) if is_missing)
 

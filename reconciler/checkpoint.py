@@ -8,14 +8,22 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from reconciler.ownership import own_fields
 from stacks.metadata import RETAINED_BY_ANNOTATION, Child
 
 PROJECT = "devserver"
 # The key that marks a wrapped secret in a serialised property value.
 _SECRET_MARK = "4dabf18193072939515e22adb298388d"
 Checkpoint = bytes
+
+
+class Recorded(NamedTuple):
+    """A child as its last run left it. version: resourceVersion; fields: our entry in managedFields."""
+
+    version: int
+    fields: str
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class Contents:
     stack: str
     is_blank: bool
     salt: str | None
-    children: frozenset[Child]
+    recorded: dict[Child, Recorded]
 
 
 def empty(stack: str) -> Checkpoint:
@@ -45,12 +53,17 @@ def contents(checkpoint: Checkpoint) -> Contents:
     if not isinstance(stack, str):
         raise ValueError("it names no stack")
     is_blank = not document["checkpoint"].get("latest")
-    return Contents(stack, is_blank, _salt(document), _children(document))
+    return Contents(stack, is_blank, _salt(document), _recorded_of(document))
+
+
+def recorded(checkpoint: Checkpoint) -> dict[Child, Recorded]:
+    """The Kubernetes objects that the stack manages. Raises ValueError if the bytes are no checkpoint."""
+    return _recorded_of(_parsed(checkpoint))
 
 
 def children(checkpoint: Checkpoint) -> frozenset[Child]:
-    """The Kubernetes objects that the stack manages. Raises ValueError if the bytes are no checkpoint."""
-    return _children(_parsed(checkpoint))
+    """Their names. Raises ValueError if the bytes are no checkpoint."""
+    return frozenset(recorded(checkpoint))
 
 
 def encryption_salt(checkpoint: Checkpoint) -> str | None:
@@ -101,13 +114,13 @@ def _parsed(checkpoint: Checkpoint) -> dict[str, Any]:
     return document
 
 
-def _children(document: dict[str, Any]) -> frozenset[Child]:
+def _recorded_of(document: dict[str, Any]) -> dict[Child, Recorded]:
     try:
         # Without its urn nothing could be taken out.
-        named = [(resource["urn"], _child(resource)) for resource in _resources(document)]
+        named = [(resource["urn"], resource, _child(resource)) for resource in _resources(document)]
+        return {child: _recorded(resource) for _, resource, child in named if child is not None}
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a Pulumi checkpoint: {error!r}") from error
-    return frozenset(child for _, child in named if child is not None)
 
 
 def _salt(document: dict[str, Any]) -> str | None:
@@ -139,6 +152,13 @@ def _child(resource: dict[str, Any]) -> Child | None:
         *parts,
         retained=RETAINED_BY_ANNOTATION in (metadata.get("annotations") or {}),
     )
+
+
+def _recorded(resource: dict[str, Any]) -> Recorded:
+    live = resource.get("outputs") or {}
+    if "metadata" not in live:
+        return Recorded(0, "{}")
+    return Recorded(int(live["metadata"].get("resourceVersion") or 0), own_fields(live))
 
 
 def _independent_of(resource: dict[str, Any], gone: set[str]) -> dict[str, Any]:

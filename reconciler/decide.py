@@ -8,16 +8,16 @@ failed lately, same inputs ─────────────▶ Wait until
 inputs cannot be gathered ──────────────▶ Wait for whoever must act
 its last run was cut short ─────────────▶ Up with refresh
 inputs changed, or no state ────────────▶ Up
-a recorded child is gone ───────────────▶ Up with refresh
+others deleted or changed a child ──────▶ Up with refresh, if drift is to be repaired
 otherwise ──────────────────────────────▶ Nothing
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from reconciler.drift import Drift
 from reconciler.errors import ReconcileError
 from reconciler.state import StackId, StateRecord
-from stacks.metadata import Child
 
 # The digest that stands for a deletion, to tell its failures from those of a run.
 DELETION = "deletion"
@@ -43,7 +43,8 @@ class Observed:
     state, dead_states: of this life and of earlier ones under the same name.
     edited: the user has changed the spec since a pass last told of it.
     applied_digest: of the inputs of the last successful run.
-    missing: recorded children that are not in the cluster.
+    drifts: what others did to the children.
+    repairs: whether that is to be put back: the policy says so, and nobody fights over it.
     """
 
     id: StackId | None
@@ -54,7 +55,8 @@ class Observed:
     applied_digest: str | None = None
     state: StateRecord | None = None
     dead_states: tuple[StateRecord, ...] = ()
-    missing: tuple[Child, ...] = ()
+    drifts: tuple[Drift, ...] = ()
+    repairs: bool = True
     failure: Failure | None = None
 
 
@@ -137,7 +139,6 @@ def _run(digest: str, observed: Observed) -> Action:
         return Up("inputs changed" if observed.applied_digest else "new")
     if observed.state is None or observed.state.children is None:
         return Up("its state is lost", refresh=True)
-    if observed.missing:
-        gone = ", ".join(f"{child.kind} {child.name}" for child in observed.missing)
-        return Up(f"gone: {gone}", refresh=True)
+    if observed.drifts and observed.repairs:
+        return Up(f"drift: {'; '.join(map(str, observed.drifts))}", refresh=True)
     return Nothing()

@@ -31,15 +31,21 @@ STATE_CONFLICT = "StateConflict"  # another process wrote the stack's state
 STATE_TOO_LARGE = "StateTooLarge"
 INTERNAL_ERROR = "InternalError"
 
+# Drifted: what others did to the children stays as it is
+DRIFT_OBSERVED = "DriftObserved"  # spec.driftPolicy is Observe
+DRIFT_CONTESTED = "DriftContested"  # it was put back again and again, someone else insists on it
+
 # Events only
 STATE_MISSING = "StateMissing"  # these five: the stack's state is rebuilt by adoption
 STATE_DAMAGED = "StateDamaged"
 STATE_FOREIGN = "StateForeign"  # the stored checkpoint is another stack's
 STATE_KEYS_LOST = "StateKeysLost"  # it was encrypted with another passphrase
 ENGINE_KEYS_REPLACED = "EngineKeysReplaced"  # the passphrase was lost
+DRIFT_REPAIRED = "DriftRepaired"
 EXPIRED = "Expired"
 RESTARTED = "Restarted"
 
 # Other conditions
 RESTART_PENDING = "RestartPending"
+DRIFTED = "Drifted"
 CLOCK_SKEWED = "ClockSkewed"

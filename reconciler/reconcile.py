@@ -27,6 +27,7 @@ from reconciler.decide import (
     takes_a_run,
 )
 from reconciler.digest import inputs_digest
+from reconciler.drift import Drift, Repairs, Told, told
 from reconciler.engine import Outcome
 from reconciler.errors import ReconcileError, Transient
 from reconciler.gather import owner_of, parsed
@@ -34,7 +35,6 @@ from reconciler.kinds import KINDS, Kind, Model, identity, pod_of
 from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.state import StackId
 from reconciler.status import PassResult, next_status, transitions
-from stacks.metadata import Child
 
 _log = structlog.get_logger()
 # The wall clock may be set meanwhile, so no timer is trusted for longer.
@@ -72,6 +72,7 @@ class Reconciler:
     cluster_id: str
     now: Callable[[], datetime]
     _failures: dict[Key, Failure] = field(default_factory=dict)
+    _repairs: Repairs = field(default_factory=Repairs)
 
     async def work(self, lane: Lane) -> None:
         """Take keys from a lane of the queue until cancelled."""
@@ -118,10 +119,15 @@ class Reconciler:
             return
         done = await self._carry_out(action, subject)
         self._remember(key, subject, action, done.error)
+        if _is_repair(action, done):
+            self._repairs.note(key, observed.drifts, self.now())
         is_leaving = isinstance(action, (Destroy, Expire)) and done.error is None
         if subject is not None and not is_leaving:
             await self._tell(subject, observed, action, done)
             self._set_timer(key, observed.expires_at)
+            self._set_timer(key, self._repairs.contested_until(key, observed.drifts, self.now()))
+        elif subject is None:
+            self._repairs.forget(key)
 
     def _gather(self, key: Key) -> _Subject | None:
         """The resource and the inputs of its program; None if there is no such resource."""
@@ -144,9 +150,9 @@ class Reconciler:
             return Observed(None, dead_states=tuple(states.values()), failure=failure)
         meta, status = subject.resource["metadata"], subject.resource.get("status", {})
         state = states.pop(subject.id.uid, None)
-        missing: tuple[Child, ...] = ()
+        drifts: tuple[Drift, ...] = ()
         if state is not None and state.children is not None and "deletionTimestamp" not in meta:
-            missing = await self.actor.missing(state.children, owner_of(key, subject.resource))
+            drifts = await self.actor.drifts(state.recorded, owner_of(key, subject.resource))
         model = subject.model
         return Observed(
             id=subject.id,
@@ -159,7 +165,10 @@ class Reconciler:
             applied_digest=status.get("inputsDigest"),
             state=state,
             dead_states=tuple(states.values()),
-            missing=missing,
+            drifts=drifts,
+            repairs=not isinstance(model, ReconcileError)
+            and model.spec.drift_policy == "Repair"
+            and self._repairs.contested_until(key, drifts, self.now()) is None,
             failure=failure,
         )
 
@@ -239,14 +248,21 @@ class Reconciler:
             if restart is not None and restart.due and pod is not None and not observed.deleting:
                 await actor.restart(pod)
                 await actor.recorder.record(subject.resource, "Normal", reasons.RESTARTED, restart.message)
+        is_repair = _is_repair(action, done)
         result = PassResult(
             error=done.error,
             outcome=done.outcome if isinstance(action, Up) else None,
             digest=_applied(action, done.error, subject.digest, status.inputs_digest),
             readiness=readiness,
             restart=restart,
+            drift=None if is_repair else self._drift_to_tell(subject.key, observed),
             facts=_facts(subject, done.facts),
         )
+        if is_repair and observed.drifts:
+            note = "; ".join(map(str, observed.drifts))
+            await actor.recorder.record(
+                subject.resource, "Normal", reasons.DRIFT_REPAIRED, f"Put back: {note}."
+            )
         following = next_status(metadata, status, result, self.now())
         if following == subject.resource.get("status"):
             return
@@ -256,10 +272,20 @@ class Reconciler:
             type_: Literal["Normal", "Warning"] = "Warning" if condition.type == "Stalled" else "Normal"
             await actor.recorder.record(subject.resource, type_, condition.reason, condition.message)
 
+    def _drift_to_tell(self, key: Key, observed: Observed) -> Told | None:
+        if observed.repairs:
+            return None
+        return told(observed.drifts, self._repairs.contested_until(key, observed.drifts, self.now()))
+
     def _set_timer(self, key: Key, when: datetime | None) -> None:
         if when is not None:
             left_s = (when - self.now()).total_seconds()
             self.queue.add_after(key, min(max(left_s, 0.05), _LONGEST_TIMER_S))
+
+
+def _is_repair(action: Action, done: _Done) -> bool:
+    """Whether drift was put back just now."""
+    return isinstance(action, Up) and action.refresh and done.error is None
 
 
 # Names as they stand in a manifest.

@@ -10,13 +10,13 @@ without it. A claim that stays is of a run that was cut short: what the children
 import base64
 import gzip
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from crds import GROUP
 from reconciler import checkpoint, reasons
-from reconciler.checkpoint import Checkpoint
+from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.cluster import SECRET, Cluster, ClusterError, Object
 from reconciler.errors import Stalled, Transient
 from reconciler.queue import Key
@@ -55,12 +55,14 @@ class StateRecord:
     """What is known of a stack's state without reading the whole of it.
 
     children is None if the state cannot be used, or no run has left one yet.
-    claimed: a run began and has not ended.
+    claimed: a run began and has not ended. recorded: the children as the last run left them.
     """
 
     id: StackId
     children: frozenset[Child] | None
     claimed: bool = False
+    # Of the same content as children; a dict has no hash.
+    recorded: Mapping[Child, Recorded] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,11 @@ class StateStore:
         if name != id.secret_name:
             raise ValueError(f"Secret {name} is a copy of {id.secret_name}")
         found = diagnose(secret, id.stack, self.salt)
-        children = None if isinstance(found, Unusable) else checkpoint.children(found)
-        return StateRecord(id, children, claimed=_claim_of(secret) is not None)
+        claimed = _claim_of(secret) is not None
+        if isinstance(found, Unusable):
+            return StateRecord(id, None, claimed)
+        recorded = checkpoint.recorded(found)
+        return StateRecord(id, frozenset(recorded), claimed, recorded)
 
     async def load(self, id: StackId) -> StoredState:
         """The stack's checkpoint, an empty one if there is none that can be used.

@@ -79,7 +79,7 @@ def examine(content: Checkpoint, stack: str, salt: str) -> Checkpoint | Unusable
         return Unusable(Problem.MISSING, "no run was recorded in it")
     if found.salt not in (None, salt):
         return Unusable(Problem.KEYS_LOST, "it was encrypted with a passphrase that is lost")
-    for child in found.children:
+    for child in found.recorded:
         if (child.api_version, child.kind) not in CHILD_RESOURCES:
             return Unusable(Problem.DAMAGED, f"it holds a {child.kind}, which no stack makes")
     return content

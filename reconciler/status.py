@@ -1,4 +1,4 @@
-"""The next status of a resource. Pure; conditions change through the three mutators only.
+"""The next status of a resource. Pure; conditions change through the few mutators only.
 
 Ready         what the cluster shows. Its observedGeneration is that of the last applied spec, so that
               `kubectl wait --for=condition=Ready` does not take an earlier spec's readiness for this one's.
@@ -14,6 +14,7 @@ from typing import Any
 from crds import Condition, LastUpdate
 from crds.base import CommonStatus, Metadata
 from reconciler import reasons
+from reconciler.drift import Told
 from reconciler.engine import Outcome
 from reconciler.errors import ReconcileError, Stalled
 from reconciler.expiry import format_time
@@ -31,6 +32,7 @@ class PassResult:
     outcome: of the engine run, None if there was none.
     digest: of the inputs that are applied now.
     readiness: what the cluster shows; None if nothing was ever applied.
+    drift: what others did to the children and is left as it is.
     facts: fields of this kind alone, camelCase, None removes one.
     """
 
@@ -39,6 +41,7 @@ class PassResult:
     digest: str | None
     readiness: Readiness | None
     restart: Restart | None
+    drift: Told | None
     facts: dict[str, Any]
 
 
@@ -51,6 +54,7 @@ def next_status(
     _set_ready(conditions, metadata.generation, result, stamp)
     _set_progress(conditions, metadata.generation, result.error, stamp)
     _set_restart_pending(conditions, metadata.generation, result.restart, stamp)
+    _set_drifted(conditions, metadata.generation, result.drift, stamp)
 
     history = list(status.history)
     if result.outcome is not None and result.outcome.error is None:
@@ -100,6 +104,13 @@ def _set_restart_pending(
     else:
         message = restart.message
         _set(conditions, reasons.RESTART_PENDING, "True", "TemplateChanged", message, generation, stamp)
+
+
+def _set_drifted(conditions: dict[str, Condition], generation: int, drift: Told | None, stamp: str) -> None:
+    if drift is None:
+        conditions.pop(reasons.DRIFTED, None)
+    else:
+        _set(conditions, reasons.DRIFTED, "True", drift.reason, drift.message, generation, stamp)
 
 
 def _set(

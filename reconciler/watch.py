@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from reconciler.cluster import Cluster, ClusterError, Object, Resource, WatchEvent
+from reconciler.ownership import with_own_fields
 
 # What changed: the object before (None: added) and after (None: deleted).
 OnChange = Callable[[Object | None, Object | None], None]
@@ -22,12 +23,6 @@ Trim = Callable[[Object], Object]
 _log = structlog.get_logger()
 # A dozen watches that knock this often are no load, and what they miss is seen soon after an outage.
 _RETRY_CAP_S = 4.0
-
-
-def without_managed_fields(obj: Object) -> Object:
-    """The object without the field managers, the largest part of it that nobody here reads."""
-    obj["metadata"].pop("managedFields", None)
-    return obj
 
 
 @dataclass
@@ -46,7 +41,7 @@ class Watch:
     silence_s: float
     namespace: str = ""
     selector: str = ""
-    trim: Trim = without_managed_fields
+    trim: Trim = with_own_fields
     name: str = ""
     now: Callable[[], float] = time.monotonic
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)

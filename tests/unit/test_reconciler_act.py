@@ -13,8 +13,10 @@ import pytest
 from crds import DevServer
 from reconciler import checkpoint
 from reconciler.act import FINALIZER, Actor
+from reconciler.checkpoint import Recorded
 from reconciler.cluster import CHILD_RESOURCES, DEVSERVER, SECRET, Cluster, Object, Resource
 from reconciler.decide import Destroy, Up
+from reconciler.drift import Drift
 from reconciler.engine import Engine, Keys, Outcome
 from reconciler.errors import EngineFailed, EngineTimeout, Stalled, Transient
 from reconciler.events import Recorder
@@ -559,25 +561,27 @@ async def test_another_life_does_not_expire_for_an_earlier_one(change: str) -> N
     assert bench.cluster.writes() == []
 
 
-# --- missing children
+# --- drift
+
+RECORDED = {NAMES.sshd: Recorded(1, "{}")}
 
 
 async def test_a_child_that_the_watch_shows_is_not_asked_for() -> None:
     bench = Bench()
     bench.actor.world.children["v1", "ConfigMap"]["dev-ada", "box-sshd"] = child_object(NAMES.sshd)
-    assert await bench.actor.missing(frozenset({NAMES.sshd}), owner()) == ()
+    assert await bench.actor.drifts(RECORDED, owner()) == ()
     assert bench.cluster.requests == []
 
 
 async def test_a_watch_that_lags_is_no_reason_for_a_run() -> None:
     bench = Bench(child_object(NAMES.sshd))
-    assert await bench.actor.missing(frozenset({NAMES.sshd}), owner()) == ()
+    assert await bench.actor.drifts(RECORDED, owner()) == ()
 
 
 @pytest.mark.parametrize("there", [[], [child_object(NAMES.sshd, EARLIER)]], ids=["gone", "of another life"])
 async def test_a_child_that_is_gone_or_not_ours_is_missing(there: list[Object]) -> None:
     bench = Bench(*there)
-    assert await bench.actor.missing(frozenset({NAMES.sshd}), owner()) == (NAMES.sshd,)
+    assert await bench.actor.drifts(RECORDED, owner()) == (Drift(NAMES.sshd),)
 
 
 # --- the status

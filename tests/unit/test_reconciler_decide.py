@@ -18,6 +18,7 @@ from reconciler.decide import (
     decide,
     is_urgent,
 )
+from reconciler.drift import Drift
 from reconciler.errors import EngineFailed, ReconcileError, Stalled, Transient, Waiting
 from reconciler.state import StateRecord
 from stacks.devserver import DevServerChildren
@@ -27,6 +28,7 @@ NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SOON, JUST_NOW = NOW + timedelta(seconds=30), NOW - timedelta(seconds=30)
 ID, DEAD = stack_id(), replace(stack_id(), uid="uid-of-an-earlier-life")
 CHILD = DevServerChildren.of(owner()).sshd
+GONE_CHILD = Drift(CHILD)
 STATE = StateRecord(ID, frozenset({CHILD}))
 DEAD_STATE = StateRecord(DEAD, frozenset({CHILD}))
 ERROR = EngineFailed("RunFailed", "no")
@@ -116,7 +118,7 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
     "time is up though the inputs changed": (replace(APPLIED, expires_at=JUST_NOW), "other", Expire()),
     "time is up though the flavor is gone": (replace(APPLIED, expires_at=JUST_NOW), NO_FLAVOR, Expire()),
     "time is up though a child is gone": (
-        replace(APPLIED, expires_at=JUST_NOW, missing=(CHILD,)),
+        replace(APPLIED, expires_at=JUST_NOW, drifts=(GONE_CHILD,)),
         "d",
         Expire(),
     ),
@@ -140,7 +142,7 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
     ),
     "a failed first run waits": (Observed(id=ID, failure=failed("d", SOON)), "d", Wait(ERROR)),
     "a child that is gone waits too": (
-        replace(APPLIED, missing=(CHILD,), failure=failed("d", SOON)),
+        replace(APPLIED, drifts=(GONE_CHILD,), failure=failed("d", SOON)),
         "d",
         Wait(ERROR),
     ),
@@ -172,7 +174,7 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
     "what is new is made": (Observed(id=ID), "d", Up("new")),
     "what changed is applied": (APPLIED, "other", Up("inputs changed")),
     "what changed is applied without a refresh though a child is gone": (
-        replace(APPLIED, missing=(CHILD,)),
+        replace(APPLIED, drifts=(GONE_CHILD,)),
         "other",
         Up("inputs changed"),
     ),
@@ -188,9 +190,24 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
     ),
     # a recorded child is gone
     "a child that is gone comes back": (
-        replace(APPLIED, missing=(CHILD,)),
+        replace(APPLIED, drifts=(GONE_CHILD,)),
         "d",
-        Up("gone: ConfigMap box-sshd", refresh=True),
+        Up("drift: ConfigMap box-sshd is gone", refresh=True),
+    ),
+    "a changed field is put back": (
+        replace(APPLIED, drifts=(Drift(CHILD, ("data.motd",)),)),
+        "d",
+        Up("drift: ConfigMap box-sshd: data.motd", refresh=True),
+    ),
+    "drift that is not to be repaired is left": (
+        replace(APPLIED, drifts=(GONE_CHILD,), repairs=False),
+        "d",
+        Nothing(),
+    ),
+    "an edit is applied whether or not drift is repaired": (
+        replace(APPLIED, drifts=(GONE_CHILD,), repairs=False),
+        "other",
+        Up("inputs changed"),
     ),
     # otherwise
     "what is applied needs nothing": (APPLIED, "d", Nothing()),
@@ -221,7 +238,7 @@ URGENCY: dict[str, tuple[Action, Observed, bool]] = {
     "an edited one": (Up("inputs changed"), replace(APPLIED, edited=True), True),
     "one that a flavor or an upgrade changed": (Up("inputs changed"), APPLIED, False),
     "a retry": (Up("new"), Observed(id=ID), False),
-    "a repair": (Up("gone: ConfigMap box-sshd", refresh=True), APPLIED, True),
+    "a repair": (Up("drift: ConfigMap box-sshd is gone", refresh=True), APPLIED, True),
     "a deletion": (Destroy(ID, finish=True), deleting(), True),
     "nothing": (Nothing(), APPLIED, False),
 }

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from reconciler.act import FINALIZER, Actor
 from reconciler.cluster import ClusterError
 from reconciler.decide import Destroy, Up
+from reconciler.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift
 from reconciler.engine import Outcome
 from reconciler.errors import EngineFailed, ReconcileError, Stalled
 from reconciler.expiry import parse_time
@@ -24,7 +25,6 @@ from reconciler.settings import Settings
 from reconciler.state import StateRecord
 from reconciler.world import World
 from stacks.devserver import DevServerChildren
-from stacks.metadata import Child
 from tests import builders
 from tests.builders import CREATED, child_object, owner, resource, stack_id
 
@@ -43,7 +43,7 @@ class FakeActor:
     settings: Settings
     done: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
-    gone: tuple[Child, ...] = ()
+    drift: tuple[Drift, ...] = ()
     # What goes wrong in up and destroy: in the outcome if it is a ReconcileError, else raised.
     error: Exception | None = None
     status_error: ClusterError | None = None
@@ -59,7 +59,7 @@ class FakeActor:
         self.done.append(f"up: {action.why}")
         outcome = self._outcome()
         if outcome.error is None:
-            self.gone = ()
+            self.drift = ()
             self.world.states[id.key] = {id.uid: StateRecord(id, frozenset({NAMES.sshd}))}
         return outcome, Prepared(lambda: None, (), {"ssh": {"service": "box-ssh", "port": 22}})
 
@@ -73,8 +73,8 @@ class FakeActor:
     async def restart(self, pod: Object) -> None:
         self.done.append(f"restart {pod['metadata']['name']}")
 
-    async def missing(self, children: frozenset[Child], of: Any) -> tuple[Child, ...]:
-        return self.gone
+    async def drifts(self, recorded: Any, of: Any) -> tuple[Drift, ...]:
+        return self.drift
 
     async def write_status(self, kind: Any, id: Any, status: Object) -> None:
         self.told.set()
@@ -177,8 +177,33 @@ async def test_a_changed_spec_is_applied_once(applied: Bench) -> None:
 
 
 async def test_a_child_that_is_gone_comes_back(applied: Bench) -> None:
-    applied.actor.gone = (NAMES.sshd,)
-    assert await applied.woken() == ["up: gone: ConfigMap box-sshd"]
+    applied.actor.drift = (Drift(NAMES.sshd),)
+    assert await applied.woken() == ["up: drift: ConfigMap box-sshd is gone"]
+    assert "Normal DriftRepaired" in applied.actor.events
+    assert "Drifted" not in applied.conditions
+
+
+async def test_drift_is_only_told_of_where_the_policy_says_so() -> None:
+    bench = Bench(resource("DevServer", driftPolicy="Observe"))
+    await bench.woken()
+    bench.actor.drift = (Drift(NAMES.sshd, ("data.motd",)),)
+    assert await bench.woken() == []
+    assert bench.conditions["Drifted"] == "DriftObserved"
+    bench.actor.drift = ()
+    assert await bench.woken() == []
+    assert "Drifted" not in bench.conditions
+
+
+async def test_the_operator_gives_way_in_a_fight_and_tries_again_later(applied: Bench) -> None:
+    for _ in range(REPAIR_ROUNDS):
+        applied.actor.drift = (Drift(NAMES.sshd),)
+        assert await applied.woken() == ["up: drift: ConfigMap box-sshd is gone"]
+    applied.actor.drift = (Drift(NAMES.sshd),)
+    assert await applied.woken() == []
+    assert applied.conditions["Drifted"] == "DriftContested"
+    assert await applied.after(FIGHT_WINDOW.total_seconds() / 2) == []
+    assert await applied.after(FIGHT_WINDOW.total_seconds() / 2) == ["up: drift: ConfigMap box-sshd is gone"]
+    assert "Drifted" not in applied.conditions
 
 
 # --- failures

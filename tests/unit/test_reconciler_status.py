@@ -19,7 +19,7 @@ NOW = parse_time("2030-01-01T12:00:00Z")
 EARLIER = "2030-01-01T09:00:00Z"
 READY = Readiness(True, "PodReady", "The pod runs and sshd answers.", "Running")
 STARTING = Readiness(False, "PodStarting", "The containers are starting.", "Starting")
-FINE = PassResult(error=None, outcome=None, digest="d", readiness=READY, restart=None, facts={})
+FINE = PassResult(error=None, outcome=None, digest="d", readiness=READY, restart=None, drift=None, facts={})
 RAN = Outcome(b"{}", {"create": 5}, 1.23456)
 TRANSIENT = Transient("ClusterError", "The API server was away.")
 WAITING = Waiting("FlavorNotFound", "There is no DevServerFlavor 'gpu'; waiting for it.")

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler import watch as watch_module
 from reconciler.cluster import DEVSERVER, Cluster, ClusterError, Object, WatchEvent
-from reconciler.watch import Watch, without_managed_fields
+from reconciler.watch import Watch
 
 # What one request of a watch brings: events, then its end or an error.
 Answer = Iterable[WatchEvent | Exception]
@@ -275,11 +275,6 @@ async def test_an_object_with_finalizers_left_is_not_gone() -> None:
     done = await follow([([obj("a", 1)], "5")])
     done.watch.learn(obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=["other"]))
     assert done.store == {"a": 8}
-
-
-def test_field_managers_are_not_kept_in_memory() -> None:
-    assert without_managed_fields(obj("a", 1, managedFields=[{"manager": "kubectl"}])) == obj("a", 1)
-    assert without_managed_fields(obj("a", 1)) == obj("a", 1)
 
 
 async def test_a_watch_knows_for_how_long_nothing_was_heard() -> None:

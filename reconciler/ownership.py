@@ -1,0 +1,73 @@
+"""Which fields of an object are ours, by the API server's own record of it (metadata.managedFields). Pure.
+
+Whoever changes or removes a field that we applied takes it out of our entry there; what others add, and what the
+API server or a controller fills in, was never in it. So comparing two entries tells drift without guessing at
+defaults. (The format fieldsV1 is that of structured-merge-diff: `f:` and a name, `k:` and the keys of a list's item,
+`v:` and a list's value, `.` for the item itself.)
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from stacks.metadata import MANAGER
+
+Object = dict[str, Any]
+# In the metadata of an object that `with_own_fields` reduced.
+_OWN_FIELDS = "ownFields"
+_UID_KEY = re.compile(r'(k:\{\\"uid\\":\\")[0-9a-f-]+')
+
+
+def own_fields(obj: Object) -> str:
+    """The entry of our field manager, as text; equal for objects of one shape, and then one string in memory."""
+    if _OWN_FIELDS in obj["metadata"]:
+        return str(obj["metadata"][_OWN_FIELDS])
+    for entry in obj["metadata"].get("managedFields") or []:
+        if (
+            entry.get("manager") == MANAGER
+            and entry.get("operation") == "Apply"
+            and not entry.get("subresource")
+        ):
+            text = json.dumps(entry.get("fieldsV1") or {}, sort_keys=True, separators=(",", ":"))
+            # The owner's uid is all that differs between two stacks of one kind.
+            return sys.intern(_UID_KEY.sub(r"\1", text))
+    return "{}"
+
+
+def with_own_fields(obj: Object) -> Object:
+    """The object with our entry in place of the record of all field managers, which is the largest part of it."""
+    fields = own_fields(obj)
+    obj["metadata"].pop("managedFields", None)
+    obj["metadata"][_OWN_FIELDS] = fields
+    return obj
+
+
+def lost(recorded: str, live: str) -> tuple[str, ...]:
+    """Paths such as `spec.replicas` of the fields that were ours and are not any more, sorted."""
+    if recorded == live:
+        return ()
+    missing = set(_leaves(json.loads(recorded))) - set(_leaves(json.loads(live)))
+    return tuple(sorted(missing))
+
+
+def _leaves(fields: Object, path: str = "") -> Iterator[str]:
+    for name, below in fields.items():
+        if name == ".":
+            continue
+        deeper = path + _step(name, path)
+        if below and set(below) != {"."}:
+            yield from _leaves(below, deeper)
+        else:
+            yield deeper
+
+
+def _step(name: str, path: str) -> str:
+    kind, _, rest = name.partition(":")
+    if kind == "f":
+        return f".{rest}" if path else rest
+    if kind == "k":
+        keys = json.loads(rest)
+        return f"[{','.join(f'{key}={value}' for key, value in sorted(keys.items()))}]"
+    return f"[{rest}]"
