@@ -197,11 +197,11 @@ async def _reconcile(settings: Settings, engine: Engine, cluster: Cluster) -> No
     system = await cluster.get(NAMESPACE, "", "kube-system")
     if system is None:
         raise ClusterError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
-    keys = await load_or_make_keys(cluster, engine, settings.namespace)
+    recorder = Recorder(cluster, os.environ.get("HOSTNAME", socket.gethostname()))
+    keys = await load_or_make_keys(cluster, engine, settings.namespace, recorder)
     queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s)
     states = StateStore(cluster, settings.namespace, keys.salt, lambda: Term("reconciler", Epoch("", 0)))
     watches = Watches(cluster, settings, queue, lambda relieved: reconciler.retry_now(relieved), states)
-    recorder = Recorder(cluster, os.environ.get("HOSTNAME", socket.gethostname()))
     reconciler = Reconciler(
         actor=Actor(
             cluster=cluster,

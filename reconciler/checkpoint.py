@@ -28,7 +28,10 @@ class Recorded(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """stack: full name. is_blank: no run was ever recorded. salt: see encryption_salt()."""
+    """What a checkpoint says of itself.
+
+    stack: full name. is_blank: no run was recorded in it. salt: see encryption_salt().
+    """
 
     stack: str
     is_blank: bool
@@ -47,13 +50,14 @@ def full_name_of(stack: str) -> str:
 
 
 def contents(checkpoint: Checkpoint) -> Contents:
-    """What a checkpoint says of itself. Raises ValueError if the bytes are no checkpoint."""
+    """Look into a checkpoint. Raises ValueError if the bytes are no checkpoint."""
     document = _parsed(checkpoint)
     stack = document["checkpoint"].get("stack")
     if not isinstance(stack, str):
         raise ValueError("it names no stack")
-    is_blank = not document["checkpoint"].get("latest")
-    return Contents(stack, is_blank, _salt(document), _recorded_of(document))
+    salt, found = _salt(document), _recorded_of(document)
+    # Every run records the stack itself; `pulumi stack init` does not.
+    return Contents(stack, not _resources(document), salt, found)
 
 
 def recorded(checkpoint: Checkpoint) -> dict[Child, Recorded]:

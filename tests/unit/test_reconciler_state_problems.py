@@ -48,6 +48,7 @@ BY_PROBLEM: dict[Problem, dict[str, bytes | str | None]] = {
     Problem.MISSING: {
         "no data": None,
         "never written by a run": packed(checkpoint.empty(ID.stack)),
+        "only initialised": packed(latest(manifest={}, secrets_providers={"state": {"salt": SALT}})),
     },
     Problem.DAMAGED: {
         "no base64": "!!!",
@@ -104,8 +105,8 @@ def test_a_sound_checkpoint_is_given_back(salt: str | None) -> None:
     assert diagnose(damaged({}, packed(content)), ID.stack, SALT) == content
 
 
-def test_a_stack_whose_children_are_all_destroyed_is_sound() -> None:
-    content = latest(resources=[])
+def test_a_stack_without_children_is_sound() -> None:
+    content = latest(resources=[STACK])
     assert diagnose(damaged({}, packed(content)), ID.stack, SALT) == content
 
 
