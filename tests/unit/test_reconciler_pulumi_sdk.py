@@ -1,6 +1,7 @@
 """Programs in threads of one process speak to their own engines."""
 
 import asyncio
+import importlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,17 +11,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import grpc
+import pulumi.log
 import pytest
 from pulumi.runtime import _grpc_settings, _instrumentation, settings
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 
 from reconciler.pulumi_sdk import isolate_programs
 
+_SDK_DEBUG = importlib.reload(pulumi.log).debug
+
 
 @pytest.fixture(params=["by itself", "isolated"])
 def isolated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the SDK has been mended. (If it never needs that again, the tests `by itself` say so.)"""
     monkeypatch.setattr(settings, "wrap_with_context", _instrumentation.wrap_with_context)
+    monkeypatch.setattr(pulumi.log, "debug", _SDK_DEBUG)
     original = [option for option in _grpc_settings._GRPC_CHANNEL_OPTIONS if "subchannel" not in option[0]]
     for module in (_grpc_settings, settings):
         monkeypatch.setattr(module, "_GRPC_CHANNEL_OPTIONS", original)
@@ -52,6 +57,19 @@ def test_a_program_asks_its_own_engine_though_another_has_started_since(isolated
     context.run(asyncio.run, settings._load_monitor_feature_support())
 
     assert (first.asked, second.asked) == ((["features"], []) if isolated else ([], ["features"]))
+
+
+def test_an_engine_is_told_of_errors_and_not_of_what_the_sdk_thinks(isolated: bool) -> None:
+    told: list[str] = []
+    engine = SimpleNamespace(Log=lambda request: told.append(request.message))
+
+    def program() -> None:
+        settings.configure(settings.Settings("project", "stack", engine=engine))
+        pulumi.log.debug("waiting for quiescence")
+        pulumi.log.error("it failed")
+
+    Context().run(program)
+    assert told == (["it failed"] if isolated else ["waiting for quiescence", "it failed"])
 
 
 class Engine(resource_pb2_grpc.ResourceMonitorServicer):  # type: ignore[misc]
