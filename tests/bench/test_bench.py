@@ -1,0 +1,71 @@
+"""The bench in small: its figures are there, and nothing of it stays, however it ends."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.shared_cluster import ROOT, SharedCluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+SMALL = ["--load=4", "--fleet=3", "--rounds=1", "--samples=3", "--drifts=2", "--idle-s=1", "--thousand=6"]
+
+
+def start(*parts: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", *parts, *SMALL],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def left_behind(cluster: SharedCluster) -> list[str]:
+    """What a bench makes and is still there. (Namespaces take their time to go.)"""
+    gone = "{{if .metadata.deletionTimestamp}}gone{{end}}"
+    shown = f"--output=go-template={{{{range .items}}}}{{{{.metadata.name}}}}{gone} {{{{end}}}}"
+    names = [
+        *cluster.kubectl("get", "namespaces", shown).split(),
+        *cluster.kubectl("get", "devserverflavors", shown).split(),
+    ]
+    return [name for name in names if name.startswith("bench-") and not name.endswith("gone")]
+
+
+def reconcilers_of(bench: psutil.Process) -> list[psutil.Process]:
+    return [child for child in bench.children() if child.cmdline()[1:] == ["-m", "reconciler"]]
+
+
+def test_a_small_bench_prints_its_figures_and_leaves_nothing_behind(cluster: SharedCluster) -> None:
+    bench = start("rates", "latency", "noop", "drift", "rest", "restart", "thousand")
+    output, errors = bench.communicate(timeout=280)
+    assert bench.returncode == 0, errors
+    figures = {line["name"]: line for line in map(json.loads, output.splitlines())}
+    assert all(set(figure) == {"name", "value", "unit"} for figure in figures.values())
+    for name in ("creates_per_s", "bare_creates_per_s", "deletes_per_s", "rss_mb_peak", "rss_mb_rest"):
+        assert figures[name]["value"] > 0, name
+    for name in ("create_latency_s_p50", "create_latency_s_p95", "drift_repair_s_p50", "restart_s"):
+        assert figures[name]["value"] > 0, name
+    assert figures["noop_runs"]["value"] == 0
+    assert figures["restart_engine_runs"]["value"] == 0
+    assert figures["thousand_succeeded"]["value"] == 6
+    assert left_behind(cluster) == []
+
+
+def test_an_interrupted_bench_leaves_nothing_behind(cluster: SharedCluster) -> None:
+    bench = start("noop")
+    process = psutil.Process(bench.pid)
+    deadline = time.monotonic() + 120
+    while not left_behind(cluster) or not reconcilers_of(process):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    (reconciler,) = reconcilers_of(process)
+    bench.send_signal(signal.SIGINT)
+    _, errors = bench.communicate(timeout=150)
+    assert bench.returncode == 130, errors
+    assert left_behind(cluster) == []
+    assert not reconciler.is_running()
