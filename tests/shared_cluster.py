@@ -65,6 +65,11 @@ def settings() -> localcluster.Settings:
     return localcluster.Settings(name=os.environ.get("LOCALCLUSTER_NAME", "test"))
 
 
+def host_address() -> str:
+    """Where programs of this host are found by the cluster's API server. The cluster must be up."""
+    return str(localcluster.status(settings()).settings.host_ip)
+
+
 def ensure() -> SharedCluster:
     """The cluster, up and with everything installed."""
     admin = localcluster.up(settings()).kubeconfig

@@ -1,4 +1,4 @@
-"""A throw-away authority, and the certificate that it gives to a server on the loopback address."""
+"""A throw-away authority, and the certificate that it gives to a server on one of this host's addresses."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -13,8 +13,8 @@ from cryptography.x509.oid import NameOID
 _LIFETIME = timedelta(days=1)
 
 
-def make_server_context(directory: Path) -> tuple[ssl.SSLContext, bytes]:
-    """What a server on 127.0.0.1 needs, and the authority's certificate as PEM, which clients must trust."""
+def make_server_context(directory: Path, address: str = "127.0.0.1") -> tuple[ssl.SSLContext, bytes]:
+    """What a server at the address needs, and the authority's certificate as PEM, which clients must trust."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority_name, name = _name("fault-proxy-authority"), _name("fault-proxy")
     authority = (
@@ -24,9 +24,7 @@ def make_server_context(directory: Path) -> tuple[ssl.SSLContext, bytes]:
     )
     certificate = (
         _certificate(name, authority_name, key.public_key())
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(address))]), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     file = directory / "server.pem"

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -80,10 +81,22 @@ def operator(make_operator: MakeOperator) -> Operator:
 @pytest.fixture
 def space(api: Api) -> Iterator[Space]:
     """A namespace of the test's own."""
+    with _space(api) as space:
+        yield space
+
+
+@pytest.fixture
+def other_space(api: Api) -> Iterator[Space]:
+    """Another one, for what goes on beside."""
+    with _space(api) as space:
+        yield space
+
+
+@contextmanager
+def _space(api: Api) -> Iterator[Space]:
     name = f"faults-{secrets.token_hex(4)}"
     api.create(NAMESPACE, {"metadata": {"name": name}})
-    space = Space(api, name)
-    yield space
+    yield Space(api, name)
     api.delete(NAMESPACE, "", name)
 
 
