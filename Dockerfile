@@ -30,7 +30,7 @@ RUN python3 -m compileall -q app
 
 FROM ${BASE}
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates python3 \
+    && apt-get install --yes --no-install-recommends ca-certificates python3 tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin devserver
 COPY --from=build /opt/devserver/bin /opt/devserver/bin
@@ -44,4 +44,5 @@ ENV PATH=/opt/devserver/venv/bin:/opt/devserver/bin:/usr/local/sbin:/usr/local/b
 WORKDIR /opt/devserver/app
 # By number, so that runAsNonRoot can be verified.
 USER 10001:10001
-ENTRYPOINT ["python", "-m", "reconciler"]
+# The reconciler starts processes and ends them; as PID 1 it would have to bury what others leave, too.
+ENTRYPOINT ["tini", "--", "python", "-m", "reconciler"]

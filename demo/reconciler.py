@@ -113,15 +113,15 @@ class Reconciler:
                 stderr=log,
                 start_new_session=True,
             )
-        self._wait_until_it_watches(process, position)
+        self._wait_until_it_leads(process, position)
         return psutil.Process(process.pid)
 
-    def _wait_until_it_watches(self, process: psutil.Popen, position: int) -> None:
+    def _wait_until_it_leads(self, process: psutil.Popen, position: int) -> None:
         deadline = time.monotonic() + _START_S
         while process.poll() is None and time.monotonic() < deadline:
             with self.log.open("rb") as log:
                 log.seek(position)
-                if b'"event": "watching"' in log.read():
+                if b'"event": "leading"' in log.read():
                     return
             time.sleep(_POLL_S)
         if process.poll() is not None:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Iterator
 
 from pydantic import ValidationError
 
@@ -10,26 +11,37 @@ from reconciler import log
 from reconciler.app import run
 from reconciler.cluster import ClusterError
 from reconciler.engine import EngineError
+from reconciler.leader import LeaseLost
 from reconciler.settings import Settings
 
 
 def main() -> int:
-    """Exit code 0 after SIGTERM or Ctrl-C, 1 if it cannot run, 2 if a setting is wrong."""
+    """Exit code 0 after SIGTERM or Ctrl-C, 1 if it cannot run or leads no more, 2 if a setting is wrong."""
     argparse.ArgumentParser(prog="python -m reconciler", description=__doc__).parse_args()
     try:
         settings = Settings()
     except ValidationError as error:
         for fault in error.errors():
             name = "_".join(str(part) for part in fault["loc"]).upper()
-            print(f"DEVSERVER_{name}: {fault['msg']}", file=sys.stderr)
+            print(f"DEVSERVER_{name}: {fault['msg']}" if name else fault["msg"], file=sys.stderr)
         return 2
     log.configure(settings)
+    code = 0
     try:
         asyncio.run(run(settings))
-    except (ClusterError, EngineError) as error:
-        print(f"reconciler: {error}", file=sys.stderr)
-        return 1
-    return 0
+    except* (ClusterError, EngineError, LeaseLost) as group:
+        for cause in _leaves(group):
+            print(f"reconciler: {cause}", file=sys.stderr)
+        code = 1
+    return code
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 if __name__ == "__main__":

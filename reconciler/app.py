@@ -5,8 +5,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import closing
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
@@ -23,20 +25,22 @@ from reconciler.cluster import (
     Resource,
     connect,
 )
-from reconciler.engine import Engine
 from reconciler.engine_keys import load_or_make_keys
-from reconciler.engine_setup import open_engine
+from reconciler.engine_setup import Installed, find_engine, start_engine
 from reconciler.errors import ReconcileError
 from reconciler.events import Recorder
 from reconciler.kinds import KINDS
+from reconciler.leader import Leader
+from reconciler.lease import LeaseTimes
 from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.reconcile import Reconciler
 from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
+from reconciler.run_dir import own_run_dir
 from reconciler.settings import Settings
 from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore
 from reconciler.state_alarms import StateAlarms
-from reconciler.term import Epoch, Term
 from reconciler.watch import OnChange, Watch
+from reconciler.watchdog import Watchdog
 from reconciler.world import World, owner_key
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER
 
@@ -52,20 +56,15 @@ Relieved = Callable[[Key, ReconcileError], bool]
 class Watches:
     """All watches, and how a change of one object wakes resources.
 
-    relieve: takes note that some failures have lost their cause. states: reads the records of states.
+    relieve: takes note that some failures have lost their cause; set by who leads.
+    states: reads the records of states.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        settings: Settings,
-        queue: WorkQueue,
-        relieve: Callable[[Relieved], None],
-        states: StateStore,
-    ) -> None:
+    states: StateStore
+
+    def __init__(self, cluster: Cluster, settings: Settings, queue: WorkQueue) -> None:
         self.world = World()
-        self._store = states
-        self._relieve = relieve
+        self.relieve: Callable[[Relieved], None] = lambda is_relieved: None
         self._queue = queue
         self._cluster = cluster
         self._settings = settings
@@ -83,14 +82,13 @@ class Watches:
         self._states = self._watch(SECRET, self._state_changed, STATE_SELECTOR, settings.namespace)
 
     async def run(self, synced: Callable[[], None]) -> None:
-        """Follow everything until cancelled; `synced` is called once when all first lists are in."""
-        watches = [*self._by_resource.values(), self._states]
-        async with asyncio.TaskGroup() as group:
-            for watch in watches:
-                group.create_task(watch.run())
-            for watch in watches:
-                await watch.synced.wait()
-            synced()
+        """Follow all but the states until cancelled; `synced` is called once when all first lists are in."""
+        await _follow(self._by_resource.values(), synced)
+
+    async def run_states(self, states: StateStore, synced: Callable[[], None]) -> None:
+        """Follow the states too. Who leads can read them: keys may have to be made first."""
+        self.states = states
+        await _follow([self._states], synced)
 
     def learn(self, resource: Resource, obj: Object) -> None:
         """Take up the answer to a write of ours. (Written Secrets are states: others are the engine's.)"""
@@ -138,19 +136,19 @@ class Watches:
         self._child_changed(old, new)
         if old is not None and gave_way(old, new):
             namespace, quota = old["metadata"]["namespace"], old["metadata"]["name"]
-            self._relieve(lambda key, error: was_stopped_by_quota(key, error, namespace, quota))
+            self.relieve(lambda key, error: was_stopped_by_quota(key, error, namespace, quota))
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         self._child_changed(old, new)
         if old is not None and new is None:
             name = old["metadata"]["name"]
-            self._relieve(lambda key, error: was_stopped_by_namespace(error, name))
+            self.relieve(lambda key, error: was_stopped_by_namespace(error, name))
 
     def _state_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old
         assert obj is not None
         try:
-            known = self._store.record(obj)
+            known = self.states.record(obj)
         except (ValueError, KeyError) as error:
             _log.warning("unreadable state Secret", secret=obj["metadata"]["name"], error=str(error))
             return
@@ -166,65 +164,108 @@ class Watches:
         self._queue.add(known.id.key)
 
 
+async def _follow(watches: Collection[Watch], synced: Callable[[], None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for watch in watches:
+            group.create_task(watch.run())
+        for watch in watches:
+            await watch.synced.wait()
+        synced()
+
+
 def _spec_of(obj: Object | None) -> object:
     return None if obj is None else (obj["spec"], "deletionTimestamp" in obj["metadata"])
 
 
 async def run(settings: Settings) -> None:
-    """Run the reconciler until SIGTERM or SIGINT. Raises ClusterError or EngineError if it cannot start."""
-    with open_engine(settings) as engine:
-        async with connect() as cluster:
-            stop = asyncio.Event()
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, stop.set)
-            main = asyncio.create_task(_reconcile(settings, engine, cluster))
-            stopped = asyncio.create_task(stop.wait())
+    """Run the reconciler until SIGTERM or SIGINT.
+
+    Raises ClusterError or EngineError if it cannot start, LeaseLost when another is to lead, alone or in a group.
+    """
+    installed = find_engine(settings)
+    times = LeaseTimes(settings.lease_duration_s, settings.lease_renew_deadline_s, settings.lease_retry_s)
+    with own_run_dir(settings.run_dir) as token, closing(Watchdog()) as watchdog:
+        async with connect() as lease_cluster:
+            leader = Leader(lease_cluster, settings.namespace, f"{_host()}_{token}", times, watchdog.feed)
             try:
-                await asyncio.wait({main, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if not main.done():
-                    _log.info("stopping")
-                    engine.stop()
-                    main.cancel()
-                    await asyncio.wait({main})
-                else:
-                    main.result()
+                async with connect(leader.fence) as cluster:
+                    await _until_signalled(_serve(settings, installed, cluster, leader))
             finally:
-                stopped.cancel()
+                await leader.release()
 
 
-async def _reconcile(settings: Settings, engine: Engine, cluster: Cluster) -> None:
+async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    """Run until the work ends; SIGTERM and SIGINT cancel it."""
+    task = asyncio.create_task(work)
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            _log.info("stopping")
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stopping:
+            raise
+
+
+async def _serve(settings: Settings, installed: Installed, cluster: Cluster, leader: Leader) -> None:
+    """Watch from the start, so that the work can begin at once when this process is to lead."""
     system = await cluster.get(NAMESPACE, "", "kube-system")
     if system is None:
         raise ClusterError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
-    recorder = Recorder(cluster, os.environ.get("HOSTNAME", socket.gethostname()))
-    keys = await load_or_make_keys(cluster, engine, settings.namespace, recorder)
     queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s)
-    states = StateStore(cluster, settings.namespace, keys.salt, lambda: Term("reconciler", Epoch("", 0)))
-    watches = Watches(cluster, settings, queue, lambda relieved: reconciler.retry_now(relieved), states)
-    reconciler = Reconciler(
-        actor=Actor(
-            cluster=cluster,
-            engine=engine,
-            keys=keys,
-            states=states,
-            world=watches.world,
-            settings=settings,
-            recorder=recorder,
-            alarms=StateAlarms(recorder, watches.world),
-            learn=watches.learn,
-        ),
-        queue=queue,
-        cluster_id=system["metadata"]["uid"],
-        now=lambda: datetime.now(UTC),
-    )
-    cluster.on_return = reconciler.cluster_returned
+    watches = Watches(cluster, settings, queue)
+    synced = asyncio.Event()
+
+    def watching() -> None:
+        _log.info("watching", resources=len(queue))
+        synced.set()
+
     async with asyncio.TaskGroup() as group:
+        group.create_task(leader.run())
+        group.create_task(watches.run(watching))
+        await leader.elected.wait()
+        # Not before, for the engine's processes take most of the memory.
+        with start_engine(settings, installed) as engine:
+            recorder = Recorder(cluster, _host())
+            keys = await load_or_make_keys(cluster, engine, settings.namespace, recorder)
+            states = StateStore(cluster, settings.namespace, keys.salt, lambda: leader.term)
+            states_read = asyncio.Event()
+            group.create_task(watches.run_states(states, states_read.set))
+            actor = Actor(
+                cluster=cluster,
+                engine=engine,
+                keys=keys,
+                states=states,
+                world=watches.world,
+                settings=settings,
+                recorder=recorder,
+                alarms=StateAlarms(recorder, watches.world),
+                learn=watches.learn,
+            )
+            reconciler = Reconciler(actor, queue, system["metadata"]["uid"], now=lambda: datetime.now(UTC))
+            watches.relieve = reconciler.retry_now
+            cluster.on_return = reconciler.cluster_returned
+            await synced.wait()
+            await states_read.wait()
+            term = leader.term
+            _log.info("leading", holder=term.holder, epoch=list(term.epoch), resources=len(queue))
+            await _work(reconciler, settings.workers)
 
-        def start_workers() -> None:
-            _log.info("watching", resources=len(queue), workers=settings.workers)
-            for lane in Lane:
-                for _ in range(settings.workers):
-                    group.create_task(reconciler.work(lane))
 
-        await watches.run(start_workers)
+async def _work(reconciler: Reconciler, workers: int) -> None:
+    async with asyncio.TaskGroup() as group:
+        for lane in Lane:
+            for _ in range(workers):
+                group.create_task(reconciler.work(lane))
+
+
+def _host() -> str:
+    return os.environ.get("HOSTNAME", socket.gethostname())

@@ -1,4 +1,4 @@
-"""The Kubernetes API: the one module that imports its client. Objects are plain dicts, as on the wire."""
+"""The Kubernetes API: the one module that sends requests to it. Objects are plain dicts, as on the wire."""
 
 import asyncio
 import json
@@ -51,6 +51,7 @@ STATEFUL_SET = Resource("apps/v1", "StatefulSet", "statefulsets")
 QUOTA = Resource("v1", "ResourceQuota", "resourcequotas")
 PVC = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 EVENT = Resource("events.k8s.io/v1", "Event", "events")
+LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 
 # Every kind that a stack may hold, in the order in which a sweep deletes them.
 CHILDREN = (
@@ -104,6 +105,7 @@ class Cluster:
     """
 
     _api: client.ApiClient
+    _fence: Callable[[str], None] = lambda method: None
     clock_offset_s: float = field(default=0.0, init=False)
     on_return: Callable[[], None] = field(default=lambda: None, init=False)
     _is_away: bool = field(default=False, init=False)
@@ -237,6 +239,7 @@ class Cluster:
         content_type: str = "application/json",
         timeout_s: float = _REQUEST_TIMEOUT_S,
     ) -> aiohttp.ClientResponse:
+        self._fence(method)
         request = await self._api.param_serialize(
             method,
             path,
@@ -289,9 +292,10 @@ def _refusal(status: int, reason: str | None, body: str | bytes | None) -> Clust
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[Cluster]:
+async def connect(fence: Callable[[str], None] = lambda method: None) -> AsyncIterator[Cluster]:
     """A connection as the pod's service account inside a cluster, else by $KUBECONFIG or ~/.kube/config.
 
+    fence: called with the method before each request; by raising it keeps the request from being sent.
     Raises ClusterError if neither is usable.
     """
     configuration = client.Configuration()
@@ -306,4 +310,4 @@ async def connect() -> AsyncIterator[Cluster]:
         raise ClusterError(0, "NoCluster", f"no usable kubeconfig (set KUBECONFIG): {error}") from error
     configuration.connection_pool_maxsize = 64
     async with client.ApiClient(configuration) as api:
-        yield Cluster(api)
+        yield Cluster(api, fence)

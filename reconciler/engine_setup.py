@@ -1,11 +1,11 @@
 """Puts the engine together from what is installed and what the settings ask for, and takes it apart again."""
 
-import fcntl
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from pulumi.automation import PulumiCommand
 from semver import VersionInfo
 
 from reconciler.engine import Engine, EngineError
-from reconciler.processes import BACKEND_VARIABLE, kill_of_backend
+from reconciler.processes import BACKEND_VARIABLE, MARK_VARIABLE, PROCESS_MARK
 from reconciler.providers import PrivateProviders, Providers
 from reconciler.pulumi_cli import PulumiProcess, PulumiWorker
 from reconciler.pulumi_sdk import isolate_programs
+from reconciler.run_dir import backends, own_run_dir
 from reconciler.settings import Settings
 from reconciler.shared_provider import ProviderLimits, ProviderProcess, SharedProvider
 from reconciler.worker import Worker
@@ -33,23 +34,40 @@ _VERSION_TIMEOUT_S = 30.0
 _PASSED_ON = ("PATH", "HOME", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "NO_PROXY")
 
 
-@contextmanager
-def open_engine(settings: Settings) -> Iterator[Engine]:
-    """An engine over what is on PATH, with a run directory of its own, cleaned of an earlier process's rests.
+@dataclass(frozen=True)
+class Installed:
+    """What a Pulumi engine is made of here. worker: None if runs start the CLI."""
 
-    Raises EngineError if there is no CLI of the SDK's version, another process uses the run directory, or a
-    setting asks for what is not installed.
-    """
+    cli: Path
+    version: VersionInfo
+    plugins: Path
+    worker: Path | None
+
+
+def find_engine(settings: Settings) -> Installed:
+    """What is on PATH. Raises EngineError if it is not what the SDK or a setting needs."""
     cli, version = _find_cli()
     plugins = settings.pulumi_home.expanduser() / "plugins"
     if not plugins.is_dir():
         raise EngineError(f"{plugins} does not exist: DEVSERVER_PULUMI_HOME must hold the provider plugin")
+    worker = _find_worker(version) if settings.engine_mode != "cli" else None
+    if worker is None:
+        if settings.engine_mode == "worker":
+            raise EngineError(
+                f"DEVSERVER_ENGINE_MODE is worker, but there is no {_WORKER} {version} on PATH: run `make tools`"
+            )
+        _log.info("each run starts the Pulumi CLI", engine_mode=settings.engine_mode)
+    return Installed(cli, version, plugins, worker)
+
+
+@contextmanager
+def start_engine(settings: Settings, installed: Installed) -> Iterator[Engine]:
+    """An engine over what is installed, in a run directory that is ours; its processes start here and end after."""
     with ExitStack() as stack:
-        stack.enter_context(_own_run_dir(settings.run_dir))
-        (settings.run_dir / "home" / "plugins").symlink_to(plugins)
+        (settings.run_dir / "home" / "plugins").symlink_to(installed.plugins)
         environment = _environment(settings.run_dir)
         isolate_programs()
-        commands = _commands(settings, cli, version, environment, stack)
+        commands = _commands(settings, installed, environment, stack)
         engine = Engine(
             commands,
             settings.run_dir,
@@ -59,6 +77,14 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
             threads=max(settings.workers, settings.concurrent_runs),
         )
         stack.callback(engine.stop)
+        yield engine
+
+
+@contextmanager
+def open_engine(settings: Settings) -> Iterator[Engine]:
+    """The engine with a run directory of its own. Raises EngineError if it cannot work or the directory is in use."""
+    installed = find_engine(settings)
+    with own_run_dir(settings.run_dir), start_engine(settings, installed) as engine:
         yield engine
 
 
@@ -76,33 +102,12 @@ def _find_cli() -> tuple[Path, VersionInfo]:
     return Path(found), version
 
 
-@contextmanager
-def _own_run_dir(run_dir: Path) -> Iterator[None]:
-    """Lock the run directory until the block ends, and empty it."""
-    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(run_dir / "lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EngineError(f"another reconciler uses {run_dir}: set DEVSERVER_RUN_DIR") from None
-        # What an earlier process left behind: provider plugins outlive a killed CLI.
-        kill_of_backend(_backends(run_dir))
-        for name in ("runs", "home"):
-            shutil.rmtree(run_dir / name, ignore_errors=True)
-            (run_dir / name).mkdir()
-        yield
-
-
-def _backends(run_dir: Path) -> str:
-    """What the URLs of all runs' backends begin with."""
-    return f"file://{run_dir / 'runs'}/"
-
-
 def _environment(run_dir: Path) -> dict[str, str]:
     """The environment of every process that the engine starts: what it needs and nothing that happens to be set."""
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-        BACKEND_VARIABLE: _backends(run_dir),
+        BACKEND_VARIABLE: backends(run_dir),
+        MARK_VARIABLE: PROCESS_MARK,
         "PULUMI_HOME": str(run_dir / "home"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_AUTOMATION_API": "true",
@@ -116,22 +121,17 @@ def _environment(run_dir: Path) -> dict[str, str]:
 
 
 def _commands(
-    settings: Settings, cli: Path, version: VersionInfo, environment: dict[str, str], stack: ExitStack
+    settings: Settings, installed: Installed, environment: dict[str, str], stack: ExitStack
 ) -> Callable[[], PulumiProcess]:
     """What runs a run's commands; what it starts to do so ends when `stack` is closed."""
     providers = _providers(settings, environment, stack)
-    worker = _find_worker(version) if settings.engine_mode != "cli" else None
-    if worker is None:
-        if settings.engine_mode == "worker":
-            raise EngineError(
-                f"DEVSERVER_ENGINE_MODE is worker, but there is no {_WORKER} {version} on PATH: run `make tools`"
-            )
-        _log.info("each run starts the Pulumi CLI", engine_mode=settings.engine_mode)
-        return partial(PulumiProcess, cli, version, settings.run_deadline_s, providers)
+    cli, version, deadline_s = installed.cli, installed.version, settings.run_deadline_s
+    if installed.worker is None:
+        return partial(PulumiProcess, cli, version, deadline_s, providers)
     limits = WorkerLimits(settings.worker_max_runs, settings.worker_max_rss_mb, settings.worker_idle_s)
-    pool = WorkerPool(partial(Worker, worker, environment), limits)
+    pool = WorkerPool(partial(Worker, installed.worker, environment), limits)
     stack.callback(pool.stop)
-    return partial(PulumiWorker, cli, version, settings.run_deadline_s, providers, pool)
+    return partial(PulumiWorker, cli, version, deadline_s, providers, pool)
 
 
 def _providers(settings: Settings, environment: dict[str, str], stack: ExitStack) -> Providers:

@@ -1,10 +1,16 @@
 """Ending processes that we started, and what they started in turn, for certain."""
 
+import os
+import secrets
+
 import psutil
 
 # Every process of a run carries the address of the run's private backend in its environment, and those that
 # serve more than one run carry that of the directory above: so they are found even when their parent is dead.
 BACKEND_VARIABLE = "PULUMI_BACKEND_URL"
+# They also carry a mark of this very process, so that its watchdog takes none of a successor's for its own.
+MARK_VARIABLE = "DEVSERVER_STARTED_BY"
+PROCESS_MARK = f"{os.getpid()}-{secrets.token_hex(8)}"
 
 
 def kill_tree(pid: int) -> None:

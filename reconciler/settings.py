@@ -1,9 +1,9 @@
 """The reconciler's settings: environment variables with the prefix DEVSERVER_."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -82,6 +82,17 @@ class Settings(BaseSettings):
         Field(gt=0, description="A watch that brings nothing, not even a bookmark, is renewed. Seconds."),
     ] = 150.0
 
+    lease_duration_s: Annotated[
+        int, Field(ge=3, description="Others take the Lease when it was not renewed for so long. Seconds.")
+    ] = 15
+    lease_renew_deadline_s: Annotated[
+        float,
+        Field(ge=2, description="The leader ends if it could not renew the Lease for so long. Seconds."),
+    ] = 10.0
+    lease_retry_s: Annotated[
+        float, Field(ge=1, description="How often the Lease is renewed, or looked at. Seconds.")
+    ] = 1.0
+
     run_dir: Annotated[Path, Field(description="Private directories of the runs; best on tmpfs.")] = Path(
         "/dev/shm/devserver-reconciler"
     )
@@ -90,3 +101,16 @@ class Settings(BaseSettings):
     ] = Path("~/.pulumi")
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _lease_times_fit(self) -> Self:
+        """The leader must have ended before others lead, and must have time for more than one try."""
+        if self.lease_renew_deadline_s > self.lease_duration_s - 1:
+            raise ValueError(
+                "DEVSERVER_LEASE_RENEW_DEADLINE_S must be a second less than DEVSERVER_LEASE_DURATION_S"
+            )
+        if self.lease_retry_s > self.lease_renew_deadline_s / 2:
+            raise ValueError(
+                "DEVSERVER_LEASE_RETRY_S must be at most half of DEVSERVER_LEASE_RENEW_DEADLINE_S"
+            )
+        return self

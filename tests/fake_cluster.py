@@ -56,7 +56,8 @@ class FakeCluster:
         self._note("CREATE", resource, meta["name"])
         if self.find(resource, meta.get("namespace", ""), meta["name"]) is not None:
             raise ClusterError(409, "AlreadyExists", f"{meta['name']} already exists")
-        return self._store(resource, {"uid": f"uid-of-{meta['name']}"}, body)
+        made = {"uid": f"uid-of-{meta['name']}", "creationTimestamp": "2030-01-01T08:00:00Z"}
+        return self._store(resource, made, body)
 
     async def replace(self, resource: Resource, body: Object) -> Object:
         meta = body["metadata"]

@@ -23,19 +23,19 @@ class ReconcilerProcess:
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self, wait: bool = True, timeout_s: float = 60) -> None:
-        """Start it and wait until it watches."""
-        watching = self.count("watching")
+        """Start it and wait until it leads."""
+        leading = self.count("leading")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "reconciler"], env=self.environment, stdout=log, stderr=log
             )
         if wait:
-            eventually(lambda: self._watches(watching), what="the reconciler watches", timeout_s=timeout_s)
+            eventually(lambda: self._leads(leading), what="the reconciler leads", timeout_s=timeout_s)
 
-    def _watches(self, before: int) -> bool:
+    def _leads(self, before: int) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"it ended: {self.log.read_text()[-2000:]}"
-        return self.count("watching") > before
+        return self.count("leading") > before
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; returns the exit code."""

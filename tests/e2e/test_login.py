@@ -129,7 +129,7 @@ def test_a_reconciler_restart_leaves_the_pod_and_makes_no_run(
     pod, runs, total = pod_uid(namespace), reconciler.runs("box"), reconciler.count("run starts")
 
     reconciler.restart()
-    eventually(lambda: reconciler.count("watching") > 1, "it watches again")
+    eventually(lambda: reconciler.count("leading") > 1, "it leads again")
     namespace("annotate", "dvs", "box", "touched=yes")  # a pass over it, after which nothing is pending
     namespace.patch("dvs", "box", {"lifecycle": {"timeToLive": "3h"}})
     eventually(lambda: (namespace.get("dvs", "box") or {})["status"].get("timeToLive") == "3h", "it was seen")

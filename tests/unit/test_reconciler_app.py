@@ -45,7 +45,8 @@ class Bench:
         self.relieved: list[Relieved] = []
         cluster = cast(Cluster, FakeCluster())
         states = StateStore(cluster, "devserver-system", "salt", lambda: TERM)
-        self.watches = Watches(cluster, Settings(), self.queue, self.relieved.append, states)
+        self.watches = Watches(cluster, Settings(), self.queue)
+        self.watches.relieve, self.watches.states = self.relieved.append, states
         self.world = self.watches.world
         self._version = 0
 

@@ -1,0 +1,157 @@
+"""The watchdog, with real processes: what ends when, and that nothing is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from reconciler.lease import clock_s
+from reconciler.processes import MARK_VARIABLE, PROCESS_MARK
+from reconciler.watchdog import Watchdog
+
+ROOT = Path(__file__).parent.parent.parent
+# Stands for the reconciler: it has a watchdog that it feeds once, and an engine in a session of its own.
+RECONCILER = """
+import os, subprocess, sys, time
+from reconciler.lease import clock_s
+from reconciler.processes import MARK_VARIABLE, PROCESS_MARK
+from reconciler.watchdog import Watchdog
+watchdog = Watchdog()
+environment = {MARK_VARIABLE: PROCESS_MARK}
+engine = subprocess.Popen(["/bin/sleep", "60"], env=environment, start_new_session=True)
+if sys.argv[1] != "never":
+    watchdog.feed(clock_s() + float(sys.argv[1]))
+print(watchdog.pid, engine.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@dataclass
+class Family:
+    """The processes of one reconciler."""
+
+    reconciler: subprocess.Popen[str]
+    watchdog: psutil.Process
+    engine: psutil.Process
+
+    def all_gone(self) -> bool:
+        return (
+            self.reconciler.poll() is not None and not is_alive(self.watchdog) and not is_alive(self.engine)
+        )
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def eventually(condition: Callable[[], bool], timeout_s: float = 20.0) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+Starter = Callable[[str], Family]
+
+
+@pytest.fixture
+def start() -> Iterator[Starter]:
+    started: list[Family] = []
+
+    def start(deadline: str) -> Family:
+        command = [sys.executable, "-c", RECONCILER, deadline]
+        reconciler = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert reconciler.stdout is not None
+        watchdog, engine = (psutil.Process(int(pid)) for pid in reconciler.stdout.readline().split())
+        started.append(Family(reconciler, watchdog, engine))
+        return started[-1]
+
+    yield start
+    for family in started:
+        for process in (family.reconciler, family.engine, family.watchdog):
+            if family.reconciler.poll() is None or process is not family.reconciler:
+                try:
+                    process.kill()
+                except psutil.NoSuchProcess:
+                    continue
+        family.reconciler.wait()
+        assert family.reconciler.stdout is not None
+        family.reconciler.stdout.close()
+
+
+def test_what_the_engine_left_behind_ends_with_a_killed_reconciler(start: Starter) -> None:
+    family = start("never")
+    family.reconciler.kill()
+    assert eventually(family.all_gone)
+
+
+def test_a_stopped_reconciler_is_killed_when_its_time_is_up_with_all_that_it_started(start: Starter) -> None:
+    family = start("1.5")
+    fed = time.monotonic()
+    family.reconciler.send_signal(signal.SIGSTOP)
+    assert eventually(family.all_gone)
+    assert family.reconciler.returncode == -signal.SIGKILL
+    assert time.monotonic() - fed >= 1.0, "and not before"
+
+
+def test_a_reconciler_that_does_not_lead_is_left_alone(start: Starter) -> None:
+    family = start("never")
+    assert not eventually(family.all_gone, timeout_s=1.0)
+
+
+def test_processes_of_another_reconciler_are_left_alone(start: Starter) -> None:
+    family, other = start("never"), start("never")
+    family.reconciler.kill()
+    assert eventually(family.all_gone)
+    assert is_alive(other.engine)
+
+
+def test_the_watchdog_ends_with_the_reconciler_that_is_through() -> None:
+    watchdog = Watchdog()
+    watchdog.feed(clock_s() + 60)
+    watchdog.close()
+    assert not psutil.pid_exists(watchdog.pid)
+
+
+def test_what_was_left_behind_is_ended_before_a_reconciler_that_is_through_goes() -> None:
+    watchdog = Watchdog()
+    with subprocess.Popen(["/bin/sleep", "60"], env={MARK_VARIABLE: PROCESS_MARK}) as engine:
+        watchdog.close()
+        assert engine.wait(5) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_watchdog_that_someone_kills_or_stops_is_replaced(fate: signal.Signals) -> None:
+    watchdog = Watchdog()
+    first = watchdog.pid
+    os.kill(first, fate)
+    until = clock_s() + 60
+    deadline = time.monotonic() + 20
+    while watchdog.pid == first and time.monotonic() < deadline:
+        # One that is stopped is noticed when its pipe is full.
+        for _ in range(2000):
+            watchdog.feed(until)
+    assert watchdog.pid != first
+    assert not psutil.pid_exists(first)
+    watchdog.close()
+
+
+def test_the_watchdog_is_small() -> None:
+    watchdog = Watchdog()
+    watchdog.feed(clock_s() + 60)
+    time.sleep(0.5)
+    rss_mb = psutil.Process(watchdog.pid).memory_info().rss / 2**20
+    watchdog.close()
+    assert 1 < rss_mb < 16
