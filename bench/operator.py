@@ -21,7 +21,7 @@ from reconciler.processes import kill_of_backend
 
 ROOT = Path(__file__).parent.parent
 # The event with which the reconciler says that it works from now on.
-READY = "watching"
+READY = "leading"
 RUN_EVENTS = frozenset({"run starts", "destroy starts"})
 _START_S = 90.0
 _STOP_S = 30.0
