@@ -13,7 +13,7 @@ from reconciler.cluster import JSON_PATCH, POD, SECRET, Cluster, Object, Resourc
 from reconciler.decide import Destroy, Up
 from reconciler.drift import Drift, changed_fields
 from reconciler.engine import Engine, Keys, Outcome
-from reconciler.errors import Transient
+from reconciler.errors import ReconcileError, Transient
 from reconciler.events import Recorder
 from reconciler.hostkeys import HostKeyFinder
 from reconciler.kinds import KINDS, Kind, Model, Prepared
@@ -60,14 +60,14 @@ class Actor:
         for child in prepared.children:
             if claimed[child] is Claim.FOREIGN:
                 raise claims.conflict(child)
-        # A recorded name that someone else has by now must leave the state, or the engine would delete it.
-        mine = checkpoint.without(
-            stored.checkpoint, lambda child: claimed[child] in (Claim.FOREIGN, Claim.LEFT_OVER)
-        )
+        # A recorded name that someone else has by now must leave the state, or the engine would delete it; what
+        # is gone must too, or the engine would change it, and fail, instead of making it anew.
+        mine = checkpoint.without(stored.checkpoint, lambda child: claimed[child] is not Claim.OURS)
         stored = await self.states.claim(id, stored)
         outcome = await self.engine.up(id.stack, prepared.program, mine, self.keys, refresh=action.refresh)
         if outcome.checkpoint is not None:
-            self.learn(SECRET, await self.states.save(id, outcome.checkpoint, stored))
+            after = _worth_keeping(outcome.checkpoint, outcome.error, stored.checkpoint)
+            self.learn(SECRET, await self.states.save(id, after, stored))
         return outcome, prepared
 
     async def destroy(self, action: Destroy, model: Model | None) -> Outcome:
@@ -209,3 +209,15 @@ class Actor:
             kind.resource, id.key.namespace, id.key.name, body, "status", content_type=JSON_PATCH
         )
         self.learn(kind.resource, answer)
+
+
+def _worth_keeping(after: Checkpoint, error: ReconcileError | None, before: Checkpoint) -> Checkpoint:
+    """The state to store after a run.
+
+    A failed run may have found a Secret gone and not made it anew. Its content, host keys, is in the earlier state
+    alone then; together with adoption that state is as good.
+    """
+    lost = checkpoint.children(before) - checkpoint.children(after)
+    if error is not None and any(child.kind == SECRET.kind for child in lost):
+        return before
+    return after

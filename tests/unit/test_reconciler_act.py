@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from reconciler.cluster import CHILD_RESOURCES, DEVSERVER, SECRET, Cluster, Obje
 from reconciler.decide import Destroy, Up
 from reconciler.drift import Drift
 from reconciler.engine import Engine, Keys, Outcome
-from reconciler.errors import EngineFailed, EngineTimeout, Stalled, Transient
+from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient
 from reconciler.events import Recorder
 from reconciler.expiry import parse_time
 from reconciler.kinds import KINDS
@@ -53,6 +54,9 @@ class FakeEngine:
     async def up(self, stack: str, program: Any, before: bytes, keys: Keys, refresh: bool = False) -> Outcome:
         self.ran.append(("up", checkpoint.children(before)))
         return self.outcome
+
+    async def reveal(self, stack: str, before: bytes, keys: Keys) -> Object:
+        return {"deployment": json.loads(before)["checkpoint"]["latest"]}
 
     async def destroy(self, stack: str, before: bytes, keys: Keys) -> Outcome:
         self.ran.append(("destroy", checkpoint.children(before)))
@@ -232,7 +236,7 @@ async def test_what_another_process_of_this_term_or_a_later_one_works_on_is_left
 
 @pytest.mark.parametrize("claimant", [TERM, Term("another", Epoch(CREATED, TERM.epoch.transitions - 1))])
 async def test_the_claim_of_a_dead_process_is_taken_over(claimant: Term) -> None:
-    bench = Bench()
+    bench = Bench(child_object(NAMES.sshd))
     await bench.have_state(NAMES.sshd)
     await bench.claim(claimant)
     await bench.up()
@@ -285,10 +289,33 @@ async def test_a_recorded_child_whose_name_someone_else_has_leaves_the_state_fir
     """Otherwise the engine, which goes by names, would delete or change it."""
     foreign = child_object(NAMES.home)
     foreign["metadata"]["labels"] = {}
-    bench = Bench(foreign)
+    bench = Bench(foreign, child_object(NAMES.sshd))
     await bench.have_state(NAMES.sshd, NAMES.home)
     await bench.up()
     assert bench.engine.ran == [("up", frozenset({NAMES.sshd}))]
+
+
+async def test_a_recorded_child_that_is_gone_leaves_the_state_first() -> None:
+    """Otherwise the engine would change what is not there, and fail, whatever else the run is about."""
+    bench = Bench(child_object(NAMES.sshd))
+    await bench.have_state(NAMES.sshd, NAMES.stateful_set)
+    await bench.up()
+    assert bench.engine.ran == [("up", frozenset({NAMES.sshd}))]
+
+
+@pytest.mark.parametrize(
+    ("error", "stored"),
+    [(EngineFailed("RunFailed", "no"), {NAMES.sshd, NAMES.host_keys}), (None, {NAMES.sshd})],
+    ids=["after a failed run", "after a run that succeeded"],
+)
+async def test_host_keys_are_not_forgotten_before_there_is_a_secret_again(
+    error: ReconcileError | None, stored: set[Child]
+) -> None:
+    bench = Bench(child_object(NAMES.sshd))
+    await bench.have_state(NAMES.sshd, NAMES.host_keys)
+    bench.engine.outcome = replace(bench.engine.outcome, error=error)
+    await bench.up()
+    assert bench.stored == stored
 
 
 async def test_a_left_over_of_an_earlier_life_is_adopted() -> None:
