@@ -14,6 +14,7 @@ otherwise ───────────────────────�
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from reconciler.drift import Drift
 from reconciler.errors import ReconcileError
@@ -44,7 +45,7 @@ class Observed:
     edited: the user has changed the spec since a pass last told of it.
     applied_digest: of the inputs of the last successful run.
     drifts: what others did to the children.
-    repairs: whether that is to be put back: the policy says so, and nobody fights over it.
+    drift_policy, contested_until: whether that is to be put back, and until when the operator gives way in a fight.
     """
 
     id: StackId | None
@@ -56,7 +57,8 @@ class Observed:
     state: StateRecord | None = None
     dead_states: tuple[StateRecord, ...] = ()
     drifts: tuple[Drift, ...] = ()
-    repairs: bool = True
+    drift_policy: Literal["Repair", "Observe"] = "Repair"
+    contested_until: datetime | None = None
     failure: Failure | None = None
 
 
@@ -139,6 +141,6 @@ def _run(digest: str, observed: Observed) -> Action:
         return Up("inputs changed" if observed.applied_digest else "new")
     if observed.state is None or observed.state.children is None:
         return Up("its state is lost", refresh=True)
-    if observed.drifts and observed.repairs:
+    if observed.drifts and observed.drift_policy == "Repair" and observed.contested_until is None:
         return Up(f"drift: {'; '.join(map(str, observed.drifts))}", refresh=True)
     return Nothing()

@@ -7,7 +7,7 @@ insists on it, and the operator stops and says so rather than fight.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from reconciler import reasons
 from reconciler.checkpoint import Recorded
@@ -78,10 +78,14 @@ class Repairs:
             self._times.setdefault(key, {})[drift] = [*self._recent(key, drift, now), now]
 
     def contested_until(self, key: Key, drifts: tuple[Drift, ...], now: datetime) -> datetime | None:
-        """Until when the operator gives way over one of these; None if it does not."""
+        """Until when the operator gives way; None if there is one among these over which nobody fights.
+
+        A run puts back everything, and so takes up the fights again: each new thing costs them one round more.
+        """
         recents = [self._recent(key, drift, now) for drift in drifts]
-        fights = [recent[0] for recent in recents if len(recent) >= REPAIR_ROUNDS]
-        return max(fights) + FIGHT_WINDOW if fights else None
+        if not recents or any(len(recent) < REPAIR_ROUNDS for recent in recents):
+            return None
+        return min(recent[0] for recent in recents) + FIGHT_WINDOW
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
@@ -91,12 +95,14 @@ class Repairs:
         return [time for time in self._times.get(key, {}).get(drift, []) if now - time < FIGHT_WINDOW]
 
 
-def told(drifts: tuple[Drift, ...], contested_until: datetime | None) -> Told | None:
+def told(
+    drifts: tuple[Drift, ...], policy: Literal["Repair", "Observe"], contested_until: datetime | None
+) -> Told | None:
     """What the condition Drifted says of drift that is left as it is; None if there is none."""
-    if not drifts:
-        return None
     what = "; ".join(map(str, drifts))
-    if contested_until is None:
+    if not drifts or (policy == "Repair" and contested_until is None):
+        return None
+    if policy == "Observe":
         return Told(reasons.DRIFT_OBSERVED, f"{what}. It is left as it is, for spec.driftPolicy is Observe.")
     return Told(
         reasons.DRIFT_CONTESTED,

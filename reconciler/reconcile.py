@@ -27,7 +27,7 @@ from reconciler.decide import (
     takes_a_run,
 )
 from reconciler.digest import inputs_digest
-from reconciler.drift import Drift, Repairs, Told, told
+from reconciler.drift import Drift, Repairs, told
 from reconciler.engine import Outcome
 from reconciler.errors import ReconcileError, Transient
 from reconciler.gather import owner_of, parsed
@@ -125,7 +125,7 @@ class Reconciler:
         if subject is not None and not is_leaving:
             await self._tell(subject, observed, action, done)
             self._set_timer(key, observed.expires_at)
-            self._set_timer(key, self._repairs.contested_until(key, observed.drifts, self.now()))
+            self._set_timer(key, observed.contested_until)
         elif subject is None:
             self._repairs.forget(key)
 
@@ -166,9 +166,8 @@ class Reconciler:
             state=state,
             dead_states=tuple(states.values()),
             drifts=drifts,
-            repairs=not isinstance(model, ReconcileError)
-            and model.spec.drift_policy == "Repair"
-            and self._repairs.contested_until(key, drifts, self.now()) is None,
+            drift_policy="Repair" if isinstance(model, ReconcileError) else model.spec.drift_policy,
+            contested_until=self._repairs.contested_until(key, drifts, self.now()),
             failure=failure,
         )
 
@@ -255,7 +254,9 @@ class Reconciler:
             digest=_applied(action, done.error, subject.digest, status.inputs_digest),
             readiness=readiness,
             restart=restart,
-            drift=None if is_repair else self._drift_to_tell(subject.key, observed),
+            drift=None
+            if is_repair
+            else told(observed.drifts, observed.drift_policy, observed.contested_until),
             facts=_facts(subject, done.facts),
         )
         if is_repair and observed.drifts:
@@ -271,11 +272,6 @@ class Reconciler:
         for condition in transitions(status.conditions, after):
             type_: Literal["Normal", "Warning"] = "Warning" if condition.type == "Stalled" else "Normal"
             await actor.recorder.record(subject.resource, type_, condition.reason, condition.message)
-
-    def _drift_to_tell(self, key: Key, observed: Observed) -> Told | None:
-        if observed.repairs:
-            return None
-        return told(observed.drifts, self._repairs.contested_until(key, observed.drifts, self.now()))
 
     def _set_timer(self, key: Key, when: datetime | None) -> None:
         if when is not None:

@@ -199,13 +199,18 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
         "d",
         Up("drift: ConfigMap box-sshd: data.motd", refresh=True),
     ),
-    "drift that is not to be repaired is left": (
-        replace(APPLIED, drifts=(GONE_CHILD,), repairs=False),
+    "drift is left where it is only to be observed": (
+        replace(APPLIED, drifts=(GONE_CHILD,), drift_policy="Observe"),
+        "d",
+        Nothing(),
+    ),
+    "drift is left while someone else insists on it": (
+        replace(APPLIED, drifts=(GONE_CHILD,), contested_until=SOON),
         "d",
         Nothing(),
     ),
     "an edit is applied whether or not drift is repaired": (
-        replace(APPLIED, drifts=(GONE_CHILD,), repairs=False),
+        replace(APPLIED, drifts=(GONE_CHILD,), drift_policy="Observe"),
         "other",
         Up("inputs changed"),
     ),

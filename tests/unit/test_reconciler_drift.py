@@ -113,7 +113,7 @@ def test_a_fight_is_over_one_thing_of_one_resource() -> None:
     repairs, now = fought(REPAIR_ROUNDS)
     assert repairs.contested_until(KEY, (Drift(SET),), now) is None
     assert repairs.contested_until(KEY._replace(name="other"), (REPLICAS,), now) is None
-    assert repairs.contested_until(KEY, (Drift(SET), REPLICAS), now) is not None
+    assert repairs.contested_until(KEY, (Drift(SET), REPLICAS), now) is None, "the other thing is put back"
 
 
 def test_after_the_window_it_is_tried_again() -> None:
@@ -133,12 +133,13 @@ def test_a_resource_that_is_gone_is_forgotten() -> None:
 
 
 def test_what_is_told() -> None:
-    assert told((), None) is None
-    observed = told((REPLICAS,), None)
+    assert told((), "Observe", None) is None
+    assert told((REPLICAS,), "Repair", None) is None, "it is put back"
+    observed = told((REPLICAS,), "Observe", NOW)
     assert observed is not None
     assert observed.reason == "DriftObserved"
     assert observed.message.startswith("StatefulSet box: spec.replicas.")
-    contested = told((REPLICAS,), NOW)
+    contested = told((REPLICAS,), "Repair", NOW)
     assert contested is not None
     assert contested.reason == "DriftContested"
     assert "2030-01-01 12:00:00" in contested.message
