@@ -188,14 +188,14 @@ class Reconciler:
             case Up():
                 assert subject is not None
                 assert not isinstance(subject.model, ReconcileError)
-                structlog.contextvars.bind_contextvars(stack=subject.id.stack)
+                structlog.contextvars.bind_contextvars(pulumi_stack=subject.id.stack)
                 _log.info("run starts", why=action.why)
                 outcome, prepared = await self.actor.up(subject.id, subject.model, subject.inputs, action)
                 _log.info("run ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
                 return _Done(outcome.error, outcome, prepared.facts)
             case Destroy():
                 model = subject.model if subject and subject.id == action.id else None
-                structlog.contextvars.bind_contextvars(stack=action.id.stack)
+                structlog.contextvars.bind_contextvars(pulumi_stack=action.id.stack)
                 _log.info("destroy starts")
                 outcome = await self.actor.destroy(
                     action, None if isinstance(model, ReconcileError) else model

@@ -198,7 +198,7 @@ def runs_of(operator: Operator) -> list[tuple[str, float, float]]:
         if resource in open_ and (event in _ENDS or line["reconcile_id"] != open_[resource][2]):
             close(resource, when)
         if event in _STARTS:
-            open_[resource] = (line["stack"], when, line["reconcile_id"])
+            open_[resource] = (line["pulumi_stack"], when, line["reconcile_id"])
         elif event == "stopping":
             for name in tuple(open_):
                 close(name, when)

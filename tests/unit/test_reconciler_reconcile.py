@@ -460,5 +460,5 @@ async def test_every_line_of_a_pass_says_which_one_it_belongs_to(bench: Bench) -
     for line in lines:
         assert line["resource"] == "DevServer/dev-ada/box"
         assert line["generation"] == 1
-        assert line["stack"] == "devserver-uid-box"
+        assert line["pulumi_stack"] == "devserver-uid-box"
     assert len({line["reconcile_id"] for line in lines}) == 1
