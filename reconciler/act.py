@@ -64,7 +64,9 @@ class Actor:
         # is gone must too, or the engine would change it, and fail, instead of making it anew.
         mine = checkpoint.without(stored.checkpoint, lambda child: claimed[child] is not Claim.OURS)
         stored = await self.states.claim(id, stored)
-        outcome = await self.engine.up(id.stack, prepared.program, mine, self.keys, refresh=action.refresh)
+        outcome = await self.engine.up(
+            id.stack, prepared.program, mine, self.keys, action.refresh, stored.cut_short
+        )
         if outcome.checkpoint is not None:
             after = _worth_keeping(outcome.checkpoint, outcome.error, stored.checkpoint)
             self.learn(SECRET, await self.states.save(id, after, stored))
@@ -84,13 +86,13 @@ class Actor:
         if stored.resource_version:
             stored = await self.states.claim(id, stored)
         if checkpoint.children(mine):
-            outcome = await self.engine.destroy(id.stack, mine, self.keys)
+            outcome = await self.engine.destroy(id.stack, mine, self.keys, stored.cut_short)
         if outcome.error is not None:
             if outcome.checkpoint is not None:
                 self.learn(SECRET, await self.states.save(id, outcome.checkpoint, stored))
             return outcome
         await self._sweep(kind, id)
-        await self.states.delete(id)
+        await self.states.delete(id, stored)
         self.alarms.forget(id)
         if action.finish:
             await self._drop_finalizer(kind, id)

@@ -39,6 +39,7 @@ from reconciler.run_dir import own_run_dir
 from reconciler.settings import Settings
 from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore
 from reconciler.state_alarms import StateAlarms
+from reconciler.vault import vault_of
 from reconciler.watch import OnChange, Watch
 from reconciler.watchdog import Watchdog
 from reconciler.world import World, owner_key
@@ -236,7 +237,8 @@ async def _serve(settings: Settings, installed: Installed, cluster: Cluster, lea
         with start_engine(settings, installed) as engine:
             recorder = Recorder(cluster, _host())
             keys = await load_or_make_keys(cluster, engine, settings.namespace, recorder)
-            states = StateStore(cluster, settings.namespace, keys.salt, lambda: leader.term)
+            vault = vault_of(engine, keys)
+            states = StateStore(cluster, settings.namespace, keys.salt, lambda: leader.term, vault)
             states_read = asyncio.Event()
             group.create_task(watches.run_states(states, states_read.set))
             actor = Actor(

@@ -16,6 +16,8 @@ from stacks.metadata import RETAINED_BY_ANNOTATION, Child
 PROJECT = "devserver"
 # The key that marks a wrapped secret in a serialised property value.
 _SECRET_MARK = "4dabf18193072939515e22adb298388d"
+# Marks what only looks like a checkpoint; see outline().
+_OUTLINE = "outline"
 Checkpoint = bytes
 
 
@@ -30,11 +32,12 @@ class Recorded(NamedTuple):
 class Contents:
     """What a checkpoint says of itself.
 
-    stack: full name. is_blank: no run was recorded in it. salt: see encryption_salt().
+    stack: full name. is_blank: no run was recorded in it. is_outline: see outline(). salt: see encryption_salt().
     """
 
     stack: str
     is_blank: bool
+    is_outline: bool
     salt: str | None
     recorded: dict[Child, Recorded]
 
@@ -57,7 +60,45 @@ def contents(checkpoint: Checkpoint) -> Contents:
         raise ValueError("it names no stack")
     salt, found = _salt(document), _recorded_of(document)
     # Every run records the stack itself; `pulumi stack init` does not.
-    return Contents(stack, not _resources(document), salt, found)
+    return Contents(stack, not _resources(document), _OUTLINE in document, salt, found)
+
+
+def deployment(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What `pulumi stack import` takes: the state without its envelope. Empty for a stack that never ran."""
+    latest: dict[str, Any] = _parsed(checkpoint)["checkpoint"].get("latest") or {}
+    return latest
+
+
+def of_deployment(stack: str, exported: str) -> Checkpoint:
+    """The checkpoint that `pulumi stack export` printed. Raises ValueError if it is none."""
+    printed = json.loads(exported)
+    if not isinstance(printed, dict):
+        raise ValueError("not a Pulumi deployment")
+    latest = printed.get("deployment") or {}
+    return json.dumps({"version": 3, "checkpoint": {"stack": full_name_of(stack), "latest": latest}}).encode()
+
+
+def settled(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint without operations that a killed run had begun: Pulumi would keep those for ever.
+
+    Whatever of them was made is adopted by the next run or, at the end, swept.
+    """
+    document = _parsed(checkpoint)
+    if not (document["checkpoint"].get("latest") or {}).pop("pending_operations", None):
+        return checkpoint
+    return json.dumps(document).encode()
+
+
+def outline(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint reduced to what children() and recorded() read: names and metadata, and no secret.
+
+    It takes the checkpoint's place where that is kept elsewhere.
+    """
+    document = _parsed(checkpoint)
+    resources = [_outlined(resource) for resource in _resources(document)]
+    latest = {name: value for name, value in deployment(checkpoint).items() if name == "secrets_providers"}
+    document["checkpoint"]["latest"] = {**latest, "resources": resources}
+    return json.dumps({**document, _OUTLINE: True}).encode()
 
 
 def recorded(checkpoint: Checkpoint) -> dict[Child, Recorded]:
@@ -156,6 +197,16 @@ def _child(resource: dict[str, Any]) -> Child | None:
         *parts,
         retained=RETAINED_BY_ANNOTATION in (metadata.get("annotations") or {}),
     )
+
+
+def _outlined(resource: dict[str, Any]) -> dict[str, Any]:
+    inputs, outputs = resource.get("inputs") or {}, resource.get("outputs") or {}
+    kept: dict[str, Any] = {name: resource[name] for name in ("urn", "type", "delete") if name in resource}
+    if _child(resource) is not None:
+        kept["inputs"] = {name: inputs.get(name) for name in ("apiVersion", "kind", "metadata")}
+        if "metadata" in outputs:
+            kept["outputs"] = {"metadata": outputs["metadata"]}
+    return kept
 
 
 def _recorded(resource: dict[str, Any]) -> Recorded:

@@ -1,7 +1,7 @@
 """The engine: runs Pulumi programs against checkpoints. The one module that imports `pulumi.automation`.
 
-Every run gets a fresh private backend directory, filled from the checkpoint and removed after, so that lock
-files cannot go stale and a killed run leaves nothing that matters.
+Every run gets a fresh private directory, removed after, so that a killed run leaves nothing that matters. Where its
+checkpoint comes from and goes to is the backend's part (backends.py).
 """
 
 import asyncio
@@ -10,20 +10,17 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pulumi.automation import (
     LocalWorkspace,
-    ProjectBackend,
     ProjectSettings,
-    PulumiCommand,
     Stack,
     StackSettings,
 )
@@ -31,15 +28,19 @@ from pulumi.automation.errors import CommandError
 from pulumi.automation.events import EngineEvent
 
 from reconciler import reasons
+from reconciler.backends import Backend, Place, PrivateDirectory
 from reconciler.checkpoint import PROJECT, Checkpoint
-from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Waiting
+from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient, Waiting
+from reconciler.locks import CutShort
 from reconciler.processes import BACKEND_VARIABLE
 from reconciler.pulumi_cli import PulumiProcess
 from reconciler.run_slots import RunSlots
 from reconciler.runs import RunKilled, RunLost
 
 Program = Callable[[], None]
-_Operation = Callable[[Stack, Callable[[EngineEvent], None]], object]
+OnEvent = Callable[[EngineEvent], None]
+_Operation = Callable[[Stack, OnEvent], None]
+_T = TypeVar("_T")
 
 # A refusal for good: the same inputs would be refused again.
 _REJECTIONS = re.compile(
@@ -83,6 +84,18 @@ class Outcome:
     error: ReconcileError | None = None
 
 
+@dataclass(frozen=True)
+class _Task:
+    """A run to be done."""
+
+    stack: str
+    state: Checkpoint
+    keys: Keys
+    operation: _Operation
+    backend: Backend
+    cut_short: Sequence[CutShort] = ()
+
+
 @dataclass
 class Engine:
     """Runs programs, in threads.
@@ -92,6 +105,7 @@ class Engine:
     environment: all that the environment of every run has in common.
     concurrent_runs: how many programs run at a time; those that take longer than slow_run_s no longer count,
         up to `threads` in all.
+    backend: where the checkpoints of runs come from and go to.
     """
 
     commands: Callable[[], PulumiProcess]
@@ -100,6 +114,7 @@ class Engine:
     concurrent_runs: int
     slow_run_s: float
     threads: int
+    backend: Backend = field(default_factory=PrivateDirectory)
     _running: set[PulumiProcess] = field(default_factory=set)
     _stopping: bool = False
 
@@ -108,42 +123,73 @@ class Engine:
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="pulumi")
 
     async def up(
-        self, stack: str, program: Program, state: Checkpoint, keys: Keys, refresh: bool = False
+        self,
+        stack: str,
+        program: Program,
+        state: Checkpoint,
+        keys: Keys,
+        refresh: bool = False,
+        cut_short: Sequence[CutShort] = (),
     ) -> Outcome:
-        """Make the cluster hold what the program declares; with refresh, after reading what is really there."""
-        return await self._submit(
-            stack,
-            state,
-            keys,
-            lambda s, on_event: s.up(program=program, refresh=refresh or None, on_event=on_event),
-        )
+        """Make the cluster hold what the program declares; with refresh, after reading what is really there.
 
-    async def destroy(self, stack: str, state: Checkpoint, keys: Keys) -> Outcome:
+        cut_short: earlier runs on this stack whose locks may be left in the backend.
+        """
+
+        def up(selected: Stack, on_event: OnEvent) -> None:
+            selected.up(program=program, refresh=refresh or None, on_event=on_event)
+
+        return await self._submit(_Task(stack, state, keys, up, self.backend, cut_short))
+
+    async def destroy(
+        self, stack: str, state: Checkpoint, keys: Keys, cut_short: Sequence[CutShort] = ()
+    ) -> Outcome:
         """Delete all that the checkpoint holds, save for what is to be retained."""
-        return await self._submit(stack, state, keys, lambda s, on_event: s.destroy(on_event=on_event))
+
+        def destroy(selected: Stack, on_event: OnEvent) -> None:
+            selected.destroy(on_event=on_event)
+
+        return await self._submit(_Task(stack, state, keys, destroy, self.backend, cut_short))
 
     async def reveal(self, stack: str, state: Checkpoint, keys: Keys) -> dict[str, Any]:
         """The deployment with its secrets in plain text, as `pulumi stack export` prints it."""
         exported: list[str] = []
 
-        def export(selected: Stack, _: Callable[[EngineEvent], None]) -> None:
+        def export(selected: Stack, _: OnEvent) -> None:
             args = ["stack", "export", "--show-secrets", "--stack", stack]
             workspace = selected.workspace
             exported.append(workspace.pulumi_command.run(args, workspace.work_dir, workspace.env_vars).stdout)
 
-        outcome = await self._submit(stack, state, keys, export)
+        # The state is at hand, so that no external backend need be asked.
+        outcome = await self._submit(_Task(stack, state, keys, export, PrivateDirectory()))
         if outcome.error is not None:
             raise outcome.error
         deployment: dict[str, Any] = json.loads(exported[0])
         return deployment
 
+    async def visit(
+        self, stack: str, keys: Keys, act: Callable[[Place], _T], cut_short: Sequence[CutShort] = ()
+    ) -> _T:
+        """Do something with a stack in the backend that is no run. Raises Transient if the backend fails."""
+
+        def work() -> _T:
+            with self._place(stack, keys, self.backend) as (_, place):
+                try:
+                    return self._insist(place, self.backend, lambda: act(place), cut_short)
+                except RunLost as lost:
+                    raise _error_of(lost) from None
+                except CommandError as failed:
+                    raise self._backend_failed(failed) from None
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, work)
+
     async def make_salt(self, passphrase: str) -> str:
         """A new encryption salt for the passphrase, made by Pulumi itself."""
 
         def init() -> str:
-            with self._workspace(self.commands(), Keys(passphrase, "")) as ws:
-                ws.create_stack("keys")
-                salt = ws.stack_settings("keys").encryption_salt
+            with self._place("keys", Keys(passphrase, ""), PrivateDirectory()) as (workspace, _):
+                workspace.create_stack("keys")
+                salt = workspace.stack_settings("keys").encryption_salt
             if not salt:
                 raise EngineError("pulumi stack init made no encryption salt")
             return str(salt)
@@ -158,67 +204,99 @@ class Engine:
         self._pool.shutdown(wait=True, cancel_futures=True)
         shutil.rmtree(self.run_dir / "runs", ignore_errors=True)
 
-    async def _submit(self, stack: str, state: Checkpoint, keys: Keys, operation: _Operation) -> Outcome:
+    async def _submit(self, task: _Task) -> Outcome:
         loop = asyncio.get_running_loop()
         async with self._slots.take():
             # The run's log lines carry the context of the pass.
-            run = partial(self._run, stack, state, keys, operation)
-            return await loop.run_in_executor(self._pool, copy_context().run, run)
+            return await loop.run_in_executor(self._pool, copy_context().run, self._run, task)
 
-    def _run(self, stack: str, state: Checkpoint, keys: Keys, operation: _Operation) -> Outcome:
+    def _run(self, task: _Task) -> Outcome:
         started = time.monotonic()
-        process = self.commands()
         report = _Report()
+
+        def outcome(state: Checkpoint | None, error: ReconcileError | None) -> Outcome:
+            return Outcome(state, report.changes, time.monotonic() - started, error)
+
+        with self._place(task.stack, task.keys, task.backend) as (workspace, place):
+
+            def attempt() -> None:
+                report.clear()
+                task.backend.give(place, task.state)
+                task.operation(Stack.select(task.stack, workspace), report.note)
+
+            def operate() -> ReconcileError | None:
+                try:
+                    self._insist(place, task.backend, attempt, task.cut_short)
+                except CommandError as failed:
+                    return report.error(self._told(failed))
+                return None
+
+            try:
+                error = operate()
+                return outcome(task.backend.take(place), error)
+            except RunLost as lost:
+                return outcome(None, _error_of(lost))
+            except Transient as waiting:
+                return outcome(None, waiting)
+            except CommandError as failed:
+                return outcome(None, self._backend_failed(failed))
+
+    def _insist(
+        self, place: Place, backend: Backend, attempt: Callable[[], _T], cut_short: Sequence[CutShort]
+    ) -> _T:
+        """Attempt it, and once more if the backend could be brought in order."""
+        try:
+            return attempt()
+        except CommandError as failed:
+            if not backend.recover(place, self._told(failed), cut_short):
+                raise
+        return attempt()
+
+    def _told(self, error: Exception) -> str:
+        """What an error says, in one line and without secrets."""
+        return self.backend.redacted(_plain(str(error)))
+
+    def _backend_failed(self, error: CommandError) -> Transient:
+        return Transient(reasons.BACKEND_FAILED, f"The backend of the states fails: {self._told(error)}")
+
+    @contextmanager
+    def _place(self, stack: str, keys: Keys, backend: Backend) -> Iterator[tuple[LocalWorkspace, Place]]:
+        """A private directory to run in, removed afterwards; its processes end with the engine."""
+        process = self.commands()
         self._running.add(process)
         if self._stopping:
             process.kill()
         try:
-            with self._workspace(process, keys) as workspace:
-                state_file = _write_state(workspace, stack, state, keys)
-                error: ReconcileError | None = None
-                try:
-                    operation(Stack.select(stack, workspace), report.note)
-                except RunLost as lost:
-                    return Outcome(None, report.changes, time.monotonic() - started, _error_of(lost))
-                except CommandError as failed:
-                    error = report.error(str(failed))
-                return Outcome(state_file.read_bytes(), report.changes, time.monotonic() - started, error)
+            with tempfile.TemporaryDirectory(dir=self.run_dir / "runs", ignore_cleanup_errors=True) as path:
+                workspace = LocalWorkspace(
+                    work_dir=path,
+                    pulumi_command=process,
+                    env_vars={
+                        **self.environment,
+                        **backend.environment(Path(path)),
+                        BACKEND_VARIABLE: f"file://{path}",
+                        "PULUMI_CONFIG_PASSPHRASE": keys.passphrase,
+                    },
+                    project_settings=ProjectSettings(name=PROJECT, runtime="python"),
+                )
+                if keys.salt:
+                    workspace.save_stack_settings(stack, StackSettings(encryption_salt=keys.salt))
+
+                def command(*args: str) -> str:
+                    return process.run(list(args), path, workspace.env_vars).stdout
+
+                yield workspace, Place(stack, Path(path), command)
         finally:
             self._running.discard(process)
-
-    @contextmanager
-    def _workspace(self, process: PulumiCommand, keys: Keys) -> Iterator[LocalWorkspace]:
-        """A private backend and work directory, removed afterwards."""
-        with tempfile.TemporaryDirectory(dir=self.run_dir / "runs", ignore_cleanup_errors=True) as directory:
-            yield LocalWorkspace(
-                work_dir=directory,
-                pulumi_command=process,
-                env_vars={
-                    **self.environment,
-                    BACKEND_VARIABLE: f"file://{directory}",
-                    "PULUMI_CONFIG_PASSPHRASE": keys.passphrase,
-                },
-                project_settings=ProjectSettings(
-                    name=PROJECT, runtime="python", backend=ProjectBackend(url=f"file://{directory}")
-                ),
-            )
-
-
-def _write_state(workspace: LocalWorkspace, stack: str, state: Checkpoint, keys: Keys) -> Path:
-    """Fill the private backend; returns the file that holds the checkpoint, before and after the run."""
-    backend = Path(workspace.work_dir) / ".pulumi"
-    state_file = backend / "stacks" / PROJECT / f"{stack}.json"
-    state_file.parent.mkdir(parents=True)
-    state_file.write_bytes(state)
-    (backend / "meta.yaml").write_text("version: 1\n")
-    workspace.save_stack_settings(stack, StackSettings(encryption_salt=keys.salt))
-    return state_file
 
 
 class _Report:
     """Collects what the engine says about a run."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
         self.changes: dict[str, int] = {}
         self._errors: list[str] = []
 

@@ -13,6 +13,7 @@ import structlog
 from pulumi.automation import PulumiCommand
 from semver import VersionInfo
 
+from reconciler.backends import Backend, ExternalBackend, PrivateDirectory
 from reconciler.engine import Engine, EngineError
 from reconciler.processes import BACKEND_VARIABLE, MARK_VARIABLE, PROCESS_MARK
 from reconciler.providers import PrivateProviders, Providers
@@ -32,6 +33,9 @@ _PROXY = "pulumi-provider-proxy"
 _SHARED_CLIENT = {"PULUMI_K8S_CLIENT_QPS": "400", "PULUMI_K8S_CLIENT_BURST": "800"}
 _VERSION_TIMEOUT_S = 30.0
 _PASSED_ON = ("PATH", "HOME", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "NO_PROXY")
+
+# What external backends may need.
+_CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_", "PG")
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def start_engine(settings: Settings, installed: Installed) -> Iterator[Engine]:
     """An engine over what is installed, in a run directory that is ours; its processes start here and end after."""
     with ExitStack() as stack:
         (settings.run_dir / "home" / "plugins").symlink_to(installed.plugins)
-        environment = _environment(settings.run_dir)
+        environment = _environment(settings)
         isolate_programs()
         commands = _commands(settings, installed, environment, stack)
         engine = Engine(
@@ -75,6 +79,7 @@ def start_engine(settings: Settings, installed: Installed) -> Iterator[Engine]:
             settings.concurrent_runs,
             settings.slow_run_s,
             threads=max(settings.workers, settings.concurrent_runs),
+            backend=_backend(settings),
         )
         stack.callback(engine.stop)
         yield engine
@@ -102,10 +107,19 @@ def _find_cli() -> tuple[Path, VersionInfo]:
     return Path(found), version
 
 
-def _environment(run_dir: Path) -> dict[str, str]:
+def _backend(settings: Settings) -> Backend:
+    if settings.backend_url is None:
+        return PrivateDirectory()
+    return ExternalBackend(settings.backend_url.get_secret_value())
+
+
+def _environment(settings: Settings) -> dict[str, str]:
     """The environment of every process that the engine starts: what it needs and nothing that happens to be set."""
+    run_dir = settings.run_dir
+    credentials = _CREDENTIALS if settings.backend_url is not None else ()
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        **{name: value for name, value in os.environ.items() if name.startswith(credentials)},
         BACKEND_VARIABLE: backends(run_dir),
         MARK_VARIABLE: PROCESS_MARK,
         "PULUMI_HOME": str(run_dir / "home"),

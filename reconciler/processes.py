@@ -5,9 +5,10 @@ import secrets
 
 import psutil
 
-# Every process of a run carries the address of the run's private backend in its environment, and those that
+# Every process of a run carries the address of the run's private directory in its environment, and those that
 # serve more than one run carry that of the directory above: so they are found even when their parent is dead.
-BACKEND_VARIABLE = "PULUMI_BACKEND_URL"
+# (Pulumi's own variable would not do: an external backend has other users.)
+BACKEND_VARIABLE = "DEVSERVER_ENGINE_RUN"
 # They also carry a mark of this very process, so that its watchdog takes none of a successor's for its own.
 MARK_VARIABLE = "DEVSERVER_STARTED_BY"
 PROCESS_MARK = f"{os.getpid()}-{secrets.token_hex(8)}"

@@ -29,6 +29,8 @@ WEBHOOK_FAILED = "WebhookFailed"  # an admission webhook of the cluster gave no 
 CLUSTER_ERROR = "ClusterError"
 STATE_CONFLICT = "StateConflict"  # another process wrote the stack's state
 STATE_TOO_LARGE = "StateTooLarge"
+STATE_LOCKED = "StateLocked"  # someone else's lock is on the stack in the external backend
+BACKEND_FAILED = "BackendFailed"  # the external backend of the states
 INTERNAL_ERROR = "InternalError"
 
 # Drifted: what others did to the children stays as it is

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_BACKENDS = ("file://", "postgres://", "s3://", "gs://", "azblob://")
 
 
 class Settings(BaseSettings):
@@ -93,6 +95,13 @@ class Settings(BaseSettings):
         float, Field(ge=1, description="How often the Lease is renewed, or looked at. Seconds.")
     ] = 1.0
 
+    backend_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="Pulumi backend that holds the checkpoints: file://, postgres://, s3://, gs:// or azblob://. "
+            "Unset: Secrets hold them."
+        ),
+    ] = None
     run_dir: Annotated[Path, Field(description="Private directories of the runs; best on tmpfs.")] = Path(
         "/dev/shm/devserver-reconciler"
     )
@@ -114,3 +123,11 @@ class Settings(BaseSettings):
                 "DEVSERVER_LEASE_RETRY_S must be at most half of DEVSERVER_LEASE_RENEW_DEADLINE_S"
             )
         return self
+
+    @field_validator("backend_url")
+    @classmethod
+    def _is_of_a_kind_that_needs_no_login(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(_BACKENDS):
+            # Without the value: it may hold a password.
+            raise ValueError(f"must begin with {', '.join(_BACKENDS[:-1])} or {_BACKENDS[-1]}")
+        return url

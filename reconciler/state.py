@@ -10,18 +10,20 @@ without it. A claim that stays is of a run that was cut short: what the children
 import base64
 import gzip
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 from crds import GROUP
 from reconciler import checkpoint, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.cluster import SECRET, Cluster, ClusterError, Object
 from reconciler.errors import Stalled, Transient
+from reconciler.locks import CutShort, runs_cut_short
 from reconciler.queue import Key
-from reconciler.state_problems import DATA, Unusable, diagnose
-from reconciler.term import RunClaim, Term, may_take, parse_claim
+from reconciler.state_problems import DATA, Unusable, diagnose, examine
+from reconciler.term import RunClaim, Term, may_take, parse_claim, take
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
 
 STATE_LABEL = f"{GROUP}/state"
@@ -77,10 +79,25 @@ class StoredState:
     unusable: Unusable | None = None
     claim: RunClaim | None = None
 
+    @property
+    def cut_short(self) -> tuple[CutShort, ...]:
+        """Earlier leaders' runs that never ended, once the state is claimed."""
+        return runs_cut_short(self.claim.earlier) if self.claim is not None else ()
+
 
 def _claim_of(secret: Object) -> RunClaim | None:
     text = (secret["metadata"].get("annotations") or {}).get(_CLAIM_ANNOTATION)
     return None if text is None else parse_claim(text)
+
+
+class Vault(Protocol):
+    """An external backend, which holds the checkpoints; the Secrets hold outlines of them then."""
+
+    async def fetch(self, stack: str) -> Checkpoint | Unusable:
+        """The stack's checkpoint."""
+
+    async def remove(self, stack: str, cut_short: Sequence[CutShort]) -> None:
+        """Remove the stack, if it is there."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +107,14 @@ class StateStore:
     namespace: the reconciler's own.
     salt: the encryption salt in use; a checkpoint of another one cannot be decrypted.
     term: the present one, for claims.
+    vault: keeps the checkpoints, if the Secrets do not.
     """
 
     cluster: Cluster
     namespace: str
     salt: str
     term: Callable[[], Term]
+    vault: Vault | None = None
 
     def record(self, secret: Object) -> StateRecord:
         """What a watched state Secret tells. Raises ValueError if it does not say whose state it is."""
@@ -107,7 +126,7 @@ class StateStore:
         id = StackId(key, described["uid"])
         if name != id.secret_name:
             raise ValueError(f"Secret {name} is a copy of {id.secret_name}")
-        found = diagnose(secret, id.stack, self.salt)
+        found = diagnose(secret, id.stack, self.salt, outlines=self.vault is not None)
         claimed = _claim_of(secret) is not None
         if isinstance(found, Unusable):
             return StateRecord(id, None, claimed)
@@ -120,7 +139,7 @@ class StateStore:
         Losing a checkpoint loses nothing: the next run adopts what exists under the explicit names.
         """
         secret = await self.cluster.get(SECRET, self.namespace, id.secret_name)
-        found = diagnose(secret, id.stack, self.salt)
+        found = await self._find(secret, id)
         stored = StoredState(checkpoint.empty(id.stack), "")
         if secret is not None:
             stored = replace(
@@ -143,7 +162,7 @@ class StateStore:
                 f"Secret {id.secret_name} is claimed by {before.claim.holder} since {before.claim.since}, in a term "
                 "that is not before this one; trying again.",
             )
-        ours = RunClaim(term.holder, term.epoch, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        ours = take(before.claim, term, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         annotations = {_CLAIM_ANNOTATION: ours.text()}
         if before.resource_version:
             meta = {"resourceVersion": before.resource_version, "annotations": annotations}
@@ -160,7 +179,8 @@ class StateStore:
 
         Raises Transient if someone else wrote it meanwhile, Stalled if it does not fit into a Secret.
         """
-        packed = gzip.compress(new, mtime=0)
+        kept = new if self.vault is None else checkpoint.outline(new)
+        packed = gzip.compress(kept, mtime=0)
         if len(packed) > MAX_BYTES:
             raise Stalled(
                 reasons.STATE_TOO_LARGE,
@@ -171,11 +191,22 @@ class StateStore:
         write = self.cluster.replace if before.resource_version else self.cluster.create
         return await self._written(id, write(SECRET, body))
 
-    async def delete(self, id: StackId) -> None:
-        """Remove the stack's state."""
+    async def delete(self, id: StackId, stored: StoredState) -> None:
+        """Remove the stack's state, wherever it is."""
+        if self.vault is not None:
+            await self.vault.remove(id.stack, stored.cut_short)
         secret = await self.cluster.get(SECRET, self.namespace, id.secret_name)
         if secret is not None:
             await self.cluster.delete(SECRET, self.namespace, id.secret_name, secret["metadata"]["uid"])
+
+    async def _find(self, secret: Object | None, id: StackId) -> Checkpoint | Unusable:
+        if self.vault is None:
+            return diagnose(secret, id.stack, self.salt)
+        found = await self.vault.fetch(id.stack)
+        if isinstance(found, Unusable):
+            return found
+        found = examine(found, id.stack, self.salt)
+        return found if isinstance(found, Unusable) else checkpoint.settled(found)
 
     @staticmethod
     async def _written(id: StackId, write: Awaitable[Object]) -> Object:

@@ -28,7 +28,9 @@ class StateAlarms:
         if self._told.get(id) is unusable.problem:
             return
         self._told[id] = unusable.problem
-        _log.warning("state unusable", pulumi_stack=id.stack, problem=unusable.problem, detail=unusable.detail)
+        _log.warning(
+            "state unusable", pulumi_stack=id.stack, problem=unusable.problem, detail=unusable.detail
+        )
         resource = self.world.resource(id.key)
         if resource is not None and resource["metadata"]["uid"] == id.uid:
             note = (

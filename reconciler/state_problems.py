@@ -51,10 +51,12 @@ class Unusable:
     detail: str
 
 
-def diagnose(secret: dict[str, Any] | None, stack: str, salt: str) -> Checkpoint | Unusable:
+def diagnose(
+    secret: dict[str, Any] | None, stack: str, salt: str, outlines: bool = False
+) -> Checkpoint | Unusable:
     """The checkpoint of the stack in a state Secret, or why it cannot be used.
 
-    salt: the encryption salt in use.
+    salt: the encryption salt in use. outlines: whether an outline is enough, as the backend is an external one.
     """
     data = (secret or {}).get("data")
     packed = data.get(DATA) if isinstance(data, dict) else None
@@ -64,10 +66,10 @@ def diagnose(secret: dict[str, Any] | None, stack: str, salt: str) -> Checkpoint
         content = _unpacked(packed)
     except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:
         return Unusable(Problem.DAMAGED, f"it cannot be unpacked: {str(error) or type(error).__name__}")
-    return examine(content, stack, salt)
+    return examine(content, stack, salt, outlines)
 
 
-def examine(content: Checkpoint, stack: str, salt: str) -> Checkpoint | Unusable:
+def examine(content: Checkpoint, stack: str, salt: str, outlines: bool = False) -> Checkpoint | Unusable:
     """The checkpoint, if it can be used for the stack under this salt."""
     try:
         found = checkpoint.contents(content)
@@ -77,6 +79,8 @@ def examine(content: Checkpoint, stack: str, salt: str) -> Checkpoint | Unusable
         return Unusable(Problem.FOREIGN, f"it is that of the stack {found.stack}")
     if found.is_blank:
         return Unusable(Problem.MISSING, "no run was recorded in it")
+    if found.is_outline and not outlines:
+        return Unusable(Problem.MISSING, "it is in an external backend, which the settings do not name")
     if found.salt not in (None, salt):
         return Unusable(Problem.KEYS_LOST, "it was encrypted with a passphrase that is lost")
     for child in found.recorded:

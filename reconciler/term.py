@@ -31,17 +31,26 @@ class Term:
 
 @dataclass(frozen=True)
 class RunClaim:
-    """The mark of a run that began. since: for people only, RFC 3339."""
+    """The mark of a run that began.
+
+    since: by the holder's clock, RFC 3339. No decision about the claim itself rests on it.
+    earlier: holders and times of earlier claims that were never taken off: of runs that were cut short, whose
+        locks may be left in an external backend.
+    """
 
     holder: str
     epoch: Epoch
     since: str
+    earlier: tuple[tuple[str, str], ...] = ()
 
     def text(self) -> str:
         """As an annotation holds it."""
-        return json.dumps({"holder": self.holder, "epoch": list(self.epoch), "since": self.since})
+        claim = {"holder": self.holder, "epoch": list(self.epoch), "since": self.since}
+        return json.dumps({**claim, **({"earlier": self.earlier} if self.earlier else {})})
 
 
+# So many earlier holders, so that the annotation stays small.
+_REMEMBERED = 8
 # Of a claim that cannot be read: nobody's, so that every term is later.
 _UNREADABLE = RunClaim("unknown", Epoch("", 0), "")
 
@@ -51,8 +60,10 @@ def parse_claim(text: str) -> RunClaim:
     try:
         found = json.loads(text)
         created, transitions = found["epoch"]
-        return RunClaim(str(found["holder"]), Epoch(str(created), int(transitions)), str(found["since"]))
-    except (ValueError, TypeError, KeyError):
+        earlier = tuple((str(holder), str(since)) for holder, since in found.get("earlier", ()))
+        epoch = Epoch(str(created), int(transitions))
+        return RunClaim(str(found["holder"]), epoch, str(found["since"]), earlier)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return _UNREADABLE
 
 
@@ -63,3 +74,13 @@ def may_take(claim: RunClaim | None, term: Term) -> bool:
     on the same run directory is dead with all that it started.
     """
     return claim is None or claim.holder == term.holder or claim.epoch < term.epoch
+
+
+def take(before: RunClaim | None, term: Term, since: str) -> RunClaim:
+    """The claim of this term, which remembers the ones that it takes the place of."""
+    if before is None:
+        return RunClaim(term.holder, term.epoch, since)
+    earlier = before.earlier
+    if before.holder != term.holder:
+        earlier = (*earlier, (before.holder, before.since))[-_REMEMBERED:]
+    return RunClaim(term.holder, term.epoch, since, earlier)

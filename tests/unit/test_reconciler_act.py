@@ -51,14 +51,16 @@ class FakeEngine:
     outcome: Outcome = field(default_factory=lambda: Outcome(state(entry(NAMES.sshd)), {"create": 1}, 0.1))
     ran: list[tuple[str, frozenset[Child]]] = field(default_factory=list)
 
-    async def up(self, stack: str, program: Any, before: bytes, keys: Keys, refresh: bool = False) -> Outcome:
+    async def up(
+        self, stack: str, program: Any, before: bytes, keys: Keys, refresh: bool, cut_short: Any
+    ) -> Outcome:
         self.ran.append(("up", checkpoint.children(before)))
         return self.outcome
 
     async def reveal(self, stack: str, before: bytes, keys: Keys) -> Object:
         return {"deployment": json.loads(before)["checkpoint"]["latest"]}
 
-    async def destroy(self, stack: str, before: bytes, keys: Keys) -> Outcome:
+    async def destroy(self, stack: str, before: bytes, keys: Keys, cut_short: Any) -> Outcome:
         self.ran.append(("destroy", checkpoint.children(before)))
         return self.outcome
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from reconciler import checkpoint
 from reconciler.cluster import Cluster
 from reconciler.errors import Stalled, Transient
+from reconciler.locks import CutShort
 from reconciler.state import MAX_BYTES, StackId, StateRecord, StateStore, StoredState
 from reconciler.state_problems import Problem, Unusable
 from reconciler.term import Epoch, Term
@@ -120,14 +122,14 @@ async def test_a_state_that_was_deleted_meanwhile_is_a_conflict(
 ) -> None:
     await store.save(ID, CONTENT, NOTHING_STORED)
     before = await store.load(ID)
-    await store.delete(ID)
+    await store.delete(ID, NOTHING_STORED)
     assert cluster.objects == {}
     with pytest.raises(Transient):
         await store.save(ID, CONTENT, before)
 
 
 async def test_deleting_what_is_gone_is_fine(store: StateStore) -> None:
-    await store.delete(ID)
+    await store.delete(ID, NOTHING_STORED)
 
 
 async def test_a_state_that_does_not_fit_says_so_before_it_is_written(
@@ -182,3 +184,71 @@ async def test_a_copy_under_another_name_is_nobodys_state(store: StateStore) -> 
 def test_cluster_scoped_resources_have_states_too() -> None:
     id = StackId(stack_id("gpu", "DevServerFlavor").key, "u-1")
     assert id.secret_name == "state-devserverflavor-u-1"
+
+
+# --- an external backend
+
+
+class FakeVault:
+    """Holds checkpoints by stack."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+        self.cut_short: list[object] = []
+
+    async def fetch(self, stack: str) -> bytes | Unusable:
+        return self.held.get(stack, Unusable(Problem.MISSING, "there is none"))
+
+    async def remove(self, stack: str, cut_short: Sequence[CutShort]) -> None:
+        self.held.pop(stack, None)
+        self.cut_short += cut_short
+
+
+@pytest.fixture
+def vault() -> FakeVault:
+    return FakeVault()
+
+
+@pytest.fixture
+def outside(store: StateStore, vault: FakeVault) -> StateStore:
+    """A store whose checkpoints are in an external backend."""
+    return replace(store, vault=vault)
+
+
+async def test_with_an_external_backend_the_secret_holds_an_outline(
+    outside: StateStore, store: StateStore, vault: FakeVault
+) -> None:
+    secret = await outside.save(ID, CONTENT, NOTHING_STORED)
+    assert outside.record(secret).children == {SSHD}
+    assert store.record(secret).children is None, "without the backend it is no state"
+    assert (await store.load(ID)).unusable is not None
+
+
+async def test_with_an_external_backend_the_checkpoint_is_the_backends(
+    outside: StateStore, vault: FakeVault
+) -> None:
+    await outside.save(ID, CONTENT, NOTHING_STORED)
+    assert (await outside.load(ID)).unusable == Unusable(Problem.MISSING, "there is none")
+    vault.held[ID.stack] = state(entry(SSHD), pending_operations=[{"type": "creating"}])
+    found = await outside.load(ID)
+    assert (found.checkpoint, found.unusable) == (CONTENT, None)
+    vault.held[ID.stack] = state(secrets_providers={"state": {"salt": "v1:lost"}})
+    found = await outside.load(ID)
+    assert found.checkpoint == checkpoint.empty(ID.stack)
+    assert found.unusable is not None
+    assert found.unusable.problem is Problem.KEYS_LOST
+
+
+async def test_a_claim_remembers_the_runs_of_earlier_leaders_that_were_cut_short(
+    outside: StateStore, vault: FakeVault
+) -> None:
+    """Their locks may be left in the backend."""
+    for number in range(3):
+        later = Term(f"reconciler-{number}_token", Epoch(CREATED, number))
+        store = replace(outside, term=lambda term=later: term)
+        claimed = await store.claim(ID, await store.load(ID))
+    assert [run.host for run in claimed.cut_short] == ["reconciler-0", "reconciler-1"]
+    assert (await store.claim(ID, await store.load(ID))).cut_short == claimed.cut_short, "a try of our own"
+    await store.delete(ID, claimed)
+    assert tuple(vault.cut_short) == claimed.cut_short
+    assert vault.held == {}
