@@ -15,11 +15,11 @@ _MB = 1 << 20
 class Family:
     """A process and its descendants, those included whose parent has ended since they were first seen.
 
-    cpu_s: their processor seconds up to the last look.
+    cpu_s: their processor seconds up to the last look, by program name.
     """
 
     root: psutil.Process
-    cpu_s: float = 0.0
+    cpu_s: dict[str, float] = field(default_factory=dict)
     _seen: dict[psutil.Process, float] = field(default_factory=dict)
 
     def rss_mb(self) -> dict[str, float]:
@@ -37,9 +37,35 @@ class Family:
                 self._seen.pop(process, None)
                 continue
             used_s = times.user + times.system
-            self.cpu_s += used_s - self._seen.get(process, 0.0)
+            self.cpu_s[name] = self.cpu_s.get(name, 0.0) + used_s - self._seen.get(process, 0.0)
             self._seen[process] = used_s
         return sizes
+
+
+@dataclass
+class Cpu:
+    """Processor seconds that a family uses while this is entered, by program name, each of `per` equal things."""
+
+    family: Family
+    per: float = 1
+    parts: dict[str, float] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        self.family.rss_mb()
+        self._before = dict(self.family.cpu_s)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.family.rss_mb()
+        used = self.family.cpu_s.items()
+        self.parts = {name: (seconds - self._before.get(name, 0.0)) / self.per for name, seconds in used}
+
+    @property
+    def total_s(self) -> float:
+        """All of them together."""
+        return sum(self.parts.values())
 
 
 @dataclass
@@ -78,6 +104,8 @@ class Peak:
             self.rss_mb, self.parts = sum(parts.values()), parts
 
 
-def shown(parts: dict[str, float]) -> str:
+def shown(parts: dict[str, float], digits: int = 0) -> str:
     """The parts of a sum in words, the largest first."""
-    return ", ".join(f"{name} {size:.0f}" for name, size in sorted(parts.items(), key=lambda part: -part[1]))
+    return ", ".join(
+        f"{name} {size:.{digits}f}" for name, size in sorted(parts.items(), key=lambda part: -part[1])
+    )

@@ -116,7 +116,9 @@ class Operator:
         before, began = self.log.count(READY), time.monotonic()
         self.launch()
         await self.until(READY, before + 1, _START_S)
-        return time.monotonic() - began
+        took_s = time.monotonic() - began
+        self.family.rss_mb()
+        return took_s
 
     async def until(self, event: str, count: int, timeout_s: float) -> None:
         """Wait until the log holds the event so often. Raises BenchError if that takes longer."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bench.api import Follower, Object
 from bench.errors import BenchError
 from bench.grounds import CHILD_PATHS, Grounds, bare, in_turns, is_applied, named_problem
-from bench.memory import Peak, shown
+from bench.memory import Cpu, Peak, shown
 from bench.operator import Operator
 from bench.report import figure, median, note, percentile
 from stacks.metadata import NAME_LABEL
@@ -84,17 +84,15 @@ async def rates(bench: Bench) -> None:
         bares.append(await _bare_creates_per_s(bench, template, number))
         names = [f"load-{number}-{index}" for index in range(bench.sizes.load)]
         family = bench.operator.family
-        family.rss_mb()
-        used_s = family.cpu_s
         async with Peak([family]) as peak:
-            creates.append(len(names) / await bench.grounds.create(names, _longest_s(len(names))))
-            family.rss_mb()
-            cpu.append((family.cpu_s - used_s) / len(names))
+            with Cpu(family, per=len(names)) as used:
+                creates.append(len(names) / await bench.grounds.create(names, _longest_s(len(names))))
+            cpu.append(used.total_s)
             deletes.append(len(names) / await bench.grounds.delete(names, _longest_s(len(names))))
         peaks.append(peak.rss_mb)
         note(
             f"round {number + 1}: {creates[-1]:.1f} creates/s, {bares[-1]:.1f} bare/s, {deletes[-1]:.1f} deletes/s, "
-            f"{cpu[-1]:.3f} CPU s a create, peak {peak.rss_mb:.0f} MB ({shown(peak.parts)})"
+            f"{cpu[-1]:.3f} CPU s a create ({shown(used.parts, 3)}), peak {peak.rss_mb:.0f} MB ({shown(peak.parts)})"
         )
         await asyncio.sleep(_QUIET_S)
     figure("creates_per_s", median(creates), "1/s")
@@ -220,9 +218,10 @@ async def restart(bench: Bench) -> None:
         before = bench.operator.engine_runs()
         stops.append(await bench.operator.stop())
         seconds.append(await bench.operator.start())
+        cpu_s = sum(bench.operator.family.cpu_s.values())
         await asyncio.sleep(_QUIET_S * 2)
         runs += bench.operator.engine_runs() - before
-        note(f"restart: ended in {stops[-1]:.2f} s, at work after {seconds[-1]:.2f} s")
+        note(f"ended in {stops[-1]:.2f} s; at work after {seconds[-1]:.2f} s, {cpu_s:.2f} of the processor's")
     figure("restart_s", median(seconds), "s")
     figure("restart_engine_runs", runs, "1")
     figure("stop_s", median(stops), "s")
@@ -233,12 +232,11 @@ async def rest(bench: Bench) -> None:
     await bench.fleet()
     note(f"resting for {bench.sizes.idle_s:.0f} s")
     family = bench.operator.family
-    family.rss_mb()
-    used_s = family.cpu_s
-    await asyncio.sleep(bench.sizes.idle_s)
+    with Cpu(family, per=bench.sizes.idle_s) as used:
+        await asyncio.sleep(bench.sizes.idle_s)
     parts = family.rss_mb()
     figure("rss_mb_rest", sum(parts.values()), "MB")
-    figure("cpu_percent_rest", 100 * (family.cpu_s - used_s) / bench.sizes.idle_s, "%")
+    figure("cpu_percent_rest", 100 * used.total_s, "%")
     note(f"at rest: {shown(parts)}")
 
 
