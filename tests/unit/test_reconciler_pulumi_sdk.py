@@ -13,12 +13,13 @@ from typing import Any
 import grpc
 import pulumi.log
 import pytest
-from pulumi.runtime import _grpc_settings, _instrumentation, settings
+from pulumi.runtime import _grpc_settings, _instrumentation, resource, settings
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 
 from reconciler.pulumi_sdk import isolate_programs
 
 _SDK_DEBUG = importlib.reload(pulumi.log).debug
+_SDK_STACK_TRACE = importlib.reload(resource)._get_stack_trace
 
 
 @pytest.fixture(params=["by itself", "isolated"])
@@ -26,6 +27,7 @@ def isolated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Whether the SDK has been mended. (If it never needs that again, the tests `by itself` say so.)"""
     monkeypatch.setattr(settings, "wrap_with_context", _instrumentation.wrap_with_context)
     monkeypatch.setattr(pulumi.log, "debug", _SDK_DEBUG)
+    monkeypatch.setattr(resource, "_get_stack_trace", _SDK_STACK_TRACE)
     original = [option for option in _grpc_settings._GRPC_CHANNEL_OPTIONS if "subchannel" not in option[0]]
     for module in (_grpc_settings, settings):
         monkeypatch.setattr(module, "_GRPC_CHANNEL_OPTIONS", original)
@@ -70,6 +72,22 @@ def test_an_engine_is_told_of_errors_and_not_of_what_the_sdk_thinks(isolated: bo
 
     Context().run(program)
     assert told == (["it failed"] if isolated else ["waiting for quiescence", "it failed"])
+
+
+def test_resources_carry_no_stack_of_calls_into_the_checkpoint(isolated: bool) -> None:
+    class Resource:
+        def __init__(self) -> None:
+            self.calls = resource._get_stack_trace().frames
+
+    class CustomResource(Resource):
+        def __init__(self) -> None:
+            super().__init__()
+
+    class Service(CustomResource):
+        def __init__(self) -> None:
+            super().__init__()
+
+    assert (len(Service().calls) == 0) is isolated
 
 
 class Engine(resource_pb2_grpc.ResourceMonitorServicer):  # type: ignore[misc]
