@@ -2,20 +2,22 @@
 
 import secrets
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
-from reconciler.cluster import FLAVOR, NAMESPACE
+from reconciler.cluster import DEVSERVER, FLAVOR, NAMESPACE, SECRET
 from tests import builders
 from tests.faults.harness import Operator, Space
-from tests.faults.invariants import Guard
+from tests.faults.invariants import STATE_OF, Guard
 from tests.faults.kubeapi import Api, ApiError
-from tests.shared_cluster import SharedCluster
+from tests.shared_cluster import SYSTEM_NAMESPACE, SharedCluster
 
 _LOG_LINES = 60
 _FIGURES = pytest.StashKey[dict[str, Any]]()
+# Of the namespaces of these tests, so that a later session finds what one that was cut short left behind.
+_PREFIX = "faults-"
 MakeOperator = Callable[..., Operator]
 
 
@@ -51,6 +53,9 @@ def api(cluster: SharedCluster) -> Iterator[Api]:
     except ApiError as error:
         if error.code != 409:
             raise
+    for namespace in api.list(NAMESPACE):
+        if namespace["metadata"]["name"].startswith(_PREFIX):
+            _remove(api, namespace["metadata"]["name"])
     yield api
     api.close()
 
@@ -94,10 +99,23 @@ def other_space(api: Api) -> Iterator[Space]:
 
 @contextmanager
 def _space(api: Api) -> Iterator[Space]:
-    name = f"faults-{secrets.token_hex(4)}"
+    name = f"{_PREFIX}{secrets.token_hex(4)}"
     api.create(NAMESPACE, {"metadata": {"name": name}})
     yield Space(api, name)
-    api.delete(NAMESPACE, "", name)
+    _remove(api, name)
+
+
+def _remove(api: Api, namespace: str) -> None:
+    """Remove a namespace with all that belongs to it, without an operator: the next test's has no part in it."""
+    for devserver in api.list(DEVSERVER, namespace):
+        name = devserver["metadata"]["name"]
+        with suppress(ApiError):
+            api.patch(DEVSERVER, namespace, name, {"metadata": {"finalizers": []}})
+        api.delete(DEVSERVER, namespace, name)
+    for secret in api.list(SECRET, SYSTEM_NAMESPACE, "devserver.io/state=checkpoint"):
+        if f'"namespace": "{namespace}"' in secret["metadata"].get("annotations", {}).get(STATE_OF, ""):
+            api.delete(SECRET, SYSTEM_NAMESPACE, secret["metadata"]["name"])
+    api.delete(NAMESPACE, "", namespace)
 
 
 @pytest.fixture
@@ -117,9 +135,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
                 report.sections.append((f"log of {operator.directory}", "\n".join(lines)))
             requests = [
                 f"{item.started:.3f} {item.write or ''} {item.method} {item.path} {item.status}"
-                for item in operator.proxy.log[-_LOG_LINES:]
-                if item.method != "GET"
-            ]
+                for item in operator.proxy.log
+                if item.write
+            ][-_LOG_LINES:]
             report.sections.append((f"writes at {operator.directory}", "\n".join(requests)))
     return report
 

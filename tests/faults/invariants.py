@@ -24,6 +24,8 @@ from tests.faults.kubeapi import Api, Object
 from tests.shared_cluster import SYSTEM_NAMESPACE
 
 Child = tuple[str, str]
+# The annotation of a state Secret that says whose state it is.
+STATE_OF = "devserver.io/state-of"
 
 CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps")
 SERVICE = Resource("v1", "Service", "services")
@@ -155,7 +157,7 @@ class State:
 
 def _state(secret: Object) -> State:
     annotations = secret["metadata"]["annotations"]
-    whose = json.loads(annotations["devserver.io/state-of"])
+    whose = json.loads(annotations[STATE_OF])
     packed = secret.get("data", {}).get("checkpoint.json.gz")
     held = checkpoint.children(gzip.decompress(base64.b64decode(packed))) if packed else frozenset()
     children = {(child.kind, child.name) for child in held}

@@ -1,0 +1,127 @@
+"""SIGKILL of the reconciler at the Nth write to the API server, for every N of a create, an update and a destroy.
+
+Twice for each N: just before the write arrives, and when the API server has carried it out but the reconciler has
+not heard of it. A first, undisturbed pass tells how many writes there are.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from reconciler.cluster import PVC
+from stacks.metadata import UID_LABEL
+from tests.faults.harness import Operator, Space, await_quiet
+from tests.faults.invariants import Guard
+from tests.faults.proxy import Exchange
+
+Points = Callable[[int], Iterable[int]]
+
+HOME = {"size": "1Mi", "storageClassName": "none-such"}
+# In the short form every third, the first and the last among them.
+STRIDE = 3
+pytestmark = [
+    pytest.mark.timeout(1200),
+    pytest.mark.parametrize("answered", [False, True], ids=["before", "after"]),
+]
+
+
+@pytest.fixture
+def points(full: bool, tell_figure: Callable[[str, object], None]) -> Points:
+    """The Ns to try, of so many."""
+
+    def chosen(total: int) -> Iterable[int]:
+        assert total >= 6, f"{total} writes are too few for what was done"
+        found = [n for n in range(1, total + 1) if full or n % STRIDE == 1 or n == total]
+        tell_figure("kill points", f"{len(found)} of {total}")
+        return found
+
+    return chosen
+
+
+def writes_of(operator: Operator, act: Callable[[], object], rest: Callable[[], object]) -> int:
+    """How many writes it takes until the cluster has come to rest."""
+    await_quiet(operator.proxy)
+    operator.proxy.reset()
+    act()
+    rest()
+    await_quiet(operator.proxy)
+    return len(operator.proxy.writes())
+
+
+def kill_at(operator: Operator, write: int, answered: bool, act: Callable[[], object]) -> None:
+    """Act, and kill the operator at this write."""
+    operator.proxy.reset()
+    hit = operator.proxy.at_write(write, operator.kill, answered)
+    act()
+    assert hit.wait(30), f"only {len(operator.proxy.writes())} writes came"
+
+
+def test_a_create_is_finished_after_a_kill_at_any_write(
+    operator: Operator, space: Space, guard: Guard, points: Points, answered: bool
+) -> None:
+    space.create("first", home=HOME)
+    space.await_applied()
+    total = writes_of(operator, lambda: space.create("box-0", home=HOME), space.await_applied)
+    for number in points(total):
+        name = f"box-{number}"
+        kill_at(operator, number, answered, lambda name=name: space.create(name, home=HOME))  # type: ignore[misc]
+        guard.note_host_keys()
+        operator.revive()
+        space.await_applied(name)
+        guard.check()
+    assert operator.runs("box-0") == 1, "a restart ran what had not changed"
+
+
+def test_an_update_is_finished_after_a_kill_at_any_write(
+    operator: Operator, space: Space, guard: Guard, points: Points, answered: bool
+) -> None:
+    space.create("box", home=HOME, lifecycle={"timeToLive": "1h"})
+    space.await_applied("box")
+    guard.check()
+    total = writes_of(operator, lambda: change(space, 0), space.await_applied)
+    for number in points(total):
+        guard.note_host_keys()
+        kill_at(operator, number, answered, lambda number=number: change(space, number))  # type: ignore[misc]
+        operator.revive()
+        space.await_applied("box")
+        guard.check()
+
+
+def change(space: Space, number: int) -> None:
+    """Change the spec in a way that reaches two children."""
+    space.patch("box", image=f"local/busybox:{number}", lifecycle={"timeToLive": f"{24 + number}h"})
+
+
+def test_a_destroy_is_finished_after_a_kill_at_any_write(
+    operator: Operator, space: Space, guard: Guard, points: Points, answered: bool
+) -> None:
+    left: list[str] = []
+
+    def note_children_at_the_end(exchange: Exchange) -> None:
+        """Whoever drops the finalizer must have destroyed everything: the garbage collector is the last net."""
+        collection, _, name = exchange.path.rpartition("/")
+        if exchange.method == "PATCH" and collection.endswith("/devservers"):
+            found = space.get(name)
+            if found is not None and json.loads(exchange.body)["metadata"]["finalizers"] == []:
+                left.extend(f"{child}" for child in guard.children_of(found["metadata"]["uid"]))
+
+    space.create("box-0", home=HOME)
+    space.await_applied()
+    with operator.proxy.before(note_children_at_the_end):
+        total = writes_of(operator, lambda: space.delete("box-0"), lambda: space.await_gone("box-0"))
+        numbers = list(points(total))
+        for number in numbers:
+            space.create(f"box-{number}", home=HOME)
+        space.await_applied()
+        guard.check()
+        for number in numbers:
+            name = f"box-{number}"
+            kill_at(operator, number, answered, lambda name=name: space.delete(name))  # type: ignore[misc]
+            operator.revive()
+            space.await_gone(name)
+            guard.check()
+            home = space.api.get(PVC, space.namespace, f"{name}-home")
+            assert home is not None, "the retained home is gone"
+            assert UID_LABEL not in home["metadata"]["labels"]
+    assert not left, f"the finalizer was dropped over {left}"
