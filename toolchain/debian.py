@@ -36,6 +36,8 @@ PACKAGES = (
     Package("iproute2", "ip"),
     Package("iptables", "iptables-restore"),
     Package("procps", "sysctl"),
+    Package("conntrack", "conntrack"),
+    Package("socat", "socat"),
     # Its images, among them the one that brings sshd into every pod.
     Package("debootstrap", "debootstrap"),
     Package("busybox-static", "busybox"),
