@@ -107,7 +107,7 @@ class Cluster:
     _api: client.ApiClient
     _fence: Callable[[str], None] = lambda method: None
     clock_offset_s: float = field(default=0.0, init=False)
-    on_return: Callable[[], None] = field(default=lambda: None, init=False)
+    on_return: Callable[[], None] | None = field(default=None, init=False)
     _is_away: bool = field(default=False, init=False)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
@@ -259,7 +259,8 @@ class Cluster:
             raise ClusterError(0, "Unreachable", f"{method} {path}: {error or 'timed out'}") from error
         if self._is_away:
             self._is_away = False
-            self.on_return()
+            if self.on_return is not None:
+                self.on_return()
         self._note_time(answer.getheader("Date"))
         response: aiohttp.ClientResponse = answer.response
         return response
