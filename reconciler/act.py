@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reconciler import checkpoint, claims, reasons
+from reconciler import checkpoint, claims, metrics, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.claims import Claim
 from reconciler.cluster import JSON_PATCH, POD, SECRET, Cluster, Object, Resource
@@ -70,6 +70,10 @@ class Actor:
         if outcome.checkpoint is not None:
             after = _worth_keeping(outcome.checkpoint, outcome.error, stored.checkpoint)
             self.learn(SECRET, await self.states.save(id, after, stored))
+        if outcome.error is None:
+            planned = {child: claimed[child] for child in prepared.children}
+            for child in claims.adopted(planned, recorded):
+                metrics.adopted(child.kind)
         return outcome, prepared
 
     async def destroy(self, action: Destroy, model: Model | None) -> Outcome:
@@ -119,6 +123,7 @@ class Actor:
         if await self.cluster.delete(
             kind.resource, id.key.namespace, id.key.name, meta["uid"], meta["resourceVersion"]
         ):
+            metrics.EXPIRATIONS.inc()
             note = f"The time to live ended at {ends:%Y-%m-%d %H:%M:%S} UTC; the DevServer is being deleted."
             await self.recorder.record(fresh, "Normal", reasons.EXPIRED, note)
 
@@ -174,8 +179,10 @@ class Actor:
             found, _ = await self.cluster.list_all(resource, id.key.namespace, f"{UID_LABEL}={id.uid}")
             for obj in found:
                 meta = obj["metadata"]
-                if labels(obj).get(UID_LABEL) == id.uid and not meta.get("deletionTimestamp"):
-                    await self.cluster.delete(resource, meta["namespace"], meta["name"], meta["uid"])
+                if labels(obj).get(UID_LABEL) != id.uid or meta.get("deletionTimestamp"):
+                    continue
+                if await self.cluster.delete(resource, meta["namespace"], meta["name"], meta["uid"]):
+                    metrics.orphan_swept(resource.kind)
 
     async def _add_finalizer(self, kind: Kind, id: StackId) -> None:
         fresh = await self._fresh(kind, id)

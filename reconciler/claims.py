@@ -1,5 +1,6 @@
 """Whose is an object that has a child's name? Asked before every run, for the engine itself goes by names."""
 
+from collections.abc import Mapping
 from enum import Enum, auto
 
 from reconciler import reasons
@@ -33,6 +34,15 @@ def judge(obj: Object | None, owner: Owner, child: Child, person: str, world: Wo
     if uid is None or RETAINED_BY_ANNOTATION in annotations(obj) or world.is_alive(uid):
         return Claim.FOREIGN
     return Claim.LEFT_OVER
+
+
+def adopted(claimed: Mapping[Child, Claim], recorded: frozenset[Child]) -> list[Child]:
+    """The children that exist and that the state does not hold as this stack's own."""
+    return [
+        child
+        for child, claim in claimed.items()
+        if claim is Claim.LEFT_OVER or (claim is Claim.OURS and child not in recorded)
+    ]
 
 
 async def live(cluster: Cluster, child: Child) -> Object | None:

@@ -27,7 +27,7 @@ from pulumi.automation import (
 from pulumi.automation.errors import CommandError
 from pulumi.automation.events import EngineEvent
 
-from reconciler import reasons
+from reconciler import metrics, reasons
 from reconciler.backends import Backend, Place, PrivateDirectory
 from reconciler.checkpoint import PROJECT, Checkpoint
 from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient, Waiting
@@ -86,8 +86,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Task:
-    """A run to be done."""
+    """A run to be done. name: of the operation, for the metrics."""
 
+    name: metrics.Operation
     stack: str
     state: Checkpoint
     keys: Keys
@@ -115,7 +116,8 @@ class Engine:
     slow_run_s: float
     threads: int
     backend: Backend = field(default_factory=PrivateDirectory)
-    _running: set[PulumiProcess] = field(default_factory=set)
+    # With the stack and the time of the start.
+    _running: dict[PulumiProcess, tuple[str, float]] = field(default_factory=dict)
     _stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -139,7 +141,7 @@ class Engine:
         def up(selected: Stack, on_event: OnEvent) -> None:
             selected.up(program=program, refresh=refresh or None, on_event=on_event)
 
-        return await self._submit(_Task(stack, state, keys, up, self.backend, cut_short))
+        return await self._submit(_Task("up", stack, state, keys, up, self.backend, cut_short))
 
     async def destroy(
         self, stack: str, state: Checkpoint, keys: Keys, cut_short: Sequence[CutShort] = ()
@@ -149,7 +151,7 @@ class Engine:
         def destroy(selected: Stack, on_event: OnEvent) -> None:
             selected.destroy(on_event=on_event)
 
-        return await self._submit(_Task(stack, state, keys, destroy, self.backend, cut_short))
+        return await self._submit(_Task("destroy", stack, state, keys, destroy, self.backend, cut_short))
 
     async def reveal(self, stack: str, state: Checkpoint, keys: Keys) -> dict[str, Any]:
         """The deployment with its secrets in plain text, as `pulumi stack export` prints it."""
@@ -161,7 +163,7 @@ class Engine:
             exported.append(workspace.pulumi_command.run(args, workspace.work_dir, workspace.env_vars).stdout)
 
         # The state is at hand, so that no external backend need be asked.
-        outcome = await self._submit(_Task(stack, state, keys, export, PrivateDirectory()))
+        outcome = await self._submit(_Task("reveal", stack, state, keys, export, PrivateDirectory()))
         if outcome.error is not None:
             raise outcome.error
         deployment: dict[str, Any] = json.loads(exported[0])
@@ -196,6 +198,11 @@ class Engine:
 
         return await asyncio.get_running_loop().run_in_executor(self._pool, init)
 
+    def run_seconds(self) -> dict[str, float]:
+        """How long each run under way has lasted, by its stack."""
+        now = time.monotonic()
+        return {stack: now - started for stack, started in tuple(self._running.values())}
+
     def stop(self) -> None:
         """Kill what runs and take no more. Nothing is lost: the next run adopts what was made."""
         self._stopping = True
@@ -208,7 +215,9 @@ class Engine:
         loop = asyncio.get_running_loop()
         async with self._slots.take():
             # The run's log lines carry the context of the pass.
-            return await loop.run_in_executor(self._pool, copy_context().run, self._run, task)
+            outcome = await loop.run_in_executor(self._pool, copy_context().run, self._run, task)
+        metrics.engine_run(task.stack, task.name, _result(outcome), outcome.duration_s)
+        return outcome
 
     def _run(self, task: _Task) -> Outcome:
         started = time.monotonic()
@@ -263,7 +272,7 @@ class Engine:
     def _place(self, stack: str, keys: Keys, backend: Backend) -> Iterator[tuple[LocalWorkspace, Place]]:
         """A private directory to run in, removed afterwards; its processes end with the engine."""
         process = self.commands()
-        self._running.add(process)
+        self._running[process] = stack, time.monotonic()
         if self._stopping:
             process.kill()
         try:
@@ -287,7 +296,7 @@ class Engine:
 
                 yield workspace, Place(stack, Path(path), command)
         finally:
-            self._running.discard(process)
+            del self._running[process]
 
 
 class _Report:
@@ -328,6 +337,18 @@ class _Report:
         if _AWAY.search(message):
             return EngineFailed(reasons.CLUSTER_ERROR, message)
         return EngineFailed(reasons.RUN_FAILED, message)
+
+
+def _result(outcome: Outcome) -> metrics.RunResult:
+    """How the run ended, for the metrics."""
+    match outcome:
+        case Outcome(error=None):
+            return "success"
+        case Outcome(error=Stalled()):
+            return "rejected"
+        case Outcome(checkpoint=None, error=EngineFailed() | EngineTimeout()):
+            return "lost"
+    return "failed"
 
 
 def _error_of(lost: RunLost) -> ReconcileError:

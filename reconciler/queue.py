@@ -13,11 +13,13 @@ a time, so nobody fills all workers with one resource.
 import asyncio
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import count
 from typing import NamedTuple
+
+from reconciler.metrics import QueueMeter
 
 
 class Key(NamedTuple):
@@ -60,7 +62,7 @@ class _Waiting:
 class WorkQueue:
     """Keys by the time at which they are due. `clock` is monotonic, in seconds.
 
-    Timers and retries are entries like all others, so nothing polls.
+    Timers and retries are entries like all others, so nothing polls. meter: its metrics.
     """
 
     clock: Callable[[], float]
@@ -70,6 +72,9 @@ class WorkQueue:
     _in_flight: set[Key] = field(default_factory=set)
     _failures: dict[Key, int] = field(default_factory=dict)
     _sequence: "count[int]" = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        self.meter = QueueMeter(self.clock, self._kinds_due)
 
     def add(self, key: Key, lane: Lane = Lane.LOOK, urgent: bool = False) -> None:
         """The key is due now."""
@@ -96,6 +101,7 @@ class WorkQueue:
         # Jitter keeps resources that failed together from coming back together.
         delay_s = longest_s * random.uniform(0.8, 1.0)
         self.add_after(key, delay_s)
+        self.meter.retried(key.kind)
         return delay_s
 
     def forget(self, key: Key) -> None:
@@ -124,6 +130,7 @@ class WorkQueue:
     def done(self, key: Key) -> None:
         """The key is not worked on any more; if it was added meanwhile, it waits again."""
         self._in_flight.discard(key)
+        self.meter.done(key)
         for waiting in self._lanes.values():
             if key in waiting.turns:
                 self._push(waiting, key, waiting.turns[key])
@@ -148,5 +155,11 @@ class WorkQueue:
             if waiting.turns.get(key) == _Turn(when, not unhurried) and key not in self._in_flight:
                 del waiting.turns[key]
                 self._in_flight.add(key)
+                self.meter.taken(key, key.kind, when)
                 return key
         return None
+
+    def _kinds_due(self) -> Iterator[str]:
+        now = self.clock()
+        for waiting in self._lanes.values():
+            yield from (key.kind for key, turn in waiting.turns.items() if turn.when <= now)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 import structlog
 
 from crds.base import CommonStatus, Metadata
-from reconciler import reasons
+from reconciler import metrics, reasons
 from reconciler.act import FINALIZER, Actor
 from reconciler.cluster import ClusterError, Object
 from reconciler.decide import (
@@ -82,7 +82,8 @@ class Reconciler:
             structlog.contextvars.clear_contextvars()
             structlog.contextvars.bind_contextvars(resource=str(key), reconcile_id=secrets.token_hex(6))
             try:
-                await self._pass(key, lane)
+                with metrics.reconciling(key.kind) as this:
+                    this.result = await self._pass(key, lane)
             except ClusterError as error:
                 # Of the status: it is written anew by the next pass, unless the resource is gone.
                 if error.status != 404:
@@ -106,7 +107,7 @@ class Reconciler:
         self.retry_now(lambda key, error: error.reason == reasons.CLUSTER_ERROR)
         self.queue.hurry()
 
-    async def _pass(self, key: Key, lane: Lane) -> None:
+    async def _pass(self, key: Key, lane: Lane) -> metrics.ReconcileResult:
         subject = self._gather(key)
         if subject is not None:
             generation = subject.resource["metadata"].get("generation")
@@ -116,7 +117,7 @@ class Reconciler:
         if lane is Lane.LOOK and takes_a_run(action):
             # Its turn for a run decides anew, so that a burst of edits is one run, of the last spec.
             self.queue.add(key, Lane.RUN, urgent=is_urgent(action, observed))
-            return
+            return "requeue"
         done = await self._carry_out(action, subject)
         self._remember(key, subject, action, done.error)
         if _is_repair(action, done):
@@ -128,6 +129,7 @@ class Reconciler:
             self._set_timer(key, observed.contested_until)
         elif subject is None:
             self._repairs.forget(key)
+        return _result(action, observed, done)
 
     def _gather(self, key: Key) -> _Subject | None:
         """The resource and the inputs of its program; None if there is no such resource."""
@@ -282,6 +284,18 @@ class Reconciler:
 def _is_repair(action: Action, done: _Done) -> bool:
     """Whether drift was put back just now."""
     return isinstance(action, Up) and action.refresh and done.error is None
+
+
+def _result(action: Action, observed: Observed, done: _Done) -> metrics.ReconcileResult:
+    """How the pass ended, for the metrics: an error is tried again, what has a timer is looked at again."""
+    match action:
+        case Wait():
+            return "requeue_after" if observed.failure or observed.expires_at else "success"
+        case _ if done.error is not None:
+            return "error"
+        case Up() | Nothing() if observed.expires_at:
+            return "requeue_after"
+    return "success"
 
 
 # Names as they stand in a manifest.

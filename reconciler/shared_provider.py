@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from reconciler import metrics
 from reconciler.periodic import Periodic
 from reconciler.processes import kill_tree
 from reconciler.providers import Loan
@@ -165,8 +166,9 @@ class SharedProvider:
             if served.loans == 0 and now - served.last_used >= self._limits.idle_s:
                 self._retire(served)
                 return
-            worn = served.runs >= self._limits.max_runs or now - served.started >= self._limits.max_age_s
-        if not worn or now < self._paused_until:
+            is_spent = served.runs >= self._limits.max_runs
+            is_worn = is_spent or now - served.started >= self._limits.max_age_s
+        if not is_worn or now < self._paused_until:
             return
         fresh = self._started()
         if fresh is None:
@@ -175,6 +177,7 @@ class SharedProvider:
             if self._current is served and not self._stopping:
                 self._retire(served)
                 self._current = fresh
+                metrics.engine_restarted("provider", "runs" if is_spent else "age")
                 return
         fresh.process.stop()
 
@@ -191,6 +194,7 @@ class SharedProvider:
         with self._lock:
             if self._current is not None and not self._current.process.alive:
                 _log.warning("the shared provider has died and is replaced", runs=self._current.runs)
+                metrics.engine_restarted("provider", "died")
                 self._retire(self._current)
             if self._current is None and not self._stopping and self._now() >= self._paused_until:
                 # Whoever else wants a provider waits at the lock for this one.
@@ -207,6 +211,7 @@ class SharedProvider:
             served.last_used = self._now()
             if suspicious and not served.retired:
                 _log.warning("the shared provider is replaced after a failure", runs=served.runs)
+                metrics.engine_restarted("provider", "failed")
                 self._retire(served)
             elif served.retired and served.loans == 0:
                 served.process.stop()

@@ -58,6 +58,7 @@ class StateRecord:
 
     children is None if the state cannot be used, or no run has left one yet.
     claimed: a run began and has not ended. recorded: the children as the last run left them.
+    packed_bytes: size of the checkpoint as it is stored.
     """
 
     id: StackId
@@ -65,6 +66,7 @@ class StateRecord:
     claimed: bool = False
     # Of the same content as children; a dict has no hash.
     recorded: Mapping[Child, Recorded] = field(default_factory=dict, compare=False)
+    packed_bytes: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,12 @@ class StateStore:
             raise ValueError(f"Secret {name} is a copy of {id.secret_name}")
         found = diagnose(secret, id.stack, self.salt, outlines=self.vault is not None)
         claimed = _claim_of(secret) is not None
+        # Base64 has four characters for three bytes.
+        size = len((secret.get("data") or {}).get(DATA) or "") * 3 // 4
         if isinstance(found, Unusable):
-            return StateRecord(id, None, claimed)
+            return StateRecord(id, None, claimed, packed_bytes=size)
         recorded = checkpoint.recorded(found)
-        return StateRecord(id, frozenset(recorded), claimed, recorded)
+        return StateRecord(id, frozenset(recorded), claimed, recorded, size)
 
     async def load(self, id: StackId) -> StoredState:
         """The stack's checkpoint, an empty one if there is none that can be used.

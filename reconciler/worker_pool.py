@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from reconciler import metrics
 from reconciler.periodic import Periodic
 from reconciler.runs import EngineDied
 from reconciler.worker import Worker
@@ -90,6 +91,7 @@ class WorkerPool:
                 if worker.usable:
                     return worker
                 worker.stop()
+                metrics.engine_restarted("worker", "died")
         try:
             return self._start()
         except OSError as error:
@@ -101,9 +103,13 @@ class WorkerPool:
             return
         if worker.broken:
             _log.warning("an engine worker is replaced after a failure", pid=worker.pid, runs=worker.runs)
+        is_spent = worker.runs >= self._limits.max_runs
+        if not self._stopping:
+            why: metrics.Restart = "failed" if worker.broken else "runs" if is_spent else "memory"
+            metrics.engine_restarted("worker", why)
         worker.stop()
         # Who has done all of its runs has a successor since the last of them began.
-        if worker.runs < self._limits.max_runs:
+        if not is_spent:
             self._add_spare()
 
     def _add_spare(self) -> None:

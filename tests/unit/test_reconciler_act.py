@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from crds import DevServer
-from reconciler import checkpoint
+from reconciler import checkpoint, metrics
 from reconciler.act import FINALIZER, Actor
 from reconciler.checkpoint import Recorded
 from reconciler.cluster import CHILD_RESOURCES, DEVSERVER, SECRET, Cluster, Object, Resource
@@ -31,6 +31,7 @@ from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
 from tests.builders import CREATED, TERM, child_object, devserver_inputs, owner, resource, stack_id, world
 from tests.fake_cluster import FakeCluster
+from tests.metering import Growth
 from tests.unit.test_reconciler_checkpoint import entry, state
 from tests.unit.test_reconciler_state_problems import UNUSABLE, damaged
 
@@ -323,8 +324,19 @@ async def test_host_keys_are_not_forgotten_before_there_is_a_secret_again(
 async def test_a_left_over_of_an_earlier_life_is_adopted() -> None:
     bench = Bench(child_object(NAMES.sshd, EARLIER))
     await bench.have_state(NAMES.sshd)
+    growth = Growth()
     assert (await bench.up()).error is None
     assert bench.engine.ran == [("up", frozenset())]
+    assert growth("devserver_adoptions_total", kind="ConfigMap") == 1
+
+
+async def test_what_a_run_made_that_died_counts_as_adopted_and_what_is_recorded_does_not() -> None:
+    bench = Bench(child_object(NAMES.sshd), child_object(NAMES.ssh))
+    await bench.have_state(NAMES.sshd)
+    growth = Growth()
+    await bench.up()
+    assert growth("devserver_adoptions_total", kind="ConfigMap") == 0
+    assert growth("devserver_adoptions_total", kind="Service") == 1
 
 
 # --- states that cannot be used
@@ -442,11 +454,15 @@ async def test_what_someone_else_has_by_now_is_not_destroyed(with_children: Benc
 
 
 async def test_what_was_made_and_never_recorded_is_swept(with_children: Bench) -> None:
+    growth = Growth()
     bench = with_children
+    before = {name for kind, _, name in bench.cluster.objects if kind != "DevServer"}
     await bench.destroy()
     assert bench.engine.ran == [], "there is no state to destroy from"
     left = {name for kind, _, name in bench.cluster.objects if kind != "DevServer"}
     assert left == {"box-home"}, "which carries no uid"
+    swept = {kind: growth("devserver_orphans_swept_total", kind=kind) for kind in metrics.CHILD_KINDS}
+    assert sum(swept.values()) == len(before) - len(left)
 
 
 async def test_a_process_that_died_right_after_its_claim_leaves_nothing_for_good(
@@ -536,10 +552,12 @@ def clock(hours: float) -> Callable[[], datetime]:
 
 
 async def test_what_is_still_due_when_looked_at_anew_is_deleted() -> None:
+    growth = Growth()
     bench = Bench(lifecycle={"timeToLive": "8h"})
     await bench.actor.expire(ID, clock(8))
     assert bench.live is None
     assert bench.events == ["Expired"]
+    assert growth("devserver_expirations_total") == 1
 
 
 async def test_an_extension_wins_the_race() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.claims import Claim, conflict, judge
+from reconciler.claims import Claim, adopted, conflict, judge
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
 from stacks.user import DevServerUserInputs, children
@@ -97,3 +97,9 @@ def test_a_conflict_names_the_object_and_the_way_out(child: Child, parts: list[s
     assert error.reason == "NameConflict"
     for part in [*parts, "left untouched", "Remove it or choose another name"]:
         assert part in error.message
+
+
+def test_what_exists_and_the_state_does_not_hold_is_adopted() -> None:
+    ours, new, left_over, free = SSHD, CHILDREN.stateful_set, CHILDREN.host_keys, CHILDREN.ssh
+    claimed = {ours: Claim.OURS, new: Claim.OURS, left_over: Claim.LEFT_OVER, free: Claim.FREE}
+    assert adopted(claimed, frozenset({ours, left_over, free})) == [new, left_over]

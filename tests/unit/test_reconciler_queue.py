@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from reconciler.queue import Key, Lane, WorkQueue
+from tests.metering import Growth, samples
 
 A, B, C = (Key("DevServer", "dev-ada", name) for name in "abc")
 
@@ -338,3 +339,31 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestAgainstModel = QueueMachine.TestCase
+
+
+def test_a_key_counts_as_waiting_when_it_is_due_and_as_work_until_it_is_done(
+    queue: WorkQueue, clock: Clock
+) -> None:
+    def read(name: str) -> float:
+        return samples(queue.meter.collect())[name, (("name", "devserver"),)]
+
+    queue.add(A)
+    queue.add(B, Lane.RUN)
+    queue.add_after(C, 3600.0)
+    assert (read("workqueue_depth"), read("workqueue_adds_total")) == (2, 2)
+    assert queue._pop_due() == A
+    clock.now += 7
+    queue.add(A)
+    assert (read("workqueue_depth"), read("workqueue_adds_total")) == (2, 3)
+    assert read("workqueue_longest_running_processor_seconds") == 7
+    queue.done(A)
+    assert read("workqueue_longest_running_processor_seconds") == 0
+    clock.now += 3600
+    assert (read("workqueue_depth"), read("workqueue_adds_total")) == (3, 4)
+
+
+def test_every_retry_is_counted(queue: WorkQueue) -> None:
+    growth = Growth()
+    for _ in range(3):
+        queue.retry(A)
+    assert growth("workqueue_retries_total", name="devserver") == 3

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from reconciler import metrics
 from reconciler.act import FINALIZER, Actor
 from reconciler.cluster import ClusterError
 from reconciler.decide import Destroy, Up
@@ -27,6 +28,7 @@ from reconciler.world import World
 from stacks.devserver import DevServerChildren
 from tests import builders
 from tests.builders import CREATED, child_object, owner, resource, stack_id
+from tests.metering import Growth
 
 Object = dict[str, Any]
 KEY = Key("DevServer", "dev-ada", "box")
@@ -126,6 +128,16 @@ class Bench:
     async def after(self, seconds: float) -> list[str]:
         self.seconds += seconds
         return await self.settle()
+
+    async def work(self) -> None:
+        """Let workers work until they have nothing to do."""
+        working = asyncio.gather(*(self.reconciler.work(lane) for lane in Lane))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not self.queue._in_flight
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
 
     def change(self, **spec: Any) -> None:
         """The user edits the spec."""
@@ -462,3 +474,30 @@ async def test_every_line_of_a_pass_says_which_one_it_belongs_to(bench: Bench) -
         assert line["generation"] == 1
         assert line["pulumi_stack"] == "devserver-uid-box"
     assert len({line["reconcile_id"] for line in lines}) == 1
+
+
+async def test_passes_are_counted_by_how_they_end(bench: Bench) -> None:
+    growth = Growth()
+
+    def grown() -> dict[str, float]:
+        results = get_args(metrics.ReconcileResult)
+        counted = {
+            result: growth("controller_runtime_reconcile_total", controller="devserver", result=result)
+            for result in results
+        }
+        return {result: count for result, count in counted.items() if count}
+
+    bench.actor.error = FAILED
+    bench.queue.add(KEY)
+    await bench.work()
+    assert grown() == {"requeue": 1, "error": 1, "requeue_after": 1}, (
+        "looked at, run, and its own status seen"
+    )
+    assert growth("controller_runtime_reconcile_errors_total", controller="devserver") == 1
+    assert growth("workqueue_retries_total", name="devserver") == 1
+    bench.actor.error = None
+    bench.seconds += 11
+    await bench.work()
+    assert grown() == {"requeue": 2, "error": 1, "requeue_after": 1, "success": 2}
+    assert growth("controller_runtime_reconcile_time_seconds_count", controller="devserver") == 6
+    assert growth("controller_runtime_active_workers", controller="devserver") == 0

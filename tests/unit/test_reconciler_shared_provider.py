@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.runs import EngineDied, RunKilled
 from reconciler.shared_provider import ProviderFailed, ProviderLimits, ProviderProcess, SharedProvider
+from tests.metering import Growth
 
 LIMITS = ProviderLimits(max_runs=10, max_age_s=1000, idle_s=60)
 UNREACHABLE = "error: configured Kubernetes cluster is unreachable: unable to load schema information"
@@ -74,9 +75,11 @@ def test_runs_share_one(provider: SharedProvider, world: World) -> None:
 
 
 def test_one_that_died_is_replaced(provider: SharedProvider, world: World) -> None:
+    growth = Growth()
     port(provider)
     world.processes[0].alive = False
     assert port(provider) == 2
+    assert growth("devserver_engine_restarts_total", process="provider", reason="died") == 1
 
 
 @pytest.mark.parametrize(
@@ -88,9 +91,11 @@ def test_one_that_died_is_replaced(provider: SharedProvider, world: World) -> No
     ],
 )
 def test_one_that_shows_a_symptom_is_replaced(provider: SharedProvider, world: World, output: str) -> None:
+    growth = Growth()
     port(provider, output)
     assert port(provider) == 2
     assert world.alive == [2]
+    assert growth("devserver_engine_restarts_total", process="provider", reason="failed") == 1
 
 
 def test_a_failure_of_the_run_itself_is_no_symptom(provider: SharedProvider) -> None:
@@ -120,6 +125,7 @@ def test_runs_in_progress_keep_theirs_until_they_end(provider: SharedProvider, w
 
 
 def test_one_is_replaced_after_its_runs_before_it_is_stopped(provider: SharedProvider, world: World) -> None:
+    growth = Growth()
     for _ in range(LIMITS.max_runs):
         port(provider)
     with provider.lend():
@@ -127,15 +133,18 @@ def test_one_is_replaced_after_its_runs_before_it_is_stopped(provider: SharedPro
         assert world.alive == [1, 2]
         assert port(provider) == 2
     assert world.alive == [2]
+    assert growth("devserver_engine_restarts_total", process="provider", reason="runs") == 1
 
 
 def test_one_is_replaced_when_it_is_old(provider: SharedProvider, world: World) -> None:
+    growth = Growth()
     for world.now in (0, 30, 60, 90):
         port(provider)
     world.now = LIMITS.max_age_s
     port(provider)
     provider.tidy()
     assert world.alive == [2]
+    assert growth("devserver_engine_restarts_total", process="provider", reason="age") == 1
 
 
 def test_one_that_is_idle_is_stopped_and_the_next_run_starts_another(

@@ -13,6 +13,7 @@ import pytest
 from reconciler.runs import EngineDied, Result, RunKilled
 from reconciler.worker import Worker
 from reconciler.worker_pool import WorkerLimits, WorkerPool
+from tests.metering import Growth
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 
@@ -106,6 +107,7 @@ def test_runs_at_the_same_time_have_workers_of_their_own(
 def test_a_worker_is_replaced_after_its_runs_and_the_next_one_is_started_before(
     make_pool: MakePool, started: Started, tmp_path: Path
 ) -> None:
+    growth = Growth()
     pool = make_pool(max_runs=3)
     pids = []
     for number in range(9):
@@ -114,6 +116,7 @@ def test_a_worker_is_replaced_after_its_runs_and_the_next_one_is_started_before(
             pids.append(pid_of(worker.run(["work"], str(tmp_path), {}, 10)))
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 3]
     assert len(started.alive) == 1
+    assert growth("devserver_engine_restarts_total", process="worker", reason="runs") == 3
 
 
 @pytest.mark.parametrize(
@@ -126,12 +129,14 @@ def test_a_worker_is_replaced_after_its_runs_and_the_next_one_is_started_before(
 def test_a_worker_that_died_in_a_run_is_replaced(
     make_pool: MakePool, started: Started, tmp_path: Path, command: str, said: str
 ) -> None:
+    growth = Growth()
     pool = make_pool()
     (first,) = started.alive
     with pytest.raises(EngineDied, match=said):
         run(pool, tmp_path, command)
     assert pid_of(run(pool, tmp_path)) != first
     assert first not in started.alive
+    assert growth("devserver_engine_restarts_total", process="worker", reason="failed") == 1
 
 
 def test_a_run_past_its_deadline_is_killed(make_pool: MakePool, started: Started, tmp_path: Path) -> None:
@@ -144,18 +149,22 @@ def test_a_run_past_its_deadline_is_killed(make_pool: MakePool, started: Started
 
 
 def test_a_worker_above_its_memory_is_replaced(make_pool: MakePool, started: Started, tmp_path: Path) -> None:
+    growth = Growth()
     pool = make_pool()
     first = pid_of(run(pool, tmp_path, "grow"))
     assert pid_of(run(pool, tmp_path)) != first
     assert first not in started.alive
+    assert growth("devserver_engine_restarts_total", process="worker", reason="memory") == 1
 
 
 def test_a_worker_that_died_while_idle_is_not_lent(
     make_pool: MakePool, started: Started, tmp_path: Path
 ) -> None:
+    growth = Growth()
     pool = make_pool()
     started.workers[0].kill()
     assert run(pool, tmp_path).code == 0
+    assert growth("devserver_engine_restarts_total", process="worker", reason="died") == 1
 
 
 def test_idle_workers_but_one_are_stopped(make_pool: MakePool, started: Started) -> None:
@@ -173,7 +182,9 @@ def test_idle_workers_but_one_are_stopped(make_pool: MakePool, started: Started)
 
 
 def test_a_pool_that_stops_keeps_no_worker(make_pool: MakePool, started: Started, tmp_path: Path) -> None:
+    growth = Growth()
     pool = make_pool()
     with pool.lend():
         pool.stop()
     assert started.alive == set()
+    assert growth("devserver_engine_restarts_total", process="worker", reason="failed") == 0
