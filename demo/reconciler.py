@@ -132,6 +132,9 @@ class Reconciler:
     def _settings(self) -> dict[str, str]:
         """The user's own settings, and those that follow from the demo."""
         return {
+            # On the user's own machine no port is ours to take.
+            "DEVSERVER_HTTP_HOST": "127.0.0.1",
+            "DEVSERVER_HTTP_PORT": "0",
             **{name: value for name, value in os.environ.items() if name.startswith("DEVSERVER_")},
             "DEVSERVER_NAMESPACE": SYSTEM_NAMESPACE,
             "DEVSERVER_PULUMI_HOME": str(toolchain.pulumi_home()),

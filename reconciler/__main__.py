@@ -12,6 +12,7 @@ from reconciler.app import run
 from reconciler.cluster import ClusterError
 from reconciler.engine import EngineError
 from reconciler.leader import LeaseLost
+from reconciler.serving import ServerError
 from reconciler.settings import Settings
 
 
@@ -29,7 +30,7 @@ def main() -> int:
     code = 0
     try:
         asyncio.run(run(settings))
-    except* (ClusterError, EngineError, LeaseLost) as group:
+    except* (ClusterError, EngineError, ServerError, LeaseLost) as group:
         for cause in _leaves(group):
             print(f"reconciler: {cause}", file=sys.stderr)
         code = 1

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
 
+from reconciler import metrics
 from reconciler.act import Actor
 from reconciler.cluster import (
     CHILDREN,
@@ -29,13 +31,15 @@ from reconciler.engine_keys import load_or_make_keys
 from reconciler.engine_setup import Installed, find_engine, start_engine
 from reconciler.errors import ReconcileError
 from reconciler.events import Recorder
+from reconciler.health import Health, Limits
 from reconciler.kinds import KINDS
-from reconciler.leader import Leader
+from reconciler.leader import LEASE_NAME, Leader
 from reconciler.lease import LeaseTimes
 from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.reconcile import Reconciler
 from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
 from reconciler.run_dir import own_run_dir
+from reconciler.serving import serving
 from reconciler.settings import Settings
 from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore
 from reconciler.state_alarms import StateAlarms
@@ -58,7 +62,7 @@ class Watches:
     """All watches, and how a change of one object wakes resources.
 
     relieve: takes note that some failures have lost their cause; set by who leads.
-    states: reads the records of states.
+    states: reads the records of states. followed: the watches that should be heard.
     """
 
     states: StateStore
@@ -80,7 +84,8 @@ class Watches:
             watch = self._add(resource, changed.get(resource, self._child_changed), selector)
             self.world.children[(resource.api_version, resource.kind)] = watch.objects
         self.world.pods = self._add(POD, self._child_changed, selector=_MANAGED).objects
-        self._states = self._watch(SECRET, self._state_changed, STATE_SELECTOR, settings.namespace)
+        self._states = self._watch(SECRET, self._state_changed, STATE_SELECTOR, settings.namespace, "states")
+        self.followed = list(self._by_resource.values())
 
     async def run(self, synced: Callable[[], None]) -> None:
         """Follow all but the states until cancelled; `synced` is called once when all first lists are in."""
@@ -89,6 +94,7 @@ class Watches:
     async def run_states(self, states: StateStore, synced: Callable[[], None]) -> None:
         """Follow the states too. Who leads can read them: keys may have to be made first."""
         self.states = states
+        self.followed.append(self._states)
         await _follow([self._states], synced)
 
     def learn(self, resource: Resource, obj: Object) -> None:
@@ -100,7 +106,9 @@ class Watches:
         self._by_resource[resource] = watch
         return watch
 
-    def _watch(self, resource: Resource, on_change: OnChange, selector: str, namespace: str = "") -> Watch:
+    def _watch(
+        self, resource: Resource, on_change: OnChange, selector: str, namespace: str = "", name: str = ""
+    ) -> Watch:
         return Watch(
             cluster=self._cluster,
             resource=resource,
@@ -109,6 +117,7 @@ class Watches:
             silence_s=self._settings.watch_silence_s,
             namespace=namespace,
             selector=selector,
+            name=name,
         )
 
     def _resource_changed(self, old: Object | None, new: Object | None) -> None:
@@ -168,6 +177,7 @@ class Watches:
 async def _follow(watches: Collection[Watch], synced: Callable[[], None]) -> None:
     async with asyncio.TaskGroup() as group:
         for watch in watches:
+            metrics.WATCH_SILENCE.labels(watch.name).set_function(partial(getattr, watch, "silent_s"))
             group.create_task(watch.run())
         for watch in watches:
             await watch.synced.wait()
@@ -181,16 +191,18 @@ def _spec_of(obj: Object | None) -> object:
 async def run(settings: Settings) -> None:
     """Run the reconciler until SIGTERM or SIGINT.
 
-    Raises ClusterError or EngineError if it cannot start, LeaseLost when another is to lead, alone or in a group.
+    Raises ClusterError, EngineError or ServerError if it cannot start, LeaseLost when another is to lead; alone
+    or in a group.
     """
     installed = find_engine(settings)
     times = LeaseTimes(settings.lease_duration_s, settings.lease_renew_deadline_s, settings.lease_retry_s)
     with own_run_dir(settings.run_dir) as token, closing(Watchdog()) as watchdog:
-        async with connect() as lease_cluster:
+        health = Health(Limits.of(settings))
+        async with serving(settings.http_host, settings.http_port, health), connect() as lease_cluster:
             leader = Leader(lease_cluster, settings.namespace, f"{_host()}_{token}", times, watchdog.feed)
             try:
                 async with connect(leader.fence) as cluster:
-                    await _until_signalled(_serve(settings, installed, cluster, leader))
+                    await _until_signalled(_serve(settings, installed, cluster, leader, health))
             finally:
                 await leader.release()
 
@@ -216,13 +228,16 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
             raise
 
 
-async def _serve(settings: Settings, installed: Installed, cluster: Cluster, leader: Leader) -> None:
+async def _serve(
+    settings: Settings, installed: Installed, cluster: Cluster, leader: Leader, health: Health
+) -> None:
     """Watch from the start, so that the work can begin at once when this process is to lead."""
     system = await cluster.get(NAMESPACE, "", "kube-system")
     if system is None:
         raise ClusterError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
     queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s)
     watches = Watches(cluster, settings, queue)
+    _expose(cluster, leader, watches, queue, health)
     synced = asyncio.Event()
 
     def watching() -> None:
@@ -235,6 +250,7 @@ async def _serve(settings: Settings, installed: Installed, cluster: Cluster, lea
         await leader.elected.wait()
         # Not before, for the engine's processes take most of the memory.
         with start_engine(settings, installed) as engine:
+            health.runs = engine.run_seconds
             recorder = Recorder(cluster, _host())
             keys = await load_or_make_keys(cluster, engine, settings.namespace, recorder)
             vault = vault_of(engine, keys)
@@ -262,7 +278,22 @@ async def _serve(settings: Settings, installed: Installed, cluster: Cluster, lea
             await _work(reconciler, settings.workers)
 
 
+def _expose(cluster: Cluster, leader: Leader, watches: Watches, queue: WorkQueue, health: Health) -> None:
+    """Let metrics and health read, whenever they are asked for, how things stand."""
+    metrics.REGISTRY.register(queue.meter)
+    metrics.CLOCK_OFFSET.set_function(lambda: cluster.clock_offset_s)
+    metrics.LEADER.labels(LEASE_NAME).set_function(leader.elected.is_set)
+    states = watches.world.states
+    metrics.STATE_BYTES.set_function(
+        lambda: sum(state.packed_bytes for lives in states.values() for state in lives.values())
+    )
+    health.silences = lambda: {watch.name: watch.silent_s for watch in watches.followed}
+    health.unsynced = lambda: (watch.name for watch in watches.followed if not watch.synced.is_set())
+    health.longest_pass_s = queue.meter.longest_s
+
+
 async def _work(reconciler: Reconciler, workers: int) -> None:
+    metrics.set_max_concurrent(workers * len(Lane))
     async with asyncio.TaskGroup() as group:
         for lane in Lane:
             for _ in range(workers):

@@ -102,6 +102,12 @@ class Settings(BaseSettings):
             "Unset: Secrets hold them."
         ),
     ] = None
+    http_host: Annotated[
+        str | None, Field(description="Address of /metrics, /healthz and /readyz. Unset: all.")
+    ] = None
+    http_port: Annotated[
+        int, Field(ge=0, le=65535, description="Port of these. 0: a free one, told in the log.")
+    ] = 8080
     run_dir: Annotated[Path, Field(description="Private directories of the runs; best on tmpfs.")] = Path(
         "/dev/shm/devserver-reconciler"
     )

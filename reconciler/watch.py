@@ -62,6 +62,7 @@ class Watch:
 
     async def run(self) -> None:
         """Follow the collection until cancelled."""
+        self._hear()
         failures, before = 0, ""
         while True:
             try:

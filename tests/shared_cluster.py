@@ -57,6 +57,9 @@ class SharedCluster:
             "PATH": f"{toolchain.bin_dir()}:{os.environ['PATH']}",
             "KUBECONFIG": str(self.reconciler),
             "DEVSERVER_PULUMI_HOME": str(toolchain.pulumi_home()),
+            # A free one each, for several run at a time.
+            "DEVSERVER_HTTP_HOST": "127.0.0.1",
+            "DEVSERVER_HTTP_PORT": "0",
         }
 
 

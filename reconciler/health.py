@@ -1,0 +1,78 @@
+"""Whether the reconciler is well: what /healthz and /readyz say. The judgement is pure.
+
+A stuck event loop needs no judgement here: the server runs in it, so that a probe then gets no answer in time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from reconciler.settings import Settings
+
+# The deadline is that of one command; a run may try again once an external backend has been put in order.
+_COMMANDS_PER_RUN = 2
+# A provider starts first, and the rests of what was killed are looked for after.
+_RUN_GRACE_S = 60.0
+# A pass makes up to three runs (two wait for their turn) and dozens of requests, each with a time-out.
+_RUNS_PER_PASS = 6
+_PASS_GRACE_S = 600.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is still well, in seconds: silence of a watch, length of an engine run, length of a pass."""
+
+    silence_s: float
+    run_s: float
+    pass_s: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """The limits that follow from the settings.
+
+        A watch is renewed after watch_silence_s; it gets as long again to be heard.
+        """
+        return cls(
+            silence_s=2 * settings.watch_silence_s,
+            run_s=_COMMANDS_PER_RUN * settings.run_deadline_s + _RUN_GRACE_S,
+            pass_s=_RUNS_PER_PASS * settings.run_deadline_s + _PASS_GRACE_S,
+        )
+
+
+def complaints(
+    limits: Limits, silences: Mapping[str, float], runs: Mapping[str, float], longest_pass_s: float
+) -> list[str]:
+    """What is wrong, one sentence each. silences: seconds by watch; runs: seconds so far by stack."""
+    silent = [
+        f"the watch of {watch} has heard nothing from the API server for {silence:.0f} s (limit {limits.silence_s:g} s)"
+        for watch, silence in sorted(silences.items())
+        if silence > limits.silence_s
+    ]
+    overdue = [
+        f"the engine run of {stack} has lasted {seconds:.0f} s (limit {limits.run_s:g} s)"
+        for stack, seconds in sorted(runs.items())
+        if seconds > limits.run_s
+    ]
+    stuck = [f"a pass has lasted {longest_pass_s:.0f} s (limit {limits.pass_s:g} s)"]
+    return silent + overdue + (stuck if longest_pass_s > limits.pass_s else [])
+
+
+@dataclass
+class Health:
+    """Where the figures come from; each part sets its own when it is there.
+
+    silences, runs, longest_pass_s: as for complaints(). unsynced: names of watches without their first list.
+    """
+
+    limits: Limits
+    silences: Callable[[], Mapping[str, float]] = dict
+    runs: Callable[[], Mapping[str, float]] = dict
+    longest_pass_s: Callable[[], float] = lambda: 0.0
+    unsynced: Callable[[], Iterable[str]] = lambda: ("everything",)
+
+    def ailments(self) -> list[str]:
+        """Why the process should be started anew; empty if it is well."""
+        return complaints(self.limits, self.silences(), self.runs(), self.longest_pass_s())
+
+    def unreadiness(self) -> list[str]:
+        """What it still waits for before it can work."""
+        return [f"the first list of {watch} is not in yet" for watch in sorted(self.unsynced())]
