@@ -14,10 +14,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crds import GROUP
-from reconciler import reasons
+from reconciler import metrics, reasons
 from reconciler.cluster import SECRET, Cluster, ClusterError, Object
 from reconciler.engine import Engine, Keys
 from reconciler.events import Recorder
+from reconciler.state_problems import Problem
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER
 
 SECRET_NAME = "engine-keys"
@@ -39,6 +40,7 @@ async def load_or_make_keys(cluster: Cluster, engine: Engine, namespace: str, re
         keys = _keys_in(secret)
         if keys is not None and await asyncio.to_thread(fit, keys):
             return keys
+        metrics.state_problem(Problem.ENGINE_KEYS)
         _log.error("engine keys damaged, making new ones", secret=f"{namespace}/{SECRET_NAME}")
         note = (
             "The passphrase or the salt in this Secret was damaged. New ones are made; each stack adopts its children "

@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from reconciler.cluster import CHILDREN, DEVSERVER, FLAVOR, USER
+from reconciler.state_problems import Problem
 
 # When each series began is of no use here and would double their number.
 prometheus_client.disable_created_metrics()
@@ -261,12 +262,17 @@ STATE_BYTES = Gauge(
     "Size of all states of stacks together, packed as they are stored.",
     registry=REGISTRY,
 )
-STATE_PROBLEMS = Counter(
+_STATE_PROBLEMS = Counter(
     "devserver_state_problems_total",
     "States that were damaged, lost or not ours, by what was wrong.",
     ["problem"],
     registry=REGISTRY,
 )
+
+
+def state_problem(problem: Problem) -> None:
+    """Something is wrong with a stored state."""
+    _STATE_PROBLEMS.labels(problem).inc()
 
 
 def engine_run(stack: str, operation: Operation, result: RunResult, seconds: float) -> None:
@@ -310,6 +316,8 @@ def _begin_at_zero() -> None:
         for operation in ("up", "destroy"):
             for ended in get_args(RunResult):
                 _ENGINE_RUNS.labels(kind, operation, ended)
+    for problem in Problem:
+        _STATE_PROBLEMS.labels(problem)
     for child_kind in CHILD_KINDS:
         _ADOPTIONS.labels(child_kind)
         _ORPHANS_SWEPT.labels(child_kind)

@@ -37,6 +37,10 @@ from reconciler.state import StackId
 from reconciler.status import PassResult, next_status, transitions
 
 _log = structlog.get_logger()
+_LEFT_DRIFT: dict[str, metrics.DriftResult] = {
+    reasons.DRIFT_OBSERVED: "observed",
+    reasons.DRIFT_CONTESTED: "contested",
+}
 # The wall clock may be set meanwhile, so no timer is trusted for longer.
 _LONGEST_TIMER_S = 3600.0
 
@@ -262,6 +266,7 @@ class Reconciler:
             facts=_facts(subject, done.facts),
         )
         if is_repair and observed.drifts:
+            metrics.drift(subject.key.kind, "repaired")
             note = "; ".join(map(str, observed.drifts))
             await actor.recorder.record(
                 subject.resource, "Normal", reasons.DRIFT_REPAIRED, f"Put back: {note}."
@@ -272,6 +277,8 @@ class Reconciler:
         await actor.write_status(subject.kind, subject.id, following)
         after = CommonStatus.model_validate(following).conditions
         for condition in transitions(status.conditions, after):
+            if condition.reason in _LEFT_DRIFT:
+                metrics.drift(subject.key.kind, _LEFT_DRIFT[condition.reason])
             type_: Literal["Normal", "Warning"] = "Warning" if condition.type == "Stalled" else "Normal"
             await actor.recorder.record(subject.resource, type_, condition.reason, condition.message)
 

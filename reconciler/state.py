@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from crds import GROUP
-from reconciler import checkpoint, reasons
+from reconciler import checkpoint, metrics, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.cluster import SECRET, Cluster, ClusterError, Object
 from reconciler.errors import Stalled, Transient
 from reconciler.locks import CutShort, runs_cut_short
 from reconciler.queue import Key
-from reconciler.state_problems import DATA, Unusable, diagnose, examine
+from reconciler.state_problems import DATA, Problem, Unusable, diagnose, examine
 from reconciler.term import RunClaim, Term, may_take, parse_claim, take
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
 
@@ -186,6 +186,7 @@ class StateStore:
         kept = new if self.vault is None else checkpoint.outline(new)
         packed = gzip.compress(kept, mtime=0)
         if len(packed) > MAX_BYTES:
+            metrics.state_problem(Problem.TOO_LARGE)
             raise Stalled(
                 reasons.STATE_TOO_LARGE,
                 f"The stack's state has {len(packed)} bytes, more than the {MAX_BYTES} that a Secret can hold; "
@@ -219,6 +220,7 @@ class StateStore:
             return await write
         except ClusterError as error:
             if error.status in (404, 409):
+                metrics.state_problem(Problem.CONFLICT)
                 raise Transient(
                     reasons.STATE_CONFLICT,
                     f"Secret {id.secret_name} was changed by someone else; trying again.",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from reconciler import metrics
 from reconciler.events import Recorder
 from reconciler.state import StackId
 from reconciler.state_problems import REASONS, Problem, Unusable
@@ -28,6 +29,7 @@ class StateAlarms:
         if self._told.get(id) is unusable.problem:
             return
         self._told[id] = unusable.problem
+        metrics.state_problem(unusable.problem)
         _log.warning(
             "state unusable", pulumi_stack=id.stack, problem=unusable.problem, detail=unusable.detail
         )

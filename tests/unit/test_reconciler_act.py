@@ -379,10 +379,12 @@ async def test_retries_of_a_rebuild_do_not_tell_of_the_damage_again() -> None:
     bench = Bench(status=APPLIED)
     await bench.have_state(NAMES.sshd)
     await spoil_state(bench, b"")
+    growth = Growth()
     bench.engine.outcome = Outcome(None, {}, 60.0, EngineTimeout("RunTimeout", "killed"))
     for _ in range(3):
         await bench.up()
     assert bench.events == ["StateDamaged"]
+    assert growth("devserver_state_problems_total", problem="damaged") == 1
 
 
 @pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE.keys())

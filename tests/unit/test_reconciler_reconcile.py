@@ -189,8 +189,10 @@ async def test_a_changed_spec_is_applied_once(applied: Bench) -> None:
 
 
 async def test_a_child_that_is_gone_comes_back(applied: Bench) -> None:
+    growth = Growth()
     applied.actor.drift = (Drift(NAMES.sshd),)
     assert await applied.woken() == ["up: drift: ConfigMap box-sshd is gone"]
+    assert growth("devserver_drift_total", kind="DevServer", result="repaired") == 1
     assert "Normal DriftRepaired" in applied.actor.events
     assert "Drifted" not in applied.conditions
 
@@ -198,21 +200,27 @@ async def test_a_child_that_is_gone_comes_back(applied: Bench) -> None:
 async def test_drift_is_only_told_of_where_the_policy_says_so() -> None:
     bench = Bench(resource("DevServer", driftPolicy="Observe"))
     await bench.woken()
+    growth = Growth()
     bench.actor.drift = (Drift(NAMES.sshd, ("data.motd",)),)
     assert await bench.woken() == []
     assert bench.conditions["Drifted"] == "DriftObserved"
+    await bench.woken()
+    assert growth("devserver_drift_total", kind="DevServer", result="observed") == 1, "once"
     bench.actor.drift = ()
     assert await bench.woken() == []
     assert "Drifted" not in bench.conditions
 
 
 async def test_the_operator_gives_way_in_a_fight_and_tries_again_later(applied: Bench) -> None:
+    growth = Growth()
     for _ in range(REPAIR_ROUNDS):
         applied.actor.drift = (Drift(NAMES.sshd),)
         assert await applied.woken() == ["up: drift: ConfigMap box-sshd is gone"]
     applied.actor.drift = (Drift(NAMES.sshd),)
     assert await applied.woken() == []
     assert applied.conditions["Drifted"] == "DriftContested"
+    assert growth("devserver_drift_total", kind="DevServer", result="contested") == 1
+    assert growth("devserver_drift_total", kind="DevServer", result="repaired") == REPAIR_ROUNDS
     assert await applied.after(FIGHT_WINDOW.total_seconds() / 2) == []
     assert await applied.after(FIGHT_WINDOW.total_seconds() / 2) == ["up: drift: ConfigMap box-sshd is gone"]
     assert "Drifted" not in applied.conditions
