@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import platform
 import shutil
@@ -24,7 +25,7 @@ class Package:
 
     name: str
     file: str
-    """A program to be found on PATH or in the system's directories, or an absolute path."""
+    """A program to be found on PATH or in the system's directories, or an absolute path, which may be a pattern."""
 
 
 PACKAGES = (
@@ -47,6 +48,8 @@ PACKAGES = (
     Package("buildah", "buildah"),
     # Faults: a clock that is wrong.
     Package("faketime", "faketime"),
+    # The test of external backends.
+    Package("postgresql", "/usr/lib/postgresql/*/bin/postgres"),
     # The users' side.
     Package("openssh-client", "ssh"),
 )
@@ -55,7 +58,12 @@ PACKAGES = (
 def missing() -> list[str]:
     """Names of the packages whose programs are not there."""
     path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
-    return [package.name for package in PACKAGES if shutil.which(package.file, path=path) is None]
+    return [package.name for package in PACKAGES if not _is_there(package.file, path)]
+
+
+def _is_there(file: str, path: str) -> bool:
+    candidates = glob.glob(file) if file.startswith("/") else [file]
+    return any(shutil.which(candidate, path=path) for candidate in candidates)
 
 
 def install_if_root() -> None:

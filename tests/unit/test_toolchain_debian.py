@@ -32,6 +32,18 @@ def test_a_package_is_missing_while_its_program_is(tmp_path: Path) -> None:
     assert debian.missing() == ["etcd-server"]
 
 
+def test_a_package_may_be_known_by_a_file_of_any_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = debian.Package("postgresql", f"{tmp_path}/*/bin/postgres")
+    monkeypatch.setattr(debian, "PACKAGES", (package,))
+    assert debian.missing() == ["postgresql"]
+    (tmp_path / "17/bin").mkdir(parents=True)
+    assert debian.missing() == ["postgresql"]
+    put_on_path(tmp_path / "17/bin", "postgres")
+    assert debian.missing() == []
+
+
 def test_nothing_is_run_when_nothing_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_on_path(tmp_path, "etcd", "runc")
     monkeypatch.setattr(process, "run", lambda *arguments, **options: pytest.fail("ran"))

@@ -1,0 +1,219 @@
+"""DevServers whose states are in an external backend: their life, and what killed runs and others leave there."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests import builders
+from tests.backends.conftest import PASSWORD, Store
+from tests.e2e.kube import Kube, eventually
+from tests.reconciler_process import ReconcilerProcess
+from tests.shared_cluster import SYSTEM_NAMESPACE, SharedCluster
+
+pytestmark = pytest.mark.cluster
+
+
+class Box:
+    """A DevServer without a pod, and its traces in the backend."""
+
+    def __init__(self, kube: Kube, store: Store, name: str) -> None:
+        self.kube, self.store, self.name = kube, store, name
+        kube.apply(
+            builders.manifest("DevServer", name, kube.namespace, running=False, image="local/busybox:1")
+        )
+        obj = kube.get("dvs", name)
+        assert obj is not None
+        self.stack = f"devserver-{obj['metadata']['uid']}"
+
+    def change(self) -> str:
+        """Have another environment; returns what is in it."""
+        value = f"v{time.time_ns()}"
+        self.kube.patch("dvs", self.name, {"env": [{"name": "SEEN", "value": value}]})
+        return value
+
+    def wait_applied(self) -> None:
+        self.kube.wait_applied(self.name, timeout_s=60)
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        return list(self._latest.get("resources") or [])
+
+    @property
+    def pending(self) -> list[dict[str, Any]]:
+        """Operations that were begun."""
+        return list(self._latest.get("pending_operations") or [])
+
+    @property
+    def _latest(self) -> dict[str, Any]:
+        found = self.store.read(f".pulumi/stacks/devserver/{self.stack}.json")
+        return dict((found or {}).get("checkpoint", {}).get("latest") or {})
+
+    @property
+    def locks(self) -> list[str]:
+        return self.store.keys(self._locks)
+
+    def lock(self, host: str, pid: int) -> str:
+        """Have a lock of someone else; returns its key."""
+        key = f"{self._locks}of-{host}.json"
+        holder = {"pid": pid, "username": "ada", "hostname": host, "timestamp": "2030-01-01T08:00:00.5Z"}
+        self.store.write(key, json.dumps(holder))
+        return key
+
+    @property
+    def _locks(self) -> str:
+        return f".pulumi/locks/organization/devserver/{self.stack}/"
+
+    def traces(self) -> list[str]:
+        """Everything in the backend that is of this stack."""
+        return [key for key in self.store.keys(".pulumi/") if self.stack in key]
+
+    def uids(self) -> dict[str, str]:
+        """The children by kind and name."""
+        listed = self.kube("get", "svc,cm,secret,sts", "-o", "json", "-l", f"devserver.io/name={self.name}")
+        found = json.loads(listed)["items"]
+        return {f"{item['kind']} {item['metadata']['name']}": item["metadata"]["uid"] for item in found}
+
+    def template(self) -> str:
+        """What pods are made from."""
+        found = self.kube.get("statefulset", self.name)
+        assert found is not None
+        return json.dumps(found["spec"]["template"])
+
+
+@pytest.fixture
+def box(kube: Kube, store: Store) -> Box:
+    """A DevServer that is applied."""
+    made = Box(kube, store, "box")
+    made.wait_applied()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shows_the_password(reconciler: ReconcilerProcess, kube: Kube) -> Iterator[None]:
+    yield
+    shown = reconciler.log.read_text() + kube("get", "dvs,events", "-o", "json")
+    assert PASSWORD not in shown
+    assert PASSWORD.partition("@")[0] not in shown
+
+
+def test_a_devserver_lives_and_dies(box: Box, cluster: SharedCluster) -> None:
+    assert len(box.uids()) == 5
+    assert {resource["type"] for resource in box.resources} >= {"kubernetes:core/v1:ConfigMap"}
+    secret = cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE)
+    assert secret is not None
+
+    value, before = box.change(), box.uids()
+    box.wait_applied()
+    assert value in box.template()
+    assert box.uids() == before
+
+    box.kube("delete", "dvs", box.name, "--timeout=60s")
+    assert box.uids() == {}
+    assert box.traces() == [], "not even its history"
+    assert cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE) is None
+
+
+def test_a_private_key_is_not_in_the_secret_and_encrypted_in_the_backend(box: Box) -> None:
+    (recorded,) = [item for item in box.resources if item["type"] == "kubernetes:core/v1:Secret"]
+    live = box.kube.get("secret", f"{box.name}-hostkeys")
+    assert live is not None
+    assert not any(key in json.dumps(recorded) for key in live["data"].values())
+
+
+def kill_in_a_run(box: Box, begin: Callable[[], object], when: Callable[[Box], object]) -> None:
+    """Begin a run and kill the engine process that has the stack's lock, once something is so."""
+    begin()
+    eventually(lambda: when(box), "the run got so far", timeout_s=30)
+    (key,) = box.locks
+    lock = box.store.read(key)
+    assert lock is not None
+    assert lock["hostname"] == socket.gethostname()
+    os.kill(lock["pid"], signal.SIGKILL)
+
+
+def test_a_killed_engines_lock_is_taken_away(box: Box, reconciler: ReconcilerProcess) -> None:
+    taken_away = reconciler.count("stale lock taken away")
+    before = box.uids()
+    values: list[str] = []
+    kill_in_a_run(box, lambda: values.append(box.change()), lambda box: box.locks)
+    box.wait_applied()
+    assert values[0] in box.template()
+    assert reconciler.count("stale lock taken away") == taken_away + 1
+    assert box.uids() == before
+    assert box.locks == []
+
+
+def test_what_a_killed_create_had_begun_is_adopted(
+    kube: Kube, store: Store, reconciler: ReconcilerProcess
+) -> None:
+    for attempt in range(10):
+        box = Box(kube, store, f"box-{attempt}")
+        kill_in_a_run(box, lambda: None, lambda box: box.locks and box.pending)
+        left, made = box.pending, box.uids()
+        box.wait_applied()
+        assert box.pending == []
+        assert box.locks == []
+        after = box.uids()
+        assert len(after) == 5
+        assert {name: after[name] for name in made} == made, "nothing is made twice"
+        if left:
+            return
+    pytest.fail("no kill hit an operation under way")
+
+
+def test_after_the_reconciler_was_killed_in_a_run_the_next_one_goes_on(
+    box: Box, reconciler: ReconcilerProcess
+) -> None:
+    value, before = box.change(), box.uids()
+    eventually(lambda: box.locks, "a run is under way", timeout_s=30)
+    reconciler.kill()
+    reconciler.ended()
+    reconciler.start()
+    box.wait_applied()
+    assert value in box.template()
+    assert box.uids() == before
+    assert box.locks == []
+
+
+def test_locks_of_the_living_are_respected_and_their_holders_named(box: Box) -> None:
+    neighbour = subprocess.Popen(["sleep", "300"])
+    try:
+        locks = [box.lock("laptop", 17), box.lock(socket.gethostname(), neighbour.pid)]
+        before = box.template()
+        box.change()
+
+        def waiting() -> str:
+            condition = box.kube.condition("dvs", box.name, "Reconciling")
+            return str(condition["message"]) if condition.get("reason") == "StateLocked" else ""
+
+        message = eventually(waiting, "it says that the stack is locked")
+        assert "ada@laptop (pid 17)" in message
+        box.store.delete(locks[0])
+        time.sleep(5)
+        assert box.locks == [locks[1]], "several tries later the other one is there"
+        assert f"(pid {neighbour.pid})" in waiting()
+        assert box.template() == before
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+    box.wait_applied()
+    assert box.template() != before, "its holder is dead now"
+    assert box.locks == []
+
+
+def test_a_checkpoint_that_is_damaged_in_the_backend_is_made_anew(box: Box) -> None:
+    before = box.uids()
+    box.store.write(f".pulumi/stacks/devserver/{box.stack}.json", "{")
+    value = box.change()
+    box.wait_applied()
+    assert value in box.template()
+    assert box.uids() == before
+    reasons = box.kube("get", "events", "-o", "jsonpath={.items[*].reason}").split()
+    assert reasons.count("StateDamaged") == 1
