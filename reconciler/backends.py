@@ -83,8 +83,14 @@ class PrivateDirectory:
         (place.directory / ".pulumi" / "meta.yaml").write_text("version: 1\n")
 
     def take(self, place: Place) -> Checkpoint:
-        """Read the file that the engine wrote."""
-        return self._file(place).read_bytes()
+        """Read the file that the engine wrote. Raises Transient if it is cut off, as on a full disk."""
+        left = self._file(place).read_bytes()
+        try:
+            checkpoint.children(left)
+        except ValueError as error:
+            why = "The run left half a state: the run directory may be full; trying again."
+            raise Transient(reasons.RUN_FAILED, why) from error
+        return left
 
     def recover(self, place: Place, output: str, cut_short: Sequence[CutShort]) -> bool:
         """Nobody else has this backend, so nothing can be in the way."""

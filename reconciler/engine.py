@@ -226,29 +226,36 @@ class Engine:
         def outcome(state: Checkpoint | None, error: ReconcileError | None) -> Outcome:
             return Outcome(state, report.changes, time.monotonic() - started, error)
 
-        with self._place(task.stack, task.keys, task.backend) as (workspace, place):
+        try:
+            with self._place(task.stack, task.keys, task.backend) as (workspace, place):
 
-            def attempt() -> None:
-                report.clear()
-                task.backend.give(place, task.state)
-                task.operation(Stack.select(task.stack, workspace), report.note)
+                def attempt() -> None:
+                    report.clear()
+                    task.backend.give(place, task.state)
+                    task.operation(Stack.select(task.stack, workspace), report.note)
 
-            def operate() -> ReconcileError | None:
+                def operate() -> ReconcileError | None:
+                    try:
+                        self._insist(place, task.backend, attempt, task.cut_short)
+                    except CommandError as failed:
+                        return report.error(self._told(failed))
+                    return None
+
                 try:
-                    self._insist(place, task.backend, attempt, task.cut_short)
+                    error = operate()
+                    return outcome(task.backend.take(place), error)
+                except RunLost as lost:
+                    return outcome(None, _error_of(lost))
+                except Transient as waiting:
+                    return outcome(None, waiting)
                 except CommandError as failed:
-                    return report.error(self._told(failed))
-                return None
-
-            try:
-                error = operate()
-                return outcome(task.backend.take(place), error)
-            except RunLost as lost:
-                return outcome(None, _error_of(lost))
-            except Transient as waiting:
-                return outcome(None, waiting)
-            except CommandError as failed:
-                return outcome(None, self._backend_failed(failed))
+                    return outcome(None, self._backend_failed(failed))
+        except OSError as failed:
+            # Of the run's own files: most likely there is no room for them.
+            why = (
+                f"The run directory {self.run_dir} cannot be used: {failed.strerror or failed}; trying again."
+            )
+            return outcome(None, EngineFailed(reasons.RUN_FAILED, why))
 
     def _insist(
         self, place: Place, backend: Backend, attempt: Callable[[], _T], cut_short: Sequence[CutShort]

@@ -150,6 +150,17 @@ def test_a_failed_run_is_no_matter_of_the_backend(tmp_path: Path) -> None:
     assert not PrivateDirectory().recover(Cli(tmp_path).place, locked("x@y (pid 1) at z"), ())
 
 
+@pytest.mark.parametrize("length", [0, 1, len(CONTENT) // 2, len(CONTENT) - 1])
+def test_a_state_that_was_cut_off_by_a_full_disk_is_no_state(tmp_path: Path, length: int) -> None:
+    place, backend = Cli(tmp_path).place, PrivateDirectory()
+    backend.give(place, CONTENT)
+    assert backend.take(place) == CONTENT
+    (file,) = tmp_path.rglob(f"{ID.stack}.json")
+    file.write_bytes(CONTENT[:length])
+    with pytest.raises(Transient, match="half a state"):
+        backend.take(place)
+
+
 # --- what is shown
 
 
