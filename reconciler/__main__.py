@@ -24,7 +24,9 @@ def main() -> int:
     except ValidationError as error:
         for fault in error.errors():
             name = "_".join(str(part) for part in fault["loc"]).upper()
-            print(f"DEVSERVER_{name}: {fault['msg']}" if name else fault["msg"], file=sys.stderr)
+            # What is said of several settings together names them itself.
+            message = fault["msg"].removeprefix("Value error, ")
+            print(f"DEVSERVER_{name}: {message}" if name else message, file=sys.stderr)
         return 2
     log.configure(settings)
     code = 0

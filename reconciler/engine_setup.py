@@ -81,8 +81,12 @@ def start_engine(settings: Settings, installed: Installed) -> Iterator[Engine]:
             threads=max(settings.workers, settings.concurrent_runs),
             backend=_backend(settings),
         )
-        stack.callback(engine.stop)
-        yield engine
+        try:
+            yield engine
+        finally:
+            # First what lends processes: else each one that is killed with its run would be replaced.
+            stack.close()
+            engine.stop()
 
 
 @contextmanager

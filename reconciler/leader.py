@@ -66,6 +66,7 @@ class Leader:
         self._renewed = renewed
         self._clock = clock
         self._until_s = 0.0
+        self._term: Term | None = None
         self._lock = _Lock(cluster, namespace, identity, times, clock)
         self._elector = LeaderElection(
             Config(self._lock, times.duration_s, times.renew_deadline_s, times.retry_s, _nothing, _nothing)
@@ -74,14 +75,16 @@ class Leader:
     @property
     def term(self) -> Term:
         """The present term. Only the leader has one."""
-        assert self._lock.lease is not None
-        return term_of(self._lock.lease)
+        assert self._term is not None
+        return self._term
 
     async def run(self) -> NoReturn:
         """Stand for election, then renew, until cancelled. Raises LeaseLost when the Lease cannot be kept."""
         while True:
             started_s = self._clock()
             if await self._elector.try_acquire_or_renew():
+                assert self._lock.lease is not None
+                self._term = term_of(self._lock.lease)
                 # From the request's start: the answer may have taken its time.
                 self._until_s = started_s + self._times.renew_deadline_s
                 self._renewed(self._until_s)

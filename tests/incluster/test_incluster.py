@@ -79,9 +79,12 @@ def states(cluster: SharedCluster, uid: str) -> set[str]:
     return {name for name in names if uid in name}
 
 
+PODS = f"--selector=app.kubernetes.io/name={RECONCILER}"
+
+
 def log(cluster: SharedCluster) -> str:
-    """What the operator's pod has said: JSON lines."""
-    return cluster.kubectl("logs", f"deployment/{RECONCILER}", f"--namespace={SYSTEM_NAMESPACE}")
+    """What the operator's pods have said: JSON lines."""
+    return cluster.kubectl("logs", PODS, "--tail=-1", f"--namespace={SYSTEM_NAMESPACE}")
 
 
 def events(cluster: SharedCluster) -> list[str]:
@@ -100,25 +103,50 @@ def test_the_operator_makes_a_devserver_and_takes_it_away(
     assert states(operator, uid) == set()
 
 
-def test_a_new_pod_of_the_operator_finds_all_as_it_was_and_runs_nothing(
+def test_new_pods_of_the_operator_find_all_as_it_was_and_run_nothing(
     operator: SharedCluster, devserver: dict[str, Any]
 ) -> None:
-    pods = f"--selector=app.kubernetes.io/name={RECONCILER}"
-    operator.kubectl("delete", "pod", pods, f"--namespace={SYSTEM_NAMESPACE}", "--timeout=60s")
+    operator.kubectl("delete", "pod", PODS, f"--namespace={SYSTEM_NAMESPACE}", "--timeout=60s")
     available = ("--for=condition=Available", f"deployment/{RECONCILER}", f"--namespace={SYSTEM_NAMESPACE}")
     operator.kubectl("wait", *available, "--timeout=80s")
     deadline = time.monotonic() + 30
-    while "watching" not in events(operator) and time.monotonic() < deadline:
+    while "leading" not in events(operator) and time.monotonic() < deadline:
         time.sleep(0.5)
     time.sleep(2)  # were there something to do, it would begin at once
 
-    assert "watching" in events(operator)
+    assert "leading" in events(operator)
     assert "run starts" not in events(operator)
+
+
+def leader(cluster: SharedCluster) -> str:
+    """The pod that leads; empty while none does."""
+    lease = cluster.get("lease", RECONCILER, SYSTEM_NAMESPACE)
+    assert lease is not None
+    holder: str = lease["spec"].get("holderIdentity") or ""
+    return holder.rpartition("_")[0]
+
+
+def test_when_the_leading_pod_is_deleted_the_other_one_leads(
+    operator: SharedCluster, devserver: dict[str, Any]
+) -> None:
+    names = operator.kubectl("get", "pod", PODS, f"--namespace={SYSTEM_NAMESPACE}", "--output=name").split()
+    first = leader(operator)
+    assert f"pod/{first}" in names
+    operator.kubectl("delete", "pod", first, f"--namespace={SYSTEM_NAMESPACE}", "--wait=false")
+    deadline = time.monotonic() + 15
+    while leader(operator) in ("", first):
+        assert time.monotonic() < deadline, "nobody took over"
+        time.sleep(0.2)
+    operator.kubectl("delete", "dvs", "box", f"--namespace={NAMESPACE}", "--timeout=60s")
 
 
 @pytest.mark.parametrize(
     ("command", "expected"),
-    [("id -u", "10001"), ("touch /opt/devserver/app/x 2>/dev/null || echo read-only", "read-only")],
+    [
+        ("id -u", "10001"),
+        ("cat /proc/1/comm", "tini"),
+        ("touch /opt/devserver/app/x 2>/dev/null || echo read-only", "read-only"),
+    ],
 )
 def test_the_operator_needs_neither_root_nor_a_writable_image(
     operator: SharedCluster, command: str, expected: str

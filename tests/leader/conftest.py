@@ -35,6 +35,7 @@ def replica(cluster: SharedCluster) -> Iterator[Replica]:
             **cluster.environment(),
             "DEVSERVER_RUN_DIR": str(directory / "run"),
             "DEVSERVER_LOG_FORMAT": "json",
+            "DEVSERVER_HTTP_PORT": "0",
         }
         made.append(ReconcilerProcess(environment, directory / "log"))
         return made[-1]

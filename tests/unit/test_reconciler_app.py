@@ -1,5 +1,6 @@
 """How a change of one object wakes resources, and how the reconciler refuses to start."""
 
+import asyncio
 import sys
 from collections.abc import Callable
 from copy import deepcopy
@@ -22,6 +23,7 @@ from reconciler.cluster import (
     Object,
 )
 from reconciler.errors import Waiting
+from reconciler.leader import LeaseLost
 from reconciler.queue import Key, WorkQueue
 from reconciler.settings import Settings
 from reconciler.state import StateStore, StoredState
@@ -209,6 +211,8 @@ async def test_a_state_that_cannot_be_read_ends_no_watch(bench: Bench, spoil: st
         ("DEVSERVER_RUN_DEADLINE_S", "soon"),
         ("DEVSERVER_SSH_SERVICE_TYPE", "ExternalName"),
         ("DEVSERVER_MAX_TIME_TO_LIVE_S", "-1"),
+        ("DEVSERVER_LEASE_RENEW_DEADLINE_S", "14.5"),
+        ("DEVSERVER_LEASE_RETRY_S", "6"),
     ],
 )
 def test_a_wrong_setting_is_named_and_nothing_starts(
@@ -229,3 +233,21 @@ def test_without_a_cli_the_reconciler_says_how_to_get_one(
     monkeypatch.setattr(sys, "argv", ["reconciler"])
     assert command.main() == 1
     assert "make tools" in capsys.readouterr().err
+
+
+def test_a_process_that_leads_no_more_says_so_and_ends_with_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def run(settings: Settings) -> None:
+        async def renew() -> None:
+            raise LeaseLost("somebody has the Lease")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(renew())
+            group.create_task(asyncio.sleep(60))
+
+    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr(command.log, "configure", lambda settings: None)
+    monkeypatch.setattr(sys, "argv", ["reconciler"])
+    assert command.main() == 1
+    assert capsys.readouterr().err == "reconciler: somebody has the Lease\n"
