@@ -69,7 +69,7 @@ class Actor:
         )
         if outcome.checkpoint is not None:
             after = _worth_keeping(outcome.checkpoint, outcome.error, stored.checkpoint)
-            self.learn(SECRET, await self.states.save(id, after, stored))
+            self.learn(SECRET, await self.states.save(id, after, stored, outcome.checkpoint))
         if outcome.error is None:
             planned = {child: claimed[child] for child in prepared.children}
             for child in claims.adopted(planned, recorded):
@@ -82,6 +82,9 @@ class Actor:
         model: the resource being deleted, None for an earlier life of the name.
         """
         id, kind = action.id, KINDS[action.id.key.kind]
+        if not action.finish and await self._fresh(kind, id) is not None:
+            # The states are listed anew when a replica begins to lead; its other watches may have fallen behind.
+            raise Transient(reasons.CLUSTER_ERROR, f"{id.key} is alive, only the watch has yet to show it.")
         stored = await self.states.load(id)
         was_applied = model is not None and model.status.last_update is not None
         await self.alarms.note(id, stored.unusable, was_applied)

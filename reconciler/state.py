@@ -98,6 +98,9 @@ class Vault(Protocol):
     async def fetch(self, stack: str) -> Checkpoint | Unusable:
         """The stack's checkpoint."""
 
+    async def put(self, stack: str, checkpoint: Checkpoint) -> None:
+        """Have the backend hold that checkpoint."""
+
     async def remove(self, stack: str, cut_short: Sequence[CutShort]) -> None:
         """Remove the stack, if it is there."""
 
@@ -178,11 +181,16 @@ class StateStore:
         secret = await self._written(id, write)
         return replace(before, resource_version=secret["metadata"]["resourceVersion"], claim=ours)
 
-    async def save(self, id: StackId, new: Checkpoint, before: StoredState) -> Object:
+    async def save(
+        self, id: StackId, new: Checkpoint, before: StoredState, left: Checkpoint | None = None
+    ) -> Object:
         """Write a checkpoint in place of the one that was read before, without its claim; returns the Secret.
 
+        left: what the run left in an external backend, if that may be another one.
         Raises Transient if someone else wrote it meanwhile, Stalled if it does not fit into a Secret.
         """
+        if self.vault is not None and left not in (None, new):
+            await self.vault.put(id.stack, new)
         kept = new if self.vault is None else checkpoint.outline(new)
         packed = gzip.compress(kept, mtime=0)
         if len(packed) > MAX_BYTES:

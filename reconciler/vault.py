@@ -20,6 +20,9 @@ class _ExternalVault:
     async def fetch(self, stack: str) -> Checkpoint | Unusable:
         return await self.engine.visit(stack, self.keys, self.backend.find)
 
+    async def put(self, stack: str, checkpoint: Checkpoint) -> None:
+        await self.engine.visit(stack, self.keys, lambda place: self.backend.give(place, checkpoint))
+
     async def remove(self, stack: str, cut_short: Sequence[CutShort]) -> None:
         await self.engine.visit(stack, self.keys, self.backend.remove, cut_short)
 

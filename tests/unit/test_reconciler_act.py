@@ -440,10 +440,21 @@ async def test_a_destroy_that_fails_keeps_state_and_finalizer(with_children: Ben
 
 async def test_a_dead_lifes_destroy_leaves_the_present_finalizer_alone(with_children: Bench) -> None:
     await with_children.have_state(NAMES.sshd)
+    with_children.resource["metadata"]["uid"] = "uid-of-a-later-life"
     await with_children.destroy(finish=False, model=False)
     assert with_children.live is not None
     assert FINALIZER in with_children.live["metadata"]["finalizers"]
     assert with_children.stored is None
+
+
+async def test_a_life_that_only_seems_dead_is_not_destroyed(with_children: Bench) -> None:
+    """A replica that begins to lead reads the states anew, and its watch of the resources may have fallen behind."""
+    await with_children.have_state(NAMES.sshd)
+    with pytest.raises(Transient, match="is alive"):
+        await with_children.destroy(finish=False, model=False)
+    assert with_children.engine.ran == []
+    assert with_children.stored == {NAMES.sshd}
+    assert with_children.cluster.writes() == []
 
 
 async def test_what_someone_else_has_by_now_is_not_destroyed(with_children: Bench) -> None:
@@ -474,6 +485,7 @@ async def test_a_process_that_died_right_after_its_claim_leaves_nothing_for_good
     bench = with_children
     await bench.claim(Term("another", Epoch(CREATED, 1)))
     del bench.cluster.objects["DevServer", "dev-ada", "box"]
+    bench.resource["metadata"]["uid"] = "uid-of-a-later-life"
     await bench.destroy(finish=False, model=False)
     assert {name for _, _, name in bench.cluster.objects} == {"box-home"}
     assert bench.engine.ran == []

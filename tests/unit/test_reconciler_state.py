@@ -199,6 +199,9 @@ class FakeVault:
     async def fetch(self, stack: str) -> bytes | Unusable:
         return self.held.get(stack, Unusable(Problem.MISSING, "there is none"))
 
+    async def put(self, stack: str, checkpoint: bytes) -> None:
+        self.held[stack] = checkpoint
+
     async def remove(self, stack: str, cut_short: Sequence[CutShort]) -> None:
         self.held.pop(stack, None)
         self.cut_short += cut_short
@@ -237,6 +240,15 @@ async def test_with_an_external_backend_the_checkpoint_is_the_backends(
     assert found.checkpoint == checkpoint.empty(ID.stack)
     assert found.unusable is not None
     assert found.unusable.problem is Problem.KEYS_LOST
+
+
+async def test_what_is_kept_in_place_of_what_a_run_left_is_the_backends_too(
+    outside: StateStore, vault: FakeVault
+) -> None:
+    await outside.save(ID, CONTENT, NOTHING_STORED, left=CONTENT)
+    assert vault.held == {}, "the run itself has written it"
+    await outside.save(ID, CONTENT, await outside.load(ID), left=state())
+    assert vault.held == {ID.stack: CONTENT}
 
 
 async def test_a_claim_remembers_the_runs_of_earlier_leaders_that_were_cut_short(
