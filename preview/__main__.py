@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pulumi
@@ -166,7 +167,7 @@ def host_key_source(cluster: Cluster) -> HostKeySource:
     """Gives host keys as the reconciler does, save for those that only a state still holds."""
 
     async def find(owner: Owner, child: Child) -> HostKeys:
-        return await live_host_keys(cluster, owner, child) or generate_host_keys()
+        return await live_host_keys(partial(claims.live, cluster), owner, child) or generate_host_keys()
 
     return find
 

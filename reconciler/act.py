@@ -9,7 +9,7 @@ from typing import Any
 from reconciler import checkpoint, claims, metrics, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.claims import Claim
-from reconciler.cluster import JSON_PATCH, POD, SECRET, Cluster, Object, Resource
+from reconciler.cluster import JSON_PATCH, POD, SECRET, Cluster, ClusterError, Object, Resource
 from reconciler.decide import Destroy, Up
 from reconciler.drift import Drift, changed_fields
 from reconciler.engine import Engine, Keys, Outcome
@@ -49,14 +49,16 @@ class Actor:
         """Run the resource's program. An error of the run is in the outcome, any other is raised."""
         kind = KINDS[id.key.kind]
         owner = Owner(id.key.kind, id.key.namespace, id.key.name, id.uid)
-        await self._add_finalizer(kind, id)
-        stored = await self.states.load(id)
-        await self.alarms.note(id, stored.unusable, was_applied=model.status.last_update is not None)
-        finder = HostKeyFinder(self.cluster, self.engine, self.keys, self.states)
+        was_applied = model.status.last_update is not None
+        is_new = await self._add_finalizer(kind, id) and not was_applied
+        stored = self.states.of_new(id) if is_new else await self.states.load(id)
+        await self.alarms.note(id, stored.unusable, was_applied)
+        look = claims.Looks(self.cluster)
+        finder = HostKeyFinder(look, self.engine, self.keys, id.stack, stored.checkpoint)
         prepared = await kind.prepare(inputs, owner, finder)
 
         recorded = checkpoint.children(stored.checkpoint)
-        claimed = await self._claims(owner, kind.person(model), recorded | set(prepared.children))
+        claimed = await self._claims(look, owner, kind.person(model), recorded | set(prepared.children))
         for child in prepared.children:
             if claimed[child] is Claim.FOREIGN:
                 raise claims.conflict(child)
@@ -154,12 +156,14 @@ class Actor:
         gone = await asyncio.gather(*map(is_gone, ordered))
         return tuple(child for child, is_missing in zip(ordered, gone, strict=True) if is_missing)
 
-    async def _claims(self, owner: Owner, person: str, children: frozenset[Child]) -> dict[Child, Claim]:
+    async def _claims(
+        self, look: claims.Looks, owner: Owner, person: str, children: frozenset[Child]
+    ) -> dict[Child, Claim]:
         async def claim(child: Child) -> Claim:
             seen = self.world.child(child)
             if seen is not None and claims.judge(seen, owner, child, person, self.world) is Claim.OURS:
                 return Claim.OURS
-            return claims.judge(await claims.live(self.cluster, child), owner, child, person, self.world)
+            return claims.judge(await look(child), owner, child, person, self.world)
 
         ordered = list(children)
         return dict(zip(ordered, await asyncio.gather(*map(claim, ordered)), strict=True))
@@ -187,19 +191,46 @@ class Actor:
                 if await self.cluster.delete(resource, meta["namespace"], meta["name"], meta["uid"]):
                     metrics.orphan_swept(resource.kind)
 
-    async def _add_finalizer(self, kind: Kind, id: StackId) -> None:
-        fresh = await self._fresh(kind, id)
-        if fresh is None or "deletionTimestamp" in fresh["metadata"]:
-            raise Transient(reasons.CLUSTER_ERROR, f"{id.key} was deleted meanwhile.")
-        present = fresh["metadata"].get("finalizers", [])
-        if FINALIZER not in present:
-            await self._set_finalizers(kind, id.key, fresh, [*present, FINALIZER])
+    async def _add_finalizer(self, kind: Kind, id: StackId) -> bool:
+        """Have our finalizer on the resource; whether it was not there before.
+
+        What the watch shows will do: a deletion that it has yet to tell of finds the finalizer in its way, and a
+        change of what has changed meanwhile is refused; only then a fresh look is taken.
+        """
+
+        async def add(found: Object | None) -> bool:
+            if found is None or "deletionTimestamp" in found["metadata"]:
+                raise Transient(reasons.CLUSTER_ERROR, f"{id.key} was deleted meanwhile.")
+            present = found["metadata"].get("finalizers", [])
+            if FINALIZER in present:
+                return False
+            await self._set_finalizers(kind, id.key, found, [*present, FINALIZER])
+            return True
+
+        try:
+            return await add(self._seen(id))
+        except ClusterError as error:
+            if error.status not in (404, 409):
+                raise
+        return await add(await self._fresh(kind, id))
 
     async def _drop_finalizer(self, kind: Kind, id: StackId) -> None:
-        fresh = await self._fresh(kind, id)
-        if fresh is not None and FINALIZER in fresh["metadata"].get("finalizers", []):
-            rest = [name for name in fresh["metadata"]["finalizers"] if name != FINALIZER]
-            await self._set_finalizers(kind, id.key, fresh, rest)
+        async def drop(found: Object | None) -> None:
+            if found is not None and FINALIZER in found["metadata"].get("finalizers", []):
+                rest = [name for name in found["metadata"]["finalizers"] if name != FINALIZER]
+                await self._set_finalizers(kind, id.key, found, rest)
+
+        try:
+            await drop(self._seen(id))
+        except ClusterError as error:
+            if error.status not in (404, 409):
+                raise
+            await drop(await self._fresh(kind, id))
+
+    def _seen(self, id: StackId) -> Object | None:
+        """The resource as the watch shows it, if it is still the same one."""
+        seen = self.world.resource(id.key)
+        return seen if seen is not None and seen["metadata"]["uid"] == id.uid else None
 
     async def _fresh(self, kind: Kind, id: StackId) -> Object | None:
         """The resource as it is now, if it is still the same one."""

@@ -1,6 +1,7 @@
 """Whose is an object that has a child's name? Asked before every run, for the engine itself goes by names."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from reconciler import reasons
@@ -48,6 +49,20 @@ def adopted(claimed: Mapping[Child, Claim], recorded: frozenset[Child]) -> list[
 async def live(cluster: Cluster, child: Child) -> Object | None:
     """The object of a child's name as it is now."""
     return await cluster.get(CHILD_RESOURCES[(child.api_version, child.kind)], child.namespace, child.name)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Looks at objects as they are now, at each once: for one pass, no longer."""
+
+    cluster: Cluster
+    _found: dict[Child, Object | None] = field(default_factory=dict)
+
+    async def __call__(self, child: Child) -> Object | None:
+        """The object of the child's name."""
+        if child not in self._found:
+            self._found[child] = await live(self.cluster, child)
+        return self._found[child]
 
 
 def conflict(child: Child) -> Stalled:

@@ -8,16 +8,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from reconciler import checkpoint
-from reconciler.cluster import SECRET, Cluster
+from reconciler.checkpoint import Checkpoint
+from reconciler.cluster import Object
 from reconciler.engine import Engine, Keys
-from reconciler.queue import Key
 from reconciler.sshkeys import (
     generate_host_keys,
     host_keys_of_user,
     managed_host_keys,
     secret_files,
 )
-from reconciler.state import StackId, StateStore
 from reconciler.world import belongs_to, is_managed
 from stacks.devserver import HostKeys
 from stacks.metadata import Child, Owner
@@ -26,9 +25,13 @@ from stacks.metadata import Child, Owner
 HostKeySource = Callable[[Owner, Child], Awaitable[HostKeys]]
 
 
-async def live_host_keys(cluster: Cluster, owner: Owner, child: Child) -> HostKeys | None:
+# Looks at the object of a child's name as it is now, never in a cache.
+Look = Callable[[Child], Awaitable[Object | None]]
+
+
+async def live_host_keys(look: Look, owner: Owner, child: Child) -> HostKeys | None:
     """What the Secret in the cluster calls for; None if there is none. Raises Stalled if it holds no usable key."""
-    live = await cluster.get(SECRET, child.namespace, child.name)
+    live = await look(child)
     if live is None:
         return None
     if not is_managed(live):
@@ -41,22 +44,21 @@ async def live_host_keys(cluster: Cluster, owner: Owner, child: Child) -> HostKe
 
 @dataclass(frozen=True)
 class HostKeyFinder:
-    """Finds the host keys of one DevServer after the other."""
+    """Finds the host keys of one DevServer, whose stack and stored state these are."""
 
-    cluster: Cluster
+    look: Look
     engine: Engine
     keys: Keys
-    states: StateStore
+    stack: str
+    state: Checkpoint
 
     async def __call__(self, owner: Owner, child: Child) -> HostKeys:
         """The host keys to use. Raises Stalled if there is a Secret and it holds no usable key."""
-        live = await live_host_keys(self.cluster, owner, child)
-        return live or await self._recorded(owner, child) or generate_host_keys()
+        live = await live_host_keys(self.look, owner, child)
+        return live or await self._recorded(child) or generate_host_keys()
 
-    async def _recorded(self, owner: Owner, child: Child) -> HostKeys | None:
-        id = StackId(Key(owner.kind, owner.namespace, owner.name), owner.uid)
-        state = (await self.states.load(id)).checkpoint
-        if child not in checkpoint.children(state):
+    async def _recorded(self, child: Child) -> HostKeys | None:
+        if child not in checkpoint.children(self.state):
             return None
-        files = checkpoint.secret_data(await self.engine.reveal(id.stack, state, self.keys), child)
+        files = checkpoint.secret_data(await self.engine.reveal(self.stack, self.state, self.keys), child)
         return managed_host_keys(files) if files else None

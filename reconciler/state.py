@@ -147,7 +147,7 @@ class StateStore:
         """
         secret = await self.cluster.get(SECRET, self.namespace, id.secret_name)
         found = await self._find(secret, id)
-        stored = StoredState(checkpoint.empty(id.stack), "")
+        stored = self.of_new(id)
         if secret is not None:
             stored = replace(
                 stored, resource_version=secret["metadata"]["resourceVersion"], claim=_claim_of(secret)
@@ -155,6 +155,11 @@ class StateStore:
         if isinstance(found, Unusable):
             return replace(stored, unusable=found)
         return replace(stored, checkpoint=found)
+
+    @staticmethod
+    def of_new(id: StackId) -> StoredState:
+        """What there is of a stack that no run was ever begun for. If there is more, the claim is refused."""
+        return StoredState(checkpoint.empty(id.stack), "")
 
     async def claim(self, id: StackId, before: StoredState) -> StoredState:
         """Mark the state that was read before with a claim of ours, just before a run; save() takes it off.

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -107,12 +108,14 @@ class Bench:
         return await self.actor.destroy(Destroy(ID, finish), found)
 
     async def have_state(self, *children: Child) -> None:
-        """Store a state that records these children."""
+        """Store a state that records these children, of a resource that has had a run."""
+        self.resource["metadata"].setdefault("finalizers", [FINALIZER])
         await self.actor.states.save(ID, state(*map(entry, children)), await self.actor.states.load(ID))
         self.cluster.requests.clear()
 
     async def claim(self, term: Term) -> None:
         """A run that began in that term, and has not ended."""
+        self.resource["metadata"].setdefault("finalizers", [FINALIZER])
         store = replace(self.actor.states, term=lambda: term)
         await store.claim(ID, StoredState(b"", (await store.load(ID)).resource_version))
 
@@ -132,6 +135,11 @@ class Bench:
         """The children in the stored state; None if there is none."""
         secret = self.cluster.find(SECRET, "devserver-system", ID.secret_name)
         return None if secret is None else checkpoint.children(checkpoint_of(secret))
+
+
+def children_of_box() -> list[Child]:
+    """Of a DevServer without a home."""
+    return [NAMES.stateful_set, NAMES.headless, NAMES.ssh, NAMES.host_keys, NAMES.sshd]
 
 
 def checkpoint_of(secret: Object) -> bytes:
@@ -182,7 +190,46 @@ async def test_a_resource_that_was_deleted_meanwhile_gets_no_children(change: st
     with pytest.raises(Transient, match="was deleted meanwhile"):
         await bench.up()
     assert bench.engine.ran == []
-    assert bench.cluster.writes() == []
+    refused = ["PATCH DevServer box"] if change == "gone" else []
+    assert bench.cluster.writes() == refused
+
+
+async def test_a_first_run_asks_for_nothing_twice() -> None:
+    bench = Bench()
+    await bench.up()
+    looks = sorted(f"GET {child.kind} {child.name}" for child in children_of_box())
+    assert sorted(request for request in bench.cluster.requests if request.startswith("GET")) == looks
+    assert bench.cluster.writes() == [
+        "PATCH DevServer box",
+        f"CREATE Secret {ID.secret_name}",
+        f"REPLACE Secret {ID.secret_name}",
+    ]
+
+
+@pytest.mark.parametrize("finalizers", [[], [FINALIZER], ["other/one"]])
+async def test_a_resource_that_changed_since_the_watch_showed_it_is_looked_at_anew(
+    finalizers: list[str],
+) -> None:
+    bench = Bench()
+    changed = deepcopy(bench.resource)
+    changed["metadata"] |= {"resourceVersion": "77", "finalizers": finalizers}
+    bench.cluster.put(changed)
+    assert (await bench.up()).error is None
+    assert bench.live is not None
+    assert bench.live["metadata"]["finalizers"] == [*(f for f in finalizers if f != FINALIZER), FINALIZER]
+
+
+async def test_a_state_of_a_resource_that_seemed_new_is_found_at_the_next_try() -> None:
+    bench = Bench()
+    await bench.have_state(NAMES.ssh)
+    del bench.resource["metadata"]["finalizers"]  # by force
+    with pytest.raises(Transient) as error:
+        await bench.up()
+    assert error.value.reason == "StateConflict"
+    assert bench.engine.ran == []
+    await bench.up()
+    assert bench.engine.ran[0][0] == "up"
+    assert bench.stored == {NAMES.sshd}
 
 
 async def test_the_state_after_a_run_is_stored_and_known_at_once() -> None:

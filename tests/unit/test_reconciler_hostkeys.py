@@ -2,18 +2,20 @@
 
 import base64
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import pytest
 
+from reconciler import checkpoint, claims
 from reconciler.cluster import Cluster, Object
 from reconciler.engine import Engine, Keys
 from reconciler.errors import EngineFailed, Stalled
 from reconciler.hostkeys import HostKeyFinder
 from reconciler.sshkeys import generate_host_keys
-from reconciler.state import StateStore
 from stacks.devserver import DevServerChildren, HostKeys
-from tests.builders import TERM, child_object, owner, stack_id
+from stacks.metadata import Child, Owner
+from tests.builders import child_object, owner, stack_id
 from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, exported, state
 
@@ -34,11 +36,14 @@ class Bench:
         self.cluster.put(*objects)
         self.revealed = 0
         self.error: Exception | None = None
-        store = StateStore(cast(Cluster, self.cluster), "devserver-system", "salt", lambda: TERM)
-        self.store = store
-        self.find = HostKeyFinder(
-            cast(Cluster, self.cluster), cast(Engine, self), Keys("passphrase", "salt"), store
+        self.state = checkpoint.empty(stack_id().stack)
+
+    async def find(self, owner: Owner, child: Child) -> HostKeys:
+        look = partial(claims.live, cast(Cluster, self.cluster))
+        finder = HostKeyFinder(
+            look, cast(Engine, self), Keys("passphrase", "salt"), stack_id().stack, self.state
         )
+        return await finder(owner, child)
 
     async def reveal(self, stack: str, content: bytes, keys: Keys) -> dict[str, Any]:
         self.revealed += 1
@@ -46,9 +51,9 @@ class Bench:
             raise self.error
         return exported(CHILD, encoded(RECORDED))
 
-    async def record(self) -> None:
+    def record(self) -> None:
         """Have a state that holds the keys."""
-        await self.store.save(stack_id(), state(entry(CHILD)), await self.store.load(stack_id()))
+        self.state = state(entry(CHILD))
 
 
 def live_secret(**changes: Any) -> Object:
@@ -57,14 +62,14 @@ def live_secret(**changes: Any) -> Object:
 
 async def test_the_live_secret_goes_first() -> None:
     bench = Bench(live_secret())
-    await bench.record()
+    bench.record()
     assert await bench.find(owner(), CHILD) == LIVE
     assert bench.revealed == 0
 
 
 async def test_a_secret_that_was_deleted_comes_back_with_the_same_keys() -> None:
     bench = Bench()
-    await bench.record()
+    bench.record()
     assert await bench.find(owner(), CHILD) == RECORDED
 
 
@@ -76,7 +81,7 @@ async def test_new_keys_are_made_only_where_there_were_none() -> None:
 
 async def test_keys_that_cannot_be_read_now_are_not_replaced_by_new_ones() -> None:
     bench = Bench()
-    await bench.record()
+    bench.record()
     bench.error = EngineFailed("RunFailed", "wrong passphrase")
     with pytest.raises(EngineFailed):
         await bench.find(owner(), CHILD)
