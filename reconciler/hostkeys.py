@@ -11,7 +11,9 @@ from reconciler import checkpoint
 from reconciler.checkpoint import Checkpoint
 from reconciler.cluster import Object
 from reconciler.engine import Engine, Keys
+from reconciler.errors import Stalled
 from reconciler.sshkeys import (
+    HOST_KEY_FILES,
     generate_host_keys,
     host_keys_of_user,
     managed_host_keys,
@@ -29,6 +31,10 @@ HostKeySource = Callable[[Owner, Child], Awaitable[HostKeys]]
 Look = Callable[[Child], Awaitable[Object | None]]
 
 
+class SpoiledHostKeys(Stalled):
+    """Someone made the Secret that is ours unusable."""
+
+
 async def live_host_keys(look: Look, owner: Owner, child: Child) -> HostKeys | None:
     """What the Secret in the cluster calls for; None if there is none. Raises Stalled if it holds no usable key."""
     live = await look(child)
@@ -37,7 +43,10 @@ async def live_host_keys(look: Look, owner: Owner, child: Child) -> HostKeys | N
     if not is_managed(live):
         return host_keys_of_user(live)
     if belongs_to(live, owner, child):
-        return managed_host_keys(secret_files(live))
+        try:
+            return managed_host_keys(secret_files(live))
+        except Stalled as error:
+            raise SpoiledHostKeys(error.reason, error.message) from error
     # Left over from an earlier life of this name, whose keys must not be used again.
     return generate_host_keys()
 
@@ -53,8 +62,17 @@ class HostKeyFinder:
     state: Checkpoint
 
     async def __call__(self, owner: Owner, child: Child) -> HostKeys:
-        """The host keys to use. Raises Stalled if there is a Secret and it holds no usable key."""
-        live = await live_host_keys(self.look, owner, child)
+        """The host keys to use. Raises Stalled if there is a Secret and neither it nor the state has a usable key."""
+        try:
+            live = await live_host_keys(self.look, owner, child)
+        except SpoiledHostKeys:
+            recorded = await self._recorded(child)
+            if recorded is None:
+                raise
+            return recorded
+        if live is not None and live.private is not None and not live.private.keys() >= set(HOST_KEY_FILES):
+            # Someone removed one.
+            return await self._recorded(child) or live
         return live or await self._recorded(child) or generate_host_keys()
 
     async def _recorded(self, child: Child) -> HostKeys | None:

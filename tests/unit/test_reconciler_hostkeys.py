@@ -12,6 +12,7 @@ from reconciler.cluster import Cluster, Object
 from reconciler.engine import Engine, Keys
 from reconciler.errors import EngineFailed, Stalled
 from reconciler.hostkeys import HostKeyFinder
+from reconciler.sshkeys import HOST_KEY_FILES as FILES
 from reconciler.sshkeys import generate_host_keys
 from stacks.devserver import DevServerChildren, HostKeys
 from stacks.metadata import Child, Owner
@@ -65,6 +66,29 @@ async def test_the_live_secret_goes_first() -> None:
     bench.record()
     assert await bench.find(owner(), CHILD) == LIVE
     assert bench.revealed == 0
+
+
+@pytest.mark.parametrize("data", [{}, {"ssh_host_ed25519_key": "////"}, encoded(LIVE) | {FILES[0]: ""}])
+async def test_keys_of_ours_that_someone_spoiled_are_those_of_the_state(data: Any) -> None:
+    bench = Bench(live_secret(data=data))
+    bench.record()
+    assert await bench.find(owner(), CHILD) == RECORDED
+
+
+async def test_a_key_of_ours_that_someone_removed_comes_back_where_it_is_recorded() -> None:
+    data = encoded(LIVE)
+    del data[FILES[1]]
+    bench = Bench(live_secret(data=data))
+    assert len((await bench.find(owner(), CHILD)).public) == 1, "nothing better is known"
+    bench.record()
+    assert await bench.find(owner(), CHILD) == RECORDED
+
+
+async def test_a_secret_of_the_users_that_has_no_usable_key_stalls_whatever_is_recorded() -> None:
+    bench = Bench(live_secret(data={}, metadata={"name": CHILD.name, "namespace": CHILD.namespace}))
+    bench.record()
+    with pytest.raises(Stalled):
+        await bench.find(owner(), CHILD)
 
 
 async def test_a_secret_that_was_deleted_comes_back_with_the_same_keys() -> None:
