@@ -14,6 +14,8 @@ import time
 
 # The reconciler gives up at the deadline by itself, if it can.
 _GRACE_S = 0.5
+# The longest wait: while the machine sleeps, waiting stands still and the time to act runs on.
+_LONGEST_WAIT_S = 1.0
 _ROUNDS = 40
 _PAUSE_S = 0.05
 
@@ -37,14 +39,15 @@ def wait_for_end(reconciler: int) -> None:
     while True:
         left_s = until_s + _GRACE_S - time.clock_gettime(time.CLOCK_BOOTTIME)
         # What was said while we did not run counts before the deadline does.
-        if not readable.poll(None if left_s == float("inf") else max(0.0, left_s) * 1000):
+        if readable.poll(max(0.0, min(left_s, _LONGEST_WAIT_S)) * 1000):
+            said = os.read(0, 4096)
+            if not said:
+                return
+            (until_s,) = struct.unpack("d", said[-8:])
+        elif left_s <= 0:
             if os.getppid() == reconciler:
                 os.kill(reconciler, signal.SIGKILL)
             return
-        said = os.read(0, 4096)
-        if not said:
-            return
-        (until_s,) = struct.unpack("d", said[-8:])
 
 
 def kill_marked(mark: bytes) -> int:
