@@ -54,6 +54,9 @@ _log = structlog.get_logger()
 _MANAGED = f"{MANAGED_BY_LABEL}={MANAGER},!{STATE_LABEL}"
 
 
+# After a signal. What the engine leaves behind then, the watchdog ends.
+_STOP_DEADLINE_S = 15.0
+
 # Which failures something relieved; see Reconciler.retry_now.
 Relieved = Callable[[Key, ReconcileError], bool]
 
@@ -218,6 +221,8 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
             stopping = True
             _log.info("stopping")
             task.cancel()
+            # Whatever holds it up: it must not go on leading.
+            asyncio.get_running_loop().call_later(_STOP_DEADLINE_S, os._exit, 1)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)

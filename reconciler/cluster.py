@@ -158,13 +158,15 @@ class Cluster:
         }
         path = resource.path(namespace)
         # A connection that was accepted may be silent from its first byte on.
-        response = await asyncio.wait_for(
-            self._send("GET", path, query=query, timeout_s=timeout_s + silence_s),
-            min(silence_s, _REQUEST_TIMEOUT_S),
-        )
+        async with asyncio.timeout(min(silence_s, _REQUEST_TIMEOUT_S)):
+            response = await self._send("GET", path, query=query, timeout_s=timeout_s + silence_s)
         heard()
         try:
-            while line := await asyncio.wait_for(response.content.readline(), silence_s):
+            while True:
+                async with asyncio.timeout(silence_s):
+                    line = await response.content.readline()
+                if not line:
+                    return
                 heard()
                 event = _parsed(line, f"watch of {resource.plural}")
                 type_: Any = event.get("type")

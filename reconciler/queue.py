@@ -123,7 +123,9 @@ class WorkQueue:
             waiting.changed.clear()
             wait_s = max(0.0, waiting.timers[0][0] - self.clock()) if waiting.timers else None
             try:
-                await asyncio.wait_for(waiting.changed.wait(), wait_s)
+                # Not wait_for, which in Python 3.11 takes no notice of a cancellation that comes with the change.
+                async with asyncio.timeout(wait_s):
+                    await waiting.changed.wait()
             except TimeoutError:
                 continue
 

@@ -32,6 +32,17 @@ def queue(clock: Clock) -> WorkQueue:
     return WorkQueue(clock, retry_base_s=1.0, retry_cap_s=60.0)
 
 
+async def test_a_worker_that_is_cancelled_as_a_key_comes_in_ends(queue: WorkQueue) -> None:
+    """Otherwise the process would go on after SIGTERM, whenever it had something to do just then."""
+    worker = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.add(A)
+    worker.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await worker
+    assert due(queue) == [A]
+
+
 def due(queue: WorkQueue) -> list[Key]:
     """Take all that is due now."""
     taken = []
