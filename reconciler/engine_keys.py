@@ -19,6 +19,7 @@ from reconciler.cluster import SECRET, Cluster, ClusterError, Object
 from reconciler.engine import Engine, Keys
 from reconciler.events import Recorder
 from reconciler.state_problems import Problem
+from reconciler.world import is_managed
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER
 
 SECRET_NAME = "engine-keys"
@@ -40,6 +41,13 @@ async def load_or_make_keys(cluster: Cluster, engine: Engine, namespace: str, re
         keys = _keys_in(secret)
         if keys is not None and await asyncio.to_thread(fit, keys):
             return keys
+        if not is_managed(secret):
+            raise ClusterError(
+                0,
+                "Invalid",
+                f"Secret {namespace}/{SECRET_NAME} holds no usable keys, and without the label "
+                f"{MANAGED_BY_LABEL}={MANAGER} it is not the operator's to replace: restore it, or delete it",
+            )
         metrics.state_problem(Problem.ENGINE_KEYS)
         _log.error("engine keys damaged, making new ones", secret=f"{namespace}/{SECRET_NAME}")
         note = (

@@ -18,7 +18,7 @@ from typing import Protocol
 from crds import GROUP
 from reconciler import checkpoint, metrics, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
-from reconciler.cluster import SECRET, Cluster, ClusterError, Object
+from reconciler.cluster import DEVSERVER, FLAVOR, SECRET, USER, Cluster, ClusterError, Object
 from reconciler.errors import Stalled, Transient
 from reconciler.locks import CutShort, runs_cut_short
 from reconciler.queue import Key
@@ -29,7 +29,10 @@ from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
 STATE_LABEL = f"{GROUP}/state"
 STATE_SELECTOR = f"{STATE_LABEL}=checkpoint"
 _KEY_ANNOTATION = f"{GROUP}/state-of"
+_KINDS = frozenset(resource.kind for resource in (DEVSERVER, FLAVOR, USER))
 _CLAIM_ANNOTATION = f"{GROUP}/run-claim"
+# By the admission policy, of a write to an object without our label.
+_NOT_OURS = "belongs to someone else"
 # A Secret holds 1 MiB at most, its base64 and its metadata included.
 MAX_BYTES = 700_000
 
@@ -128,6 +131,8 @@ class StateStore:
         if not isinstance(described, dict):
             raise ValueError(f"Secret {name} has no annotation {_KEY_ANNOTATION}")
         key = Key(described["kind"], described["namespace"], described["name"])
+        if key.kind not in _KINDS:
+            raise ValueError(f"Secret {name} is the state of a {key.kind}, which is no kind of ours")
         id = StackId(key, described["uid"])
         if name != id.secret_name:
             raise ValueError(f"Secret {name} is a copy of {id.secret_name}")
@@ -237,6 +242,12 @@ class StateStore:
                 raise Transient(
                     reasons.STATE_CONFLICT,
                     f"Secret {id.secret_name} was changed by someone else; trying again.",
+                ) from error
+            if error.status == 403 and _NOT_OURS in error.message:
+                raise Stalled(
+                    reasons.NAME_CONFLICT,
+                    f"Secret {id.secret_name} in the operator's namespace has lost the label {MANAGED_BY_LABEL}, "
+                    "without which the operator may not write it: put the label back, or delete that Secret.",
                 ) from error
             raise
 

@@ -45,6 +45,7 @@ class Bench:
             "namespace": "devserver-system",
             "uid": "u",
             "resourceVersion": "1",
+            "labels": {"app.kubernetes.io/managed-by": "devserver-reconciler"},
         }
         self.cluster.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": found})
 
@@ -104,6 +105,15 @@ async def test_damaged_keys_are_replaced_and_told_of(bench: Bench, data: dict[st
     assert await bench.load() == GOOD
     assert bench.events == ["Warning EngineKeysReplaced Secret engine-keys"]
     assert bench.cluster.writes() == ["DELETE Secret engine-keys", "CREATE Secret engine-keys"]
+
+
+async def test_damaged_keys_that_someone_else_made_are_not_touched(bench: Bench) -> None:
+    bench.have(passphrase="!")
+    assert bench.stored is not None
+    del bench.stored["metadata"]["labels"]
+    with pytest.raises(ClusterError, match="restore it, or delete it"):
+        await bench.load()
+    assert bench.cluster.writes() == []
 
 
 async def test_who_is_not_the_first_to_make_keys_takes_those_of_the_first(bench: Bench) -> None:

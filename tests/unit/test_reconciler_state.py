@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from reconciler import checkpoint
-from reconciler.cluster import Cluster
+from reconciler.cluster import Cluster, ClusterError
 from reconciler.errors import Stalled, Transient
 from reconciler.locks import CutShort
 from reconciler.state import MAX_BYTES, StackId, StateRecord, StateStore, StoredState
@@ -128,6 +128,20 @@ async def test_a_state_that_was_deleted_meanwhile_is_a_conflict(
         await store.save(ID, CONTENT, before)
 
 
+async def test_a_secret_that_the_admission_policy_takes_for_someone_elses_is_named(
+    store: StateStore, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.save(ID, CONTENT, NOTHING_STORED)
+
+    async def refuse(*_: Any) -> Object:
+        raise ClusterError(403, "Forbidden", f"Secret {ID.secret_name} belongs to someone else (policy)")
+
+    monkeypatch.setattr(cluster, "patch", refuse)
+    with pytest.raises(Stalled, match="put the label back, or delete that Secret") as error:
+        await store.claim(ID, await store.load(ID))
+    assert error.value.reason == "NameConflict"
+
+
 async def test_deleting_what_is_gone_is_fine(store: StateStore) -> None:
     await store.delete(ID, NOTHING_STORED)
 
@@ -179,6 +193,14 @@ async def test_a_copy_under_another_name_is_nobodys_state(store: StateStore) -> 
     secret["metadata"]["name"] = "backup"
     with pytest.raises(ValueError, match=f"a copy of {ID.secret_name}"):
         store.record(secret)
+
+
+def test_a_state_of_an_unknown_kind_is_an_error(store: StateStore) -> None:
+    """No pass could do anything with its key."""
+    described = {"kind": "Pod", "namespace": "dev-ada", "name": "box", "uid": "u"}
+    metadata = {"name": "state-pod-u", "annotations": {"devserver.io/state-of": json.dumps(described)}}
+    with pytest.raises(ValueError, match="no kind of ours"):
+        store.record({"metadata": metadata})
 
 
 def test_cluster_scoped_resources_have_states_too() -> None:
