@@ -240,7 +240,9 @@ async def _serve(
     system = await cluster.get(NAMESPACE, "", "kube-system")
     if system is None:
         raise ClusterError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
-    queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s)
+    # However slow one namespace is, as many places as there are runs at a time are left to the others.
+    run_share = max(1, settings.workers - settings.concurrent_runs)
+    queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s, run_share)
     watches = Watches(cluster, settings, queue)
     _expose(cluster, leader, watches, queue, health)
     synced = asyncio.Event()

@@ -13,6 +13,7 @@ a time, so nobody fills all workers with one resource.
 import asyncio
 import heapq
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -48,13 +49,21 @@ class _Turn:
     urgent: bool
 
 
+# Not urgent, when, order of arrival: what sorts first goes first.
+_Due = tuple[bool, float, int, Key]
+
+
 @dataclass
 class _Waiting:
-    """The keys that wait in one lane: all of them, a heap of when they are due, a heap of those that are."""
+    """The keys that wait in one lane: all of them, a heap of when they are due, a heap of those that are.
+
+    parked: heaps of keys that are due, by namespace, where as many of the namespace are in flight as may be.
+    """
 
     turns: dict[Key, _Turn] = field(default_factory=dict)
     timers: list[tuple[float, int, Key]] = field(default_factory=list)
-    due: list[tuple[bool, float, int, Key]] = field(default_factory=list)
+    due: list[_Due] = field(default_factory=list)
+    parked: dict[str, list[_Due]] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -63,13 +72,18 @@ class WorkQueue:
     """Keys by the time at which they are due. `clock` is monotonic, in seconds.
 
     Timers and retries are entries like all others, so nothing polls. meter: its metrics.
+    run_share: how many keys of one namespace may be in flight in the RUN lane, so that a namespace where everything
+        is slow leaves room for the others. None: all.
     """
 
     clock: Callable[[], float]
     retry_base_s: float
     retry_cap_s: float
+    run_share: int | None = None
     _lanes: dict[Lane, _Waiting] = field(default_factory=lambda: {lane: _Waiting() for lane in Lane})
-    _in_flight: set[Key] = field(default_factory=set)
+    _in_flight: dict[Key, Lane] = field(default_factory=dict)
+    # Keys in flight in the RUN lane, by namespace.
+    _runs: Counter[str] = field(default_factory=Counter)
     _failures: dict[Key, int] = field(default_factory=dict)
     _sequence: "count[int]" = field(default_factory=count)
 
@@ -131,7 +145,9 @@ class WorkQueue:
 
     def done(self, key: Key) -> None:
         """The key is not worked on any more; if it was added meanwhile, it waits again."""
-        self._in_flight.discard(key)
+        if self._in_flight.pop(key, None) is Lane.RUN:
+            self._runs[key.namespace] -= 1
+            self._unpark(key.namespace)
         self.meter.done(key)
         for waiting in self._lanes.values():
             if key in waiting.turns:
@@ -152,14 +168,44 @@ class WorkQueue:
             if turn is not None and turn.when == when:
                 heapq.heappush(waiting.due, (not turn.urgent, when, sequence, key))
         while waiting.due:
-            unhurried, when, _, key = heapq.heappop(waiting.due)
-            # An entry is stale if the key was given another turn since, or was taken.
-            if waiting.turns.get(key) == _Turn(when, not unhurried) and key not in self._in_flight:
-                del waiting.turns[key]
-                self._in_flight.add(key)
-                self.meter.taken(key, key.kind, when)
-                return key
+            entry = heapq.heappop(waiting.due)
+            _, when, _, key = entry
+            if not self._is_current(waiting, entry):
+                continue
+            if (
+                lane is Lane.RUN
+                and self.run_share is not None
+                and self._runs[key.namespace] >= self.run_share
+            ):
+                heapq.heappush(waiting.parked.setdefault(key.namespace, []), entry)
+                continue
+            del waiting.turns[key]
+            self._in_flight[key] = lane
+            if lane is Lane.RUN:
+                self._runs[key.namespace] += 1
+            self.meter.taken(key, key.kind, when)
+            return key
         return None
+
+    def _is_current(self, waiting: _Waiting, entry: _Due) -> bool:
+        """Whether the key was neither given another turn since nor taken."""
+        unhurried, when, _, key = entry
+        return waiting.turns.get(key) == _Turn(when, not unhurried) and key not in self._in_flight
+
+    def _unpark(self, namespace: str) -> None:
+        """One of the namespace is through: the next one of it may go."""
+        if not self._runs[namespace]:
+            del self._runs[namespace]
+        waiting = self._lanes[Lane.RUN]
+        parked = waiting.parked.get(namespace, [])
+        while parked:
+            entry = heapq.heappop(parked)
+            if self._is_current(waiting, entry):
+                heapq.heappush(waiting.due, entry)
+                waiting.changed.set()
+                break
+        if not parked:
+            waiting.parked.pop(namespace, None)
 
     def _kinds_due(self) -> Iterator[str]:
         now = self.clock()

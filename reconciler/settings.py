@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     concurrent_runs: Annotated[int, Field(ge=1, description="Pulumi runs at a time, slow ones aside.")] = 3
     slow_run_s: Annotated[
         float, Field(gt=0, description="A run that takes longer holds up no other one. Seconds.")
-    ] = 10.0
+    ] = 3.0
     run_deadline_s: Annotated[
         float, Field(gt=0, description="After this many seconds a Pulumi run is killed.")
     ] = 120.0

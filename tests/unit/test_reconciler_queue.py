@@ -123,6 +123,33 @@ def test_a_key_that_waits_for_a_run_may_be_looked_at_meanwhile(queue: WorkQueue)
     assert queue._pop_due(Lane.RUN) == A
 
 
+def test_a_namespace_has_its_share_of_the_runs_and_no_more(clock: Clock) -> None:
+    queue = WorkQueue(clock, retry_base_s=1.0, retry_cap_s=60.0, run_share=2)
+    slow = [Key("DevServer", "slow", str(number)) for number in range(5)]
+    for key in slow:
+        queue.add(key, Lane.RUN)
+    taken = [queue._pop_due(Lane.RUN) for _ in range(3)]
+    assert taken == [*slow[:2], None]
+    clock.now += 1
+    queue.add(A, Lane.RUN)
+    queue.add(slow[4], Lane.RUN, urgent=True)
+    assert queue._pop_due(Lane.RUN) == A, "another namespace's goes though it came last"
+    assert queue._pop_due(Lane.RUN) is None
+    for key in slow:
+        queue.add(key)
+    assert due(queue) == slow[2:], "the other lane knows no shares"
+    for key in slow[2:]:
+        queue.done(key)
+
+    rest = []
+    for key in slow[:2]:
+        queue.done(key)
+        rest.append(queue._pop_due(Lane.RUN))
+    queue.done(slow[4])
+    assert rest == [slow[4], slow[2]], "the urgent one first"
+    assert queue._pop_due(Lane.RUN) == slow[3]
+
+
 def test_a_key_waits_once_however_often_it_is_added(queue: WorkQueue) -> None:
     for _ in range(5):
         queue.add(A)
@@ -239,8 +266,8 @@ async def test_get_waits_for_a_time_without_polling() -> None:
         return loop.time()
 
     queue = WorkQueue(counted, retry_base_s=1.0, retry_cap_s=60.0)
-    queue.add_after(A, 0.2)
     began = loop.time()
+    queue.add_after(A, 0.2)
     assert await asyncio.wait_for(queue.get(), 30) == A
     assert loop.time() - began >= 0.2
     assert readings < 10
@@ -349,6 +376,55 @@ class QueueMachine(RuleBasedStateMachine):
         self.due[key] = min(when, self.clock.now + delay_s), was_urgent or urgent
 
 
+class ShareMachine(RuleBasedStateMachine):
+    """The RUN lane of two namespaces with a share each: none has more, and no key is forgotten."""
+
+    KEYS = st.sampled_from([Key("DevServer", space, name) for space in "xy" for name in "abc"])
+    SHARE = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.queue = WorkQueue(self.clock, 1.0, 8.0, run_share=self.SHARE)
+        self.waiting: set[Key] = set()
+        self.running: set[Key] = set()
+        self.looking: set[Key] = set()
+
+    @rule(key=KEYS, urgent=st.booleans())
+    def add(self, key: Key, urgent: bool) -> None:
+        self.clock.now += 1
+        self.queue.add(key, Lane.RUN, urgent=urgent)
+        self.waiting.add(key)
+
+    @rule()
+    def take(self) -> None:
+        key = self.queue._pop_due(Lane.RUN)
+        may_go = {
+            item
+            for item in self.waiting - self.running - self.looking
+            if sum(other.namespace == item.namespace for other in self.running) < self.SHARE
+        }
+        assert (key in may_go) if may_go else key is None
+        if key is not None:
+            self.waiting.remove(key)
+            self.running.add(key)
+
+    @rule(key=KEYS)
+    def look(self, key: Key) -> None:
+        self.queue.add(key)
+        while (found := self.queue._pop_due()) is not None:
+            self.looking.add(found)
+
+    @precondition(lambda self: self.running | self.looking)
+    @rule(data=st.data())
+    def done(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.running | self.looking)))
+        self.queue.done(key)
+        self.running.discard(key)
+        self.looking.discard(key)
+
+
+TestShares = ShareMachine.TestCase
 TestAgainstModel = QueueMachine.TestCase
 
 
