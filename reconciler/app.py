@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from reconciler import metrics
+from reconciler import metrics, wall_clock
 from reconciler.act import Actor
 from reconciler.cluster import (
     CHILDREN,
@@ -99,6 +99,12 @@ class Watches:
         self.states = states
         self.followed.append(self._states)
         await _follow([self._states], synced)
+
+    def wake_all(self) -> None:
+        """Have every resource looked at: what is due by the clock may be another thing now."""
+        for kind, store in self.world.resources.items():
+            for namespace, name in store:
+                self._queue.add(Key(kind, namespace, name))
 
     def learn(self, resource: Resource, obj: Object) -> None:
         """Take up the answer to a write of ours. (Written Secrets are states: others are the engine's.)"""
@@ -282,6 +288,7 @@ async def _serve(
             await states_read.wait()
             term = leader.term
             _log.info("leading", holder=term.holder, epoch=list(term.epoch), resources=len(queue))
+            group.create_task(wall_clock.follow(watches.wake_all))
             await _work(reconciler, settings.workers)
 
 

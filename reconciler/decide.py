@@ -28,12 +28,12 @@ DELETION = "deletion"
 class Failure:
     """The last try of this process, if it failed.
 
-    digest: of the inputs that it was given. retry_at: when the next try is due.
+    digest: of the inputs that it was given. is_due: whether it is time for the next try.
     """
 
     digest: str
     error: ReconcileError
-    retry_at: datetime
+    is_due: bool
 
 
 @dataclass(frozen=True)
@@ -101,18 +101,18 @@ Action = Up | Destroy | Expire | Wait | Nothing
 def decide(digest: str | ReconcileError, observed: Observed, now: datetime) -> Action:
     """The next action. digest: of the gathered inputs, or why they could not be gathered."""
     if observed.dead_states:
-        return _unless_backing_off(Destroy(observed.dead_states[0].id, finish=False), DELETION, observed, now)
+        return _unless_backing_off(Destroy(observed.dead_states[0].id, finish=False), DELETION, observed)
     if observed.id is None:
         return Nothing()
     if observed.deleting:
         if not observed.has_finalizer:
             return Nothing()
-        return _unless_backing_off(Destroy(observed.id, finish=True), DELETION, observed, now)
+        return _unless_backing_off(Destroy(observed.id, finish=True), DELETION, observed)
     if observed.expires_at is not None and now >= observed.expires_at:
-        return _unless_backing_off(Expire(), DELETION, observed, now)
+        return _unless_backing_off(Expire(), DELETION, observed)
     if isinstance(digest, ReconcileError):
         return Wait(digest)
-    return _unless_backing_off(_run(digest, observed), digest, observed, now)
+    return _unless_backing_off(_run(digest, observed), digest, observed)
 
 
 def takes_a_run(action: Action) -> bool:
@@ -125,10 +125,10 @@ def is_urgent(action: Action, observed: Observed) -> bool:
     return isinstance(action, Destroy) or (isinstance(action, Up) and (observed.edited or action.refresh))
 
 
-def _unless_backing_off(action: Action, digest: str, observed: Observed, now: datetime) -> Action:
+def _unless_backing_off(action: Action, digest: str, observed: Observed) -> Action:
     """The action, or Wait while a try with the same inputs failed and its retry is not due yet."""
     failure = observed.failure
-    if failure is not None and failure.digest == digest and now < failure.retry_at:
+    if failure is not None and failure.digest == digest and not failure.is_due:
         return Wait(failure.error)
     return action
 

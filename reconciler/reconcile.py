@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -67,6 +67,15 @@ class _Done:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Failed:
+    """A try that failed. retry_at_s: by the queue's clock, which nobody can set."""
+
+    digest: str
+    error: ReconcileError
+    retry_at_s: float
+
+
 @dataclass
 class Reconciler:
     """Works on keys, one pass at a time for each. now: the wall clock, in UTC."""
@@ -75,7 +84,7 @@ class Reconciler:
     queue: WorkQueue
     cluster_id: str
     now: Callable[[], datetime]
-    _failures: dict[Key, Failure] = field(default_factory=dict)
+    _failures: dict[Key, _Failed] = field(default_factory=dict)
     _repairs: Repairs = field(default_factory=Repairs)
 
     async def work(self, lane: Lane) -> None:
@@ -102,7 +111,7 @@ class Reconciler:
         """Something gave way: resources whose failure it relieves need not wait for their next try."""
         for key, failure in self._failures.items():
             if is_relieved(key, failure.error):
-                self._failures[key] = replace(failure, retry_at=self.now())
+                self._failures[key] = replace(failure, retry_at_s=self.queue.clock())
                 self.queue.forget(key)
                 self.queue.add(key)
 
@@ -151,7 +160,7 @@ class Reconciler:
 
     async def _observe(self, key: Key, subject: _Subject | None) -> Observed:
         states = dict(self.actor.world.states.get(key, {}))
-        failure = self._failures.get(key)
+        failure = self._failure(key)
         if subject is None:
             return Observed(None, dead_states=tuple(states.values()), failure=failure)
         meta, status = subject.resource["metadata"], subject.resource.get("status", {})
@@ -225,7 +234,7 @@ class Reconciler:
             failure = self._failures.get(key)
             if failure is not None and failure.error is action.error:
                 # Whatever woke the resource before its time took the retry's place in the queue.
-                self.queue.add_after(key, max(0.0, (failure.retry_at - self.now()).total_seconds()))
+                self.queue.add_after(key, max(0.0, failure.retry_at_s - self.queue.clock()))
             return
         if error is None:
             self._failures.pop(key, None)
@@ -235,7 +244,13 @@ class Reconciler:
         _log.warning("failed", reason=error.reason, message=error.message, retry_in_s=round(delay_s, 1))
         digest = subject.digest if subject is not None and isinstance(action, Up) else DELETION
         assert isinstance(digest, str)
-        self._failures[key] = Failure(digest, error, self.now() + timedelta(seconds=delay_s))
+        self._failures[key] = _Failed(digest, error, self.queue.clock() + delay_s)
+
+    def _failure(self, key: Key) -> Failure | None:
+        failed = self._failures.get(key)
+        if failed is None:
+            return None
+        return Failure(failed.digest, failed.error, is_due=self.queue.clock() >= failed.retry_at_s)
 
     async def _tell(self, subject: _Subject, observed: Observed, action: Action, done: _Done) -> None:
         """Restart the pod if that is due, then write the status and its Events, if anything changed."""

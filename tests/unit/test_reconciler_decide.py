@@ -40,7 +40,7 @@ GONE = Observed(id=None)
 
 
 def failed(digest: str, retry_at: datetime) -> Failure:
-    return Failure(digest, ERROR, retry_at)
+    return Failure(digest, ERROR, is_due=retry_at <= NOW)
 
 
 def deleting(**changes: object) -> Observed:
@@ -232,7 +232,7 @@ def test_decide(observed: Observed, digest: str | ReconcileError, action: Action
 
 def test_waiting_tells_the_error_that_is_waited_out() -> None:
     error = Transient("ClusterError", "the API server is away")
-    observed = replace(APPLIED, failure=Failure("new", error, SOON))
+    observed = replace(APPLIED, failure=Failure("new", error, is_due=False))
     action = decide("new", observed, NOW)
     assert isinstance(action, Wait)
     assert action.error is error

@@ -100,6 +100,7 @@ class Bench:
 
     def __init__(self, *objects: Object, settings: Settings | None = None) -> None:
         self.seconds = 0.0
+        self.clock_set_by_s = 0.0
         self.queue = WorkQueue(lambda: self.seconds, retry_base_s=10.0, retry_cap_s=300.0)
         self.actor = FakeActor(builders.world(FLAVOR, *objects), settings or Settings())
         # Every write of a status is seen by the watch, which wakes the resource.
@@ -107,7 +108,7 @@ class Bench:
         self.reconciler = Reconciler(cast(Actor, self.actor), self.queue, "cluster-uid", self.now)
 
     def now(self) -> datetime:
-        return parse_time(CREATED) + timedelta(seconds=self.seconds)
+        return parse_time(CREATED) + timedelta(seconds=self.seconds + self.clock_set_by_s)
 
     async def settle(self) -> list[str]:
         """Work until nothing is due; returns what was done."""
@@ -237,6 +238,18 @@ async def test_a_failed_run_is_tried_again_when_it_is_due_though_its_own_status_
     bench.actor.error = None
     assert await bench.after(6) == ["up: new"]
     assert bench.conditions == {"Ready": "PodStarting"}
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_wall_clock_that_is_set_neither_hurries_nor_delays_the_retry(
+    bench: Bench, hours: int
+) -> None:
+    bench.actor.error = FAILED
+    await bench.woken()
+    bench.actor.error = None
+    bench.clock_set_by_s = hours * 3600
+    assert await bench.after(5) == [], "it waits"
+    assert await bench.after(6) == ["up: new"]
 
 
 async def test_a_failure_that_lost_its_cause_does_not_wait_for_its_retry(bench: Bench) -> None:
