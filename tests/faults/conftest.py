@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.cluster import DEVSERVER, FLAVOR, NAMESPACE, SECRET
+from reconciler.cluster import DEVSERVER, FLAVOR, LEASE, NAMESPACE, SECRET
+from reconciler.leader import LEASE_NAME
 from tests import builders
 from tests.faults.harness import Operator, Space
 from tests.faults.invariants import STATE_OF, Guard
@@ -61,7 +62,7 @@ def api(cluster: SharedCluster) -> Iterator[Api]:
 
 
 @pytest.fixture
-def make_operator(cluster: SharedCluster) -> Iterator[MakeOperator]:
+def make_operator(cluster: SharedCluster, api: Api) -> Iterator[MakeOperator]:
     """Makes operators, which do not run yet; settings by keyword. They end with the test."""
     made: list[Operator] = []
 
@@ -73,6 +74,8 @@ def make_operator(cluster: SharedCluster) -> Iterator[MakeOperator]:
     yield make
     for operator in made:
         operator.close()
+    # For the next test not to wait until a killed leader's Lease runs out.
+    api.delete(LEASE, SYSTEM_NAMESPACE, LEASE_NAME)
 
 
 @pytest.fixture
