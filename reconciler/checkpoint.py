@@ -6,8 +6,10 @@ The format is that of the DIY backend's `.pulumi/stacks/PROJECT/STACK.json`, ver
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from reconciler.ownership import own_fields
@@ -39,7 +41,7 @@ class Contents:
     is_blank: bool
     is_outline: bool
     salt: str | None
-    recorded: dict[Child, Recorded]
+    recorded: Mapping[Child, Recorded]
 
 
 def empty(stack: str) -> Checkpoint:
@@ -52,15 +54,19 @@ def full_name_of(stack: str) -> str:
     return f"organization/{PROJECT}/{stack}"
 
 
+@lru_cache(maxsize=64)
 def contents(checkpoint: Checkpoint) -> Contents:
-    """Look into a checkpoint. Raises ValueError if the bytes are no checkpoint."""
+    """Look into a checkpoint. Raises ValueError if the bytes are no checkpoint.
+
+    Around a run the same bytes are looked into again and again: once they are parsed.
+    """
     document = _parsed(checkpoint)
     stack = document["checkpoint"].get("stack")
     if not isinstance(stack, str):
         raise ValueError("it names no stack")
     salt, found = _salt(document), _recorded_of(document)
     # Every run records the stack itself; `pulumi stack init` does not.
-    return Contents(stack, not _resources(document), _OUTLINE in document, salt, found)
+    return Contents(stack, not _resources(document), _OUTLINE in document, salt, MappingProxyType(found))
 
 
 def deployment(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -101,9 +107,9 @@ def outline(checkpoint: Checkpoint) -> Checkpoint:
     return json.dumps({**document, _OUTLINE: True}).encode()
 
 
-def recorded(checkpoint: Checkpoint) -> dict[Child, Recorded]:
+def recorded(checkpoint: Checkpoint) -> Mapping[Child, Recorded]:
     """The Kubernetes objects that the stack manages. Raises ValueError if the bytes are no checkpoint."""
-    return _recorded_of(_parsed(checkpoint))
+    return contents(checkpoint).recorded
 
 
 def children(checkpoint: Checkpoint) -> frozenset[Child]:
@@ -121,11 +127,12 @@ def without(checkpoint: Checkpoint, dropped: Callable[[Child], bool]) -> Checkpo
 
     The engine deletes by name, so an object that is not the stack's any more must leave the state first.
     """
+    names = {child for child in children(checkpoint) if dropped(child)}
+    if not names:
+        return checkpoint
     document = _parsed(checkpoint)
     resources = _resources(document)
-    gone = {item["urn"] for item in resources if (child := _child(item)) and dropped(child)}
-    if not gone:
-        return checkpoint
+    gone = {item["urn"] for item in resources if _child(item) in names}
     kept = [_independent_of(item, gone) for item in resources if item["urn"] not in gone]
     document["checkpoint"]["latest"]["resources"] = kept
     return json.dumps(document).encode()

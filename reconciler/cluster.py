@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, get_args
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -294,6 +295,14 @@ def _refusal(status: int, reason: str | None, body: str | bytes | None) -> Clust
         return ClusterError(status, reason or "", str(body or reason or "no answer")[:500])
 
 
+def _proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for the API server, by HTTPS_PROXY and NO_PROXY."""
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
+
+
 @asynccontextmanager
 async def connect(fence: Callable[[str], None] = lambda method: None) -> AsyncIterator[Cluster]:
     """A connection as the pod's service account inside a cluster, else by $KUBECONFIG or ~/.kube/config.
@@ -312,5 +321,8 @@ async def connect(fence: Callable[[str], None] = lambda method: None) -> AsyncIt
     except config.ConfigException as error:
         raise ClusterError(0, "NoCluster", f"no usable kubeconfig (set KUBECONFIG): {error}") from error
     configuration.connection_pool_maxsize = 64
+    # The library would have a proxy and a ~/.netrc looked up for each request, in a thread.
+    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
     async with client.ApiClient(configuration) as api:
         yield Cluster(api, fence)

@@ -168,6 +168,28 @@ async def test_a_server_that_is_away_is_an_error_without_status(
     assert (error.value.status, error.value.reason) == (0, "Unreachable")
 
 
+@pytest.mark.parametrize(
+    ("excepted", "answered"), [("", True), ("elsewhere.test", True), ("api.test", False), ("*", False)]
+)
+async def test_the_environments_proxy_is_used_unless_the_api_server_is_excepted(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, excepted: str, answered: bool
+) -> None:
+    proxy = yaml.safe_load((tmp_path / "kubeconfig").read_text())["clusters"][0]["cluster"]["server"]
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig_for("http://api.test")))
+    for name in ("HTTP_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", excepted)
+    server.answers({"kind": "Secret"})
+    async with connect() as cluster:
+        if answered:
+            assert await cluster.get(SECRET, "ns", "s") == {"kind": "Secret"}
+        else:
+            with pytest.raises(ClusterError):
+                await cluster.get(SECRET, "ns", "s")
+    assert len(server.requests) == (1 if answered else 0)
+
+
 async def test_an_answer_that_breaks_off_is_an_error_without_status(server: Server, cluster: Cluster) -> None:
     server.streams(b'{"kind": ', broken=True)
     with pytest.raises(ClusterError) as error:
