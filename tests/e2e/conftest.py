@@ -21,11 +21,11 @@ FLAVOR = {
 }
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def reconciler(
     cluster: SharedCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ReconcilerProcess]:
-    """The one reconciler of this suite: it must not lead in others. A test that stops it starts it again."""
+    """The one reconciler of a module: it must not lead in other suites. A test that stops it starts it again."""
     directory = tmp_path_factory.mktemp("reconciler")
     environment = {
         **cluster.environment(),
