@@ -30,11 +30,12 @@ _log = structlog.get_logger()
 _URL_VARIABLE = "PULUMI_BACKEND_URL"
 _NO_SUCH_STACK = "no stack named"
 # What only damaged bytes lead to. (A store that cannot be reached fails with other words, and is no damage.)
-_DAMAGED = re.compile(
-    r"failed to load checkpoint: .*(unexpected end of JSON|invalid character|cannot unmarshal|unsupported checkpoint)"
-    r"|snapshot integrity failure|failed to decompress|gzip: invalid",
-    re.DOTALL,
+_NONSENSE = (
+    r"(unexpected end of JSON|invalid character|cannot unmarshal|unsupported checkpoint|integrity failure)"
 )
+_DAMAGED = re.compile(rf"failed to load checkpoint: .*{_NONSENSE}|snapshot integrity failure", re.DOTALL)
+# `stack rm` says less.
+_NOT_REMOVABLE = re.compile(_NONSENSE)
 _AWAY = re.compile(
     r"unable to open state|unable to check if|failed to load checkpoint|problem with.* bucket|could not list"
 )
@@ -153,11 +154,17 @@ class ExternalBackend:
 
     def remove(self, place: Place) -> None:
         """Remove the stack with its history and backups; what it still records is not deleted."""
+        remove = ("stack", "rm", "--yes", "--force", "--remove-backups", "--stack", place.stack)
         try:
-            place.command("stack", "rm", "--yes", "--force", "--remove-backups", "--stack", place.stack)
+            place.command(*remove)
         except CommandError as error:
-            if _NO_SUCH_STACK not in str(error):
+            if _NO_SUCH_STACK in str(error):
+                return
+            if not _NOT_REMOVABLE.search(str(error)):
                 raise
+            # It is not removed unless it can be read.
+            self.give(place, checkpoint.empty(place.stack))
+            place.command(*remove)
 
     def recover(self, place: Place, output: str, cut_short: Sequence[CutShort]) -> bool:
         """Take locks of the dead away. Raises Transient for the living, and if the backend is away."""

@@ -6,6 +6,7 @@ The format is that of the DIY backend's `.pulumi/stacks/PROJECT/STACK.json`, ver
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from stacks.metadata import RETAINED_BY_ANNOTATION, Child
 PROJECT = "devserver"
 # The key that marks a wrapped secret in a serialised property value.
 _SECRET_MARK = "4dabf18193072939515e22adb298388d"
+_URN = re.compile(r"urn:pulumi:(?P<stack>[^:]+)::")
 # Marks what only looks like a checkpoint; see outline().
 _OUTLINE = "outline"
 Checkpoint = bytes
@@ -76,12 +78,18 @@ def deployment(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def of_deployment(stack: str, exported: str) -> Checkpoint:
-    """The checkpoint that `pulumi stack export` printed. Raises ValueError if it is none."""
+    """The checkpoint that `pulumi stack export` printed for the stack. Raises ValueError if it is none.
+
+    The export does not say whose it is, but the names of the resources do.
+    """
     printed = json.loads(exported)
-    if not isinstance(printed, dict):
+    latest = printed.get("deployment") or {} if isinstance(printed, dict) else None
+    if not isinstance(latest, dict):
         raise ValueError("not a Pulumi deployment")
-    latest = printed.get("deployment") or {}
-    return json.dumps({"version": 3, "checkpoint": {"stack": full_name_of(stack), "latest": latest}}).encode()
+    first = next(iter(latest.get("resources") or ()), None)
+    named = _URN.match(str(first.get("urn"))) if isinstance(first, dict) else None
+    full_name = full_name_of(named["stack"] if named else stack)
+    return json.dumps({"version": 3, "checkpoint": {"stack": full_name, "latest": latest}}).encode()
 
 
 def settled(checkpoint: Checkpoint) -> Checkpoint:

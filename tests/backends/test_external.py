@@ -217,3 +217,31 @@ def test_a_checkpoint_that_is_damaged_in_the_backend_is_made_anew(box: Box) -> N
     assert box.uids() == before
     reasons = box.kube("get", "events", "-o", "jsonpath={.items[*].reason}").split()
     assert reasons.count("StateDamaged") == 1
+
+
+def test_a_devserver_whose_checkpoint_is_damaged_goes_without_leaving_anything(
+    box: Box, cluster: SharedCluster
+) -> None:
+    box.store.write(f".pulumi/stacks/devserver/{box.stack}.json", "{")
+    box.kube("delete", "dvs", box.name, "--timeout=60s")
+    assert box.uids() == {}
+    assert box.traces() == []
+    assert cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE) is None
+
+
+def test_a_lock_of_an_earlier_leader_whose_run_was_cut_short_is_taken_away(
+    box: Box, cluster: SharedCluster, reconciler: ReconcilerProcess
+) -> None:
+    """That leader was on another host: only its claim proves that it is dead."""
+    before = box.uids()
+    box.lock("reconciler-0", 17)
+    claim = {"holder": "reconciler-0_token", "epoch": ["2020-01-01T00:00:00Z", 1]}
+    since = {"since": "2030-01-01T08:00:00Z"}
+    secret = f"secret/state-{box.stack}"
+    annotation = f"devserver.io/run-claim={json.dumps(claim | since)}"
+    cluster.kubectl("annotate", secret, annotation, f"--namespace={SYSTEM_NAMESPACE}")
+    eventually(lambda: not box.locks, "the lock is gone", timeout_s=60)
+    value = box.change()
+    box.wait_applied()
+    assert value in box.template()
+    assert box.uids() == before

@@ -118,6 +118,41 @@ def test_removing_what_is_gone_is_fine(tmp_path: Path) -> None:
         BACKEND.remove(Cli(tmp_path, stack_rm=failure("error: no")).place)
 
 
+def test_a_damaged_stack_is_made_readable_to_be_removed(tmp_path: Path) -> None:
+    damaged = failure("error: failed to load checkpoint: unexpected end of JSON input")
+    cli = Cli(
+        tmp_path, stack_export=damaged, stack_rm=failure("error: place 1: unexpected end of JSON input")
+    )
+    with pytest.raises(CommandError):
+        BACKEND.remove(cli.place)
+    assert cli.ran == ["stack rm", "stack export", "stack import", "stack rm"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "stack"),
+    [
+        (
+            {"resources": [{"urn": "urn:pulumi:devserver-1::devserver::pulumi:pulumi:Stack::x"}]},
+            "devserver-1",
+        ),
+        ({"resources": [{"urn": 5}]}, "own"),
+        ({"resources": ["urn:pulumi:devserver-1::"]}, "own"),
+        ({}, "own"),
+        (None, "own"),
+    ],
+)
+def test_an_exported_deployment_is_of_the_stack_that_its_resources_name(printed: object, stack: str) -> None:
+    """The file of one stack may have been copied over that of another."""
+    found = checkpoint.of_deployment("own", json.dumps({"version": 3, "deployment": printed}))
+    assert json.loads(found)["checkpoint"]["stack"] == f"organization/devserver/{stack}"
+
+
+@pytest.mark.parametrize("printed", ["[]", "5", '{"deployment": 5}', "{"])
+def test_what_is_no_deployment_is_an_error(printed: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        checkpoint.of_deployment("own", printed)
+
+
 # --- locks
 
 
