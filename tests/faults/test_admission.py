@@ -186,6 +186,7 @@ def test_a_devserver_is_deleted_though_a_webhook_refuses_every_write(
     guard.check()
 
 
+@pytest.mark.full
 def test_an_admission_policy_that_denies_is_told_of_and_got_over_when_it_is_gone(
     operator: Operator, space: Space, guard: Guard, api: Api
 ) -> None:
@@ -240,10 +241,16 @@ def foreign(resource: Resource, name: str, namespace: str) -> Object:
     return {"metadata": {"name": name, "namespace": namespace}} | content
 
 
-CHILDREN = [(CONFIG_MAP, "box-sshd"), (SERVICE, "box-ssh")]
+EACH_CHILD = pytest.mark.parametrize(
+    ("resource", "name"),
+    [
+        pytest.param(CONFIG_MAP, "box-sshd", id="ConfigMap"),
+        pytest.param(SERVICE, "box-ssh", id="Service", marks=pytest.mark.full),
+    ],
+)
 
 
-@pytest.mark.parametrize(("resource", "name"), CHILDREN, ids=["ConfigMap", "Service"])
+@EACH_CHILD
 def test_a_foreign_object_with_a_childs_name_stops_the_run_untouched(
     operator: Operator, space: Space, guard: Guard, api: Api, resource: Resource, name: str
 ) -> None:
@@ -256,7 +263,7 @@ def test_a_foreign_object_with_a_childs_name_stops_the_run_untouched(
     guard.check()
 
 
-@pytest.mark.parametrize(("resource", "name"), CHILDREN, ids=["ConfigMap", "Service"])
+@EACH_CHILD
 def test_a_foreign_object_that_appears_between_check_and_create_is_untouched_too(
     operator: Operator, space: Space, guard: Guard, api: Api, resource: Resource, name: str
 ) -> None:
@@ -301,6 +308,7 @@ def test_a_field_that_cannot_change_is_refused_at_once_with_the_reason(
     guard.check()
 
 
+@pytest.mark.full
 def test_a_retained_home_of_another_class_is_refused_by_the_api_server_and_stays_as_it_is(
     operator: Operator, space: Space, guard: Guard, api: Api
 ) -> None:
@@ -330,6 +338,7 @@ def test_a_retained_home_of_another_class_is_refused_by_the_api_server_and_stays
     guard.check()
 
 
+@pytest.mark.full
 def test_a_child_that_someone_made_immutable_is_named_and_healed_by_its_deletion(
     operator: Operator, space: Space, guard: Guard, api: Api
 ) -> None:
@@ -345,6 +354,7 @@ def test_a_child_that_someone_made_immutable_is_named_and_healed_by_its_deletion
     guard.check()
 
 
+@pytest.mark.full
 def test_host_keys_that_someone_made_immutable_stay_and_harm_nothing(
     operator: Operator, space: Space, guard: Guard, api: Api
 ) -> None:

@@ -58,6 +58,7 @@ def test_an_api_server_killed_in_mid_run_delays_and_loses_nothing(
     guard.check()
 
 
+@pytest.mark.full
 def test_an_etcd_killed_in_mid_run_delays_and_loses_nothing(
     operator: Operator, space: Space, guard: Guard
 ) -> None:
@@ -90,6 +91,7 @@ def test_connections_that_are_accepted_and_never_answered_delay_and_lose_nothing
     guard.check()
 
 
+@pytest.mark.full
 def test_one_answer_that_never_comes_costs_its_run_and_nothing_else(
     operator: Operator, space: Space, guard: Guard
 ) -> None:
@@ -165,6 +167,7 @@ def test_what_happened_while_the_watches_were_too_old_is_found_by_a_new_list(
     guard.check()
 
 
+@pytest.mark.full
 def test_a_watch_that_is_told_410_again_and_again_still_catches_up(
     operator: Operator, space: Space, guard: Guard, api: Api
 ) -> None:

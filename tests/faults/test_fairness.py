@@ -38,6 +38,7 @@ def creation_times(space: Space, names: list[str]) -> list[float]:
     return taken
 
 
+@pytest.mark.full
 def test_slow_resources_delay_no_others(
     operator: Operator, space: Space, guard: Guard, api: Api, tmp_path: Path, other_space: Space
 ) -> None:

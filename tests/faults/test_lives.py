@@ -114,6 +114,7 @@ def test_a_name_that_is_used_again_and_again_ends_with_its_last_life_only(
     guard.check()
 
 
+@pytest.mark.full
 def test_children_go_first_where_the_deletion_asks_for_that(
     operator: Operator, space: Space, guard: Guard, api: Api
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_namespace_deleted_in_mid_run_goes_and_leaves_no_state(
     eventually(lambda: not guard.states(), "no state is left")
 
 
+@pytest.mark.full
 def test_a_users_namespace_that_was_deleted_comes_back(
     operator: Operator, space: Space, guard: Guard, api: Api
 ) -> None:
@@ -237,6 +239,7 @@ def space_names(space: Space) -> set[str]:
     return {obj["metadata"]["name"] for obj in space.all()}
 
 
+@pytest.mark.full
 def test_a_devserver_extended_again_and_again_lives_and_then_ends(
     operator: Operator, space: Space, guard: Guard
 ) -> None:
