@@ -7,6 +7,7 @@ that it had begun.
 """
 
 import json
+import os
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -212,6 +213,7 @@ def _started(pid: int) -> datetime | None:
 
 def _is_ours(pid: int) -> bool:
     try:
-        return any(parent.pid == psutil.Process().pid for parent in psutil.Process(pid).parents())
+        family = [psutil.Process(pid), *psutil.Process(pid).parents()]
     except psutil.NoSuchProcess:
         return True
+    return any(member.pid == os.getpid() for member in family)

@@ -106,8 +106,11 @@ def _nothing_shows_the_password(reconciler: ReconcilerProcess, kube: Kube) -> It
 def test_a_devserver_lives_and_dies(box: Box, cluster: SharedCluster) -> None:
     assert len(box.uids()) == 5
     assert {resource["type"] for resource in box.resources} >= {"kubernetes:core/v1:ConfigMap"}
-    secret = cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE)
-    assert secret is not None
+    assert cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE) is not None
+    (recorded,) = [item for item in box.resources if item["type"] == "kubernetes:core/v1:Secret"]
+    keys = box.kube.get("secret", f"{box.name}-hostkeys")
+    assert keys is not None
+    assert not any(key in json.dumps(recorded) for key in keys["data"].values()), "they are encrypted"
 
     value, before = box.change(), box.uids()
     box.wait_applied()
@@ -118,13 +121,6 @@ def test_a_devserver_lives_and_dies(box: Box, cluster: SharedCluster) -> None:
     assert box.uids() == {}
     assert box.traces() == [], "not even its history"
     assert cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE) is None
-
-
-def test_a_private_key_is_not_in_the_secret_and_encrypted_in_the_backend(box: Box) -> None:
-    (recorded,) = [item for item in box.resources if item["type"] == "kubernetes:core/v1:Secret"]
-    live = box.kube.get("secret", f"{box.name}-hostkeys")
-    assert live is not None
-    assert not any(key in json.dumps(recorded) for key in live["data"].values())
 
 
 def kill_in_a_run(box: Box, begin: Callable[[], object], when: Callable[[Box], object]) -> None:
