@@ -221,7 +221,7 @@ class Engine:
 
     def _run(self, task: _Task) -> Outcome:
         started = time.monotonic()
-        report = _Report()
+        report = _Report(self.backend.redacted)
 
         def outcome(state: Checkpoint | None, error: ReconcileError | None) -> Outcome:
             return Outcome(state, report.changes, time.monotonic() - started, error)
@@ -307,9 +307,10 @@ class Engine:
 
 
 class _Report:
-    """Collects what the engine says about a run."""
+    """Collects what the engine says about a run. redacted: takes secrets out of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, redacted: Callable[[str], str]) -> None:
+        self._redacted = redacted
         self.clear()
 
     def clear(self) -> None:
@@ -321,7 +322,7 @@ class _Report:
             self.changes = {str(op): count for op, count in event.summary_event.resource_changes.items()}
         diagnostic = event.diagnostic_event
         if diagnostic is not None and diagnostic.severity == "error":
-            self._errors.append(_plain(diagnostic.message))
+            self._errors.append(self._redacted(_plain(diagnostic.message)))
 
     def error(self, output: str) -> ReconcileError:
         """The error that a failed command stands for."""

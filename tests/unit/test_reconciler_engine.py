@@ -17,7 +17,7 @@ def diagnostic(message: str, severity: str = "error") -> EngineEvent:
 
 
 def reported(*messages: str, output: str = "exit status 255") -> ReconcileError:
-    report = _Report()
+    report = _Report(str)
     for message in messages:
         report.note(diagnostic(message))
     return report.error(output)
@@ -122,19 +122,25 @@ def test_a_message_is_one_line_without_control_characters(raw: str, plain: str) 
     assert reported(raw).message == plain
 
 
+def test_secrets_of_the_backend_are_taken_out() -> None:
+    report = _Report(lambda text: text.replace("s3cr3t", "****"))
+    report.note(diagnostic("cannot save to postgres://s3cr3t@db"))
+    assert report.error("").message == "cannot save to postgres://****@db"
+
+
 def test_a_long_message_is_cut() -> None:
     assert len(reported("x" * 5000).message) < 1100
 
 
 @pytest.mark.parametrize("severity", ["info", "warning", "debug", "info#err"])
 def test_what_is_no_error_is_not_told(severity: str) -> None:
-    report = _Report()
+    report = _Report(str)
     report.note(diagnostic("note", severity))
     assert report.error("output").message == "output"
 
 
 def test_changes_are_those_of_the_summary() -> None:
-    report = _Report()
+    report = _Report(str)
     assert report.changes == {}
     summary = {"maybeCorrupt": False, "durationSeconds": 1, "resourceChanges": {"create": 5, "same": 1}}
     summary["PolicyPacks"] = {}
