@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from reconciler import checkpoint, claims, metrics, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.claims import Claim
-from reconciler.cluster import JSON_PATCH, POD, SECRET, Cluster, ClusterError, Object, Resource
+from reconciler.cluster import JSON_PATCH, POD, SECRET, STATEFUL_SET, Cluster, ClusterError, Object, Resource
 from reconciler.decide import Destroy, Up
 from reconciler.drift import Drift, changed_fields
 from reconciler.engine import Engine, Keys, Outcome
@@ -25,6 +25,8 @@ from reconciler.world import World, belongs_to, labels
 from stacks.metadata import UID_LABEL, Child, Owner
 
 FINALIZER = "devserver.io/stack"
+# When a quota gave way; any change of it wakes the StatefulSet's controller.
+ROOM_ANNOTATION = "devserver.io/quota-gave-way"
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,16 @@ class Actor:
             metrics.EXPIRATIONS.inc()
             note = f"The time to live ended at {ends:%Y-%m-%d %H:%M:%S} UTC; the DevServer is being deleted."
             await self.recorder.record(fresh, "Normal", reasons.EXPIRED, note)
+
+    async def hasten_pod(self, owner: Owner) -> None:
+        """Have the StatefulSet's controller try again at once to make a pod for which there is room now."""
+        name = owner.namespace, owner.name
+        refusal = self.world.refusals.get(name)
+        if refusal is None or not refusal.relieved:
+            return
+        del self.world.refusals[name]
+        note = {ROOM_ANNOTATION: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        await self.cluster.patch(STATEFUL_SET, *name, {"metadata": {"annotations": note}})
 
     async def restart(self, pod: Object) -> None:
         """Delete the pod; its StatefulSet makes it anew from the present template."""

@@ -13,10 +13,12 @@ from typing import Any
 
 import structlog
 
-from reconciler import metrics, wall_clock
+from reconciler import metrics, refused_pods, wall_clock
 from reconciler.act import Actor
 from reconciler.cluster import (
     CHILDREN,
+    CORE_EVENT,
+    DEVSERVER,
     NAMESPACE,
     POD,
     QUOTA,
@@ -86,7 +88,9 @@ class Watches:
             selector = "" if resource == QUOTA else _MANAGED
             watch = self._add(resource, changed.get(resource, self._child_changed), selector)
             self.world.children[(resource.api_version, resource.kind)] = watch.objects
-        self.world.pods = self._add(POD, self._child_changed, selector=_MANAGED).objects
+        self.world.pods = self._add(POD, self._pod_changed, selector=_MANAGED).objects
+        refusals = self._add(CORE_EVENT, self._pod_refused)
+        refusals.fields, refusals.trim = refused_pods.FIELDS, refused_pods.essence
         self._states = self._watch(SECRET, self._state_changed, STATE_SELECTOR, settings.namespace, "states")
         self.followed = list(self._by_resource.values())
 
@@ -153,9 +157,34 @@ class Watches:
 
     def _quota_changed(self, old: Object | None, new: Object | None) -> None:
         self._child_changed(old, new)
-        if old is not None and gave_way(old, new):
-            namespace, quota = old["metadata"]["namespace"], old["metadata"]["name"]
-            self.relieve(lambda key, error: was_stopped_by_quota(key, error, namespace, quota))
+        if old is None or not gave_way(old, new):
+            return
+        namespace, quota = old["metadata"]["namespace"], old["metadata"]["name"]
+        self.relieve(lambda key, error: was_stopped_by_quota(key, error, namespace, quota))
+        for (where, name), refusal in self.world.refusals.items():
+            if where == namespace and refusal.relieved_by(quota).relieved:
+                self.world.refusals[where, name] = refusal.relieved_by(quota)
+                self._wake_devserver(where, name)
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is not None:
+            # Whatever was refused before, it was made in the end.
+            meta = new["metadata"]
+            self.world.refusals.pop((meta["namespace"], meta["name"].removesuffix("-0")), None)
+        self._child_changed(old, new)
+
+    def _pod_refused(self, old: Object | None, new: Object | None) -> None:
+        if new is not None:
+            (namespace, name), refusal = refused_pods.refusal(new)
+            self.world.refusals[namespace, name] = refusal
+            self._wake_devserver(namespace, name)
+        elif old is not None:
+            self.world.refusals.pop(refused_pods.refusal(old)[0], None)
+
+    def _wake_devserver(self, namespace: str, name: str) -> None:
+        """Have the DevServer of that name looked at, if there is one: StatefulSets may be anyone's."""
+        if (namespace, name) in self.world.resources[DEVSERVER.kind]:
+            self._queue.add(Key(DEVSERVER.kind, namespace, name))
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         self._child_changed(old, new)

@@ -51,6 +51,8 @@ NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
 STATEFUL_SET = Resource("apps/v1", "StatefulSet", "statefulsets")
 QUOTA = Resource("v1", "ResourceQuota", "resourcequotas")
 PVC = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+# Of the older group, for only it can be selected by what an Event is about.
+CORE_EVENT = Resource("v1", "Event", "events")
 EVENT = Resource("events.k8s.io/v1", "Event", "events")
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 
@@ -121,11 +123,11 @@ class Cluster:
             raise
 
     async def list_all(
-        self, resource: Resource, namespace: str = "", selector: str = ""
+        self, resource: Resource, namespace: str = "", selector: str = "", fields: str = ""
     ) -> tuple[list[Object], str]:
-        """All objects that match the label selector, and the resourceVersion to watch from."""
+        """All objects that match the label and field selectors, and the resourceVersion to watch from."""
         items: list[Object] = []
-        query = {"limit": "500", "labelSelector": selector}
+        query = {"limit": "500", "labelSelector": selector, "fieldSelector": fields}
         while True:
             page = await self._json("GET", resource.path(namespace), query=query)
             items += page.get("items", [])
@@ -142,6 +144,7 @@ class Cluster:
         timeout_s: int,
         silence_s: float,
         heard: Callable[[], None] = lambda: None,
+        fields: str = "",
     ) -> AsyncIterator[WatchEvent]:
         """Changes since a resourceVersion, until the API server ends the request after timeout_s.
 
@@ -155,6 +158,7 @@ class Cluster:
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "labelSelector": selector,
+            "fieldSelector": fields,
             "timeoutSeconds": str(timeout_s),
         }
         path = resource.path(namespace)

@@ -105,7 +105,9 @@ def pod_of(world: World, owner: Owner) -> Object | None:
 
 
 def _devserver_readiness(world: World, owner: Owner) -> Readiness:
-    return devserver_readiness(world.child(DevServerChildren.of(owner).stateful_set), pod_of(world, owner))
+    stateful_set = DevServerChildren.of(owner).stateful_set
+    refusal = world.refusals.get((stateful_set.namespace, stateful_set.name))
+    return devserver_readiness(world.child(stateful_set), pod_of(world, owner), refusal)
 
 
 def _devserver_restart(world: World, model: DevServer) -> Restart | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from reconciler import reasons
 from reconciler.cluster import Object
+from reconciler.refused_pods import Refusal
 from reconciler.world import annotations, labels
 from stacks.metadata import RESTART_DIGEST_ANNOTATION
 
@@ -26,12 +27,16 @@ class Readiness:
 APPLIED = Readiness(True, reasons.APPLIED, "All children are in place.", "Ready")
 
 
-def devserver_readiness(stateful_set: Object | None, pod: Object | None) -> Readiness:
-    """The readiness of a DevServer whose stack is in place."""
+def devserver_readiness(
+    stateful_set: Object | None, pod: Object | None, refusal: Refusal | None = None
+) -> Readiness:
+    """The readiness of a DevServer whose stack is in place. refusal: why there is no pod, if that was told."""
     if stateful_set is None:
         return _starting("The StatefulSet is being made.")
     if stateful_set["spec"].get("replicas") == 0:
         return Readiness(False, reasons.STOPPED, "spec.running is false; set it to true to start.", "Stopped")
+    if pod is None and refusal is not None and refusal.uid == stateful_set["metadata"]["uid"]:
+        return Readiness(False, refusal.reason, f"The pod was refused: {refusal.message}", "Pending")
     if pod is None:
         return _starting("The pod is being made.")
     if pod["metadata"].get("deletionTimestamp"):

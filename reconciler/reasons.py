@@ -5,6 +5,7 @@ READY = "PodReady"  # the pod runs and sshd answers
 APPLIED = "Applied"  # all children are in place (flavors and users)
 STOPPED = "Stopped"  # spec.running is false
 POD_STARTING = "PodStarting"  # the pod is being made or its containers start
+POD_REFUSED = "PodRefused"  # the API server refused the pod
 UNSCHEDULABLE = "Unschedulable"  # no node has room; that is progress, not failure
 
 # Waiting for someone else

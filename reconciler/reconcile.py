@@ -268,6 +268,8 @@ class Reconciler:
             if restart is not None and restart.due and pod is not None and not observed.deleting:
                 await actor.restart(pod)
                 await actor.recorder.record(subject.resource, "Normal", reasons.RESTARTED, restart.message)
+            if pod is None and not observed.deleting:
+                await actor.hasten_pod(owner)
         is_repair = _is_repair(action, done)
         result = PassResult(
             error=done.error,

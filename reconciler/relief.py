@@ -32,8 +32,13 @@ def was_stopped_by_quota(key: Key, error: ReconcileError, namespace: str, quota:
     return (
         error.reason == reasons.QUOTA_EXCEEDED
         and namespace == (key.namespace or namespace)
-        and f"exceeded quota: {quota}," in error.message
+        and stopped_by_quota(error.message, quota)
     )
+
+
+def stopped_by_quota(message: str, quota: str) -> bool:
+    """Whether it is the API server's refusal for that quota."""
+    return f"exceeded quota: {quota}," in message
 
 
 def was_stopped_by_namespace(error: ReconcileError, namespace: str) -> bool:

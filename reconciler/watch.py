@@ -41,6 +41,7 @@ class Watch:
     silence_s: float
     namespace: str = ""
     selector: str = ""
+    fields: str = ""
     trim: Trim = with_own_fields
     name: str = ""
     now: Callable[[], float] = time.monotonic
@@ -106,7 +107,9 @@ class Watch:
             self._store(_name(obj), self.trim(obj))
 
     async def _relist(self) -> None:
-        items, version = await self.cluster.list_all(self.resource, self.namespace, self.selector)
+        items, version = await self.cluster.list_all(
+            self.resource, self.namespace, self.selector, self.fields
+        )
         self._hear()
         listed = {_name(item): item for item in items}
         self._gone.clear()
@@ -127,6 +130,7 @@ class Watch:
             self.timeout_s,
             self.silence_s,
             self._hear,
+            self.fields,
         )
         async for event in stream:
             self._apply(event)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from crds import API_VERSION
 from reconciler.cluster import Object
 from reconciler.queue import Key
+from reconciler.refused_pods import Refusal
 from reconciler.state import StateRecord
 from stacks.metadata import (
     MANAGED_BY_LABEL,
@@ -26,12 +27,14 @@ class World:
     """Stores by (namespace, name). The watches fill them; everyone else only reads.
 
     resources: custom resources by kind. children: managed objects by (apiVersion, kind).
+    refusals: pods that were refused to their StatefulSets, which are named.
     states: what is known of the stacks' states, by key and uid: of this life and of earlier ones of the name.
     """
 
     resources: dict[str, Store] = field(default_factory=dict)
     children: dict[tuple[str, str], Store] = field(default_factory=dict)
     pods: Store = field(default_factory=dict)
+    refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     states: dict[Key, dict[str, StateRecord]] = field(default_factory=dict)
 
     def resource(self, key: Key) -> Object | None:

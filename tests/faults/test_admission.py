@@ -1,12 +1,13 @@
 """Writes that the API server refuses: quotas, webhooks, policies, foreign objects, immutable fields."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconciler.cluster import PVC, QUOTA, SECRET, Resource
+from reconciler.cluster import POD, PVC, QUOTA, SECRET, Resource
 from tests import shared_cluster
 from tests.e2e.kube import condition, eventually
 from tests.faults.harness import Operator, Space
@@ -116,6 +117,43 @@ def test_host_keys_that_are_gone_and_cannot_be_made_anew_at_first_stay_the_same(
     eventually(lambda: operator.runs("box") >= 3, "it was tried again")
     limit_secrets(api, space, 10)
     space.await_applied("box", timeout_s=SOON_S)
+    guard.check()
+
+
+def test_a_pod_that_a_quota_stops_is_told_of_and_made_as_soon_as_it_is_raised(
+    operator: Operator, space: Space, guard: Guard, api: Api
+) -> None:
+    """The StatefulSet's controller says so in an Event only, and would try again in minutes."""
+
+    def limit_pods(most: int) -> None:
+        body = {
+            "metadata": {"name": "pods", "namespace": space.namespace},
+            "spec": {"hard": {"pods": str(most)}},
+        }
+        if most:
+            api.patch(QUOTA, space.namespace, "pods", body)
+        else:
+            api.create(QUOTA, body)
+            eventually(
+                lambda: (api.get(QUOTA, space.namespace, "pods") or {}).get("status", {}).get("hard"),
+                "it holds",
+            )
+
+    limit_pods(0)
+    space.create("box", running=True)
+    message = await_condition(space, "box", "Ready", "QuotaExceeded")
+    assert "exceeded quota: pods" in message
+    # By now the controller has tried some times, and waits longer each time.
+    time.sleep(8)
+    limit_pods(1)
+    begun = time.monotonic()
+    eventually(lambda: api.get(POD, space.namespace, "box-0"), "there is a pod", SOON_S)
+    print(f"a pod {time.monotonic() - begun:.2f} s after its quota was raised")
+    eventually(
+        lambda: condition(space.get("box") or {}, "Ready").get("reason") != "QuotaExceeded",
+        "that is told",
+        SOON_S,
+    )
     guard.check()
 
 

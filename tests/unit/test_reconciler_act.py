@@ -24,6 +24,7 @@ from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stall
 from reconciler.events import Recorder
 from reconciler.expiry import parse_time
 from reconciler.kinds import KINDS
+from reconciler.refused_pods import Refusal
 from reconciler.settings import Settings
 from reconciler.state import StackId, StateRecord, StateStore, StoredState
 from reconciler.state_alarms import StateAlarms
@@ -693,6 +694,16 @@ async def test_a_child_that_is_gone_or_not_ours_is_missing(there: list[Object]) 
 
 
 # --- the status
+
+
+@pytest.mark.parametrize("relieved", [True, False])
+async def test_a_pod_for_which_there_is_room_now_is_hastened_once(relieved: bool) -> None:
+    bench = Bench(child_object(NAMES.stateful_set))
+    refusal = Refusal("uid", "exceeded quota: few, requested: pods=1", relieved)
+    bench.actor.world.refusals["dev-ada", "box"] = refusal
+    for _ in range(2):
+        await bench.actor.hasten_pod(owner())
+    assert bench.cluster.writes() == (["PATCH StatefulSet box"] if relieved else [])
 
 
 async def test_a_status_is_written_for_the_life_that_it_is_about() -> None:

@@ -12,6 +12,7 @@ from reconciler import __main__ as command
 from reconciler.app import Relieved, Watches
 from reconciler.cluster import (
     CHILD_RESOURCES,
+    CORE_EVENT,
     DEVSERVER,
     FLAVOR,
     NAMESPACE,
@@ -167,6 +168,42 @@ def test_a_quota_that_gave_way_and_a_namespace_that_went_relieve_whom_they_stopp
     bench.end(NAMESPACE, space)
     stopped = Waiting("NamespaceTerminating", "... new content in namespace dev-bob because it is ...")
     assert bench.relieved[1](Key("DevServerUser", "", "bob"), stopped)
+
+
+# --- refused pods
+
+
+def refused(quota: str = "few", uid: str = "uid-event") -> Object:
+    message = f"create Pod box-0 in StatefulSet box failed error: exceeded quota: {quota}, requested: pods=1"
+    about = {"kind": "StatefulSet", "namespace": "dev-ada", "name": "box", "uid": "uid-s"}
+    return {
+        "metadata": {"name": f"box.{uid}", "namespace": "dev-ada", "uid": uid},
+        "involvedObject": about,
+        "message": message,
+    }
+
+
+def test_a_refused_pod_wakes_its_devserver_until_there_is_a_pod(bench: Bench) -> None:
+    assert bench.see(CORE_EVENT, refused()) == set(), "a StatefulSet may be anyone's"
+    bench.see(DEVSERVER, resource("DevServer"))
+    assert bench.see(CORE_EVENT, refused()) == {BOX}
+    assert bench.world.refusals["dev-ada", "box"].reason == "QuotaExceeded"
+    assert bench.see(POD, pod()) == {BOX}
+    assert bench.world.refusals == {}
+    bench.end(CORE_EVENT, refused())
+
+
+@pytest.mark.parametrize(("quota", "relieved"), [("few", True), ("other", False)])
+def test_a_quota_that_gave_way_relieves_the_pods_that_it_stopped(
+    bench: Bench, quota: str, relieved: bool
+) -> None:
+    bench.see(DEVSERVER, resource("DevServer"))
+    bench.see(CORE_EVENT, refused(quota))
+    meta = {"name": "few", "namespace": "dev-ada", "uid": "uid-few"}
+    bench.see(QUOTA, {"metadata": meta, "status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}})
+    woken = bench.see(QUOTA, {"metadata": meta, "status": {"hard": {"pods": "1"}, "used": {"pods": "0"}}})
+    assert woken == ({BOX} if relieved else set())
+    assert bench.world.refusals["dev-ada", "box"].relieved is relieved
 
 
 # --- states

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.readiness import devserver_readiness, pending_restart
+from reconciler.refused_pods import Refusal
 from stacks.devserver import DevServerChildren
 from tests.builders import child_object, owner, pod
 
@@ -138,6 +139,17 @@ def test_readiness(workload: Object | None, box: Object | None, ready: bool, rea
     found = devserver_readiness(workload, box)
     assert (found.ready, found.reason, found.phase) == (ready, reason, phase)
     assert found.message
+
+
+def test_a_refused_pod_is_told_of_where_it_is_this_stateful_sets() -> None:
+    workload = stateful_set()
+    refusal = Refusal(workload["metadata"]["uid"], "exceeded quota: few, requested: pods=1")
+    told = devserver_readiness(workload, None, refusal)
+    assert (told.ready, told.reason, told.phase) == (False, "QuotaExceeded", "Pending")
+    assert refusal.message in told.message
+    assert devserver_readiness(workload, None, Refusal("another", "")).reason == "PodStarting"
+    ready = pod(status={"conditions": [condition("Ready", "True")]})
+    assert devserver_readiness(workload, ready, refusal).ready
 
 
 @pytest.mark.parametrize(

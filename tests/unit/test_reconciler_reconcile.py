@@ -72,6 +72,9 @@ class FakeActor:
     async def expire(self, id: Any, now: Any) -> None:
         self.done.append("expire")
 
+    async def hasten_pod(self, owner: Any) -> None:
+        pass
+
     async def restart(self, pod: Object) -> None:
         self.done.append(f"restart {pod['metadata']['name']}")
 

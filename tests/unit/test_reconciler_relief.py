@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.errors import Waiting
 from reconciler.queue import Key
+from reconciler.refused_pods import Refusal, essence, refusal
 from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
 
 BOX = Key("DevServer", "dev-ada", "box")
@@ -57,6 +58,32 @@ def test_a_quota_that_has_no_status_yet_has_nothing_to_give() -> None:
 def test_a_quota_relieves_whom_it_stopped(key: Key, namespace: str, name: str, stopped: bool) -> None:
     assert was_stopped_by_quota(key, FULL, namespace, name) is stopped
     assert not was_stopped_by_quota(key, Waiting("RunFailed", FULL.message), namespace, name)
+
+
+# --- pods
+
+
+def test_an_event_tells_whose_pod_was_refused_and_why() -> None:
+    event = {
+        "metadata": {"name": "box.1", "namespace": "dev-ada", "uid": "e", "resourceVersion": "7"},
+        "involvedObject": {"kind": "StatefulSet", "namespace": "dev-ada", "name": "box", "uid": "s"},
+        "message": 'create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: '
+        "exceeded quota: few, requested: pods=1, used: pods=0, limited: pods=0",
+        "source": {"component": "statefulset-controller"},
+    }
+    where, found = refusal(essence(event))
+    assert where == ("dev-ada", "box")
+    assert found.uid == "s"
+    assert found.message.startswith('pods "box-0" is forbidden: ')
+    assert found.reason == "QuotaExceeded"
+    assert not found.relieved
+    assert not found.relieved_by("other").relieved
+    assert found.relieved_by("few").relieved_by("other").relieved
+    assert essence(event).keys() == {"metadata", "involvedObject", "message"}
+
+
+def test_a_pod_that_was_refused_for_no_quota_says_so_too() -> None:
+    assert Refusal("s", 'pods "box-0" is forbidden: violates PodSecurity').reason == "PodRefused"
 
 
 def test_a_namespace_that_is_gone_relieves_whom_it_stopped() -> None:

@@ -25,7 +25,7 @@ class FakeCluster:
     asked: list[str] = field(default_factory=list)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def list_all(self, resource: Any, namespace: str, selector: str) -> Page:
+    async def list_all(self, resource: Any, namespace: str, selector: str, fields: str) -> Page:
         self.asked.append("list")
         answer = self.lists.pop(0)
         if isinstance(answer, Exception):
@@ -41,6 +41,7 @@ class FakeCluster:
         timeout_s: int,
         silence_s: float,
         heard: Callable[[], None],
+        fields: str,
     ) -> AsyncIterator[WatchEvent]:
         self.asked.append(f"watch {version}")
         if not self.watches:

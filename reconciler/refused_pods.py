@@ -1,0 +1,47 @@
+"""Pods that the API server refused to their StatefulSet, for a quota or a policy.
+
+The StatefulSet's controller tells of it in Events only, and tries again with delays that grow to a quarter of an
+hour. So these Events are watched, and where a quota gave way the controller is made to try at once.
+"""
+
+from dataclasses import dataclass, replace
+
+from reconciler import reasons
+from reconciler.cluster import Object
+from reconciler.relief import stopped_by_quota
+
+# Which Events tell of it, as a field selector.
+FIELDS = "reason=FailedCreate,involvedObject.kind=StatefulSet"
+_MARK = " failed error: "
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The last one of a StatefulSet, of that uid. relieved: its cause is gone."""
+
+    uid: str
+    message: str
+    relieved: bool = False
+
+    @property
+    def reason(self) -> str:
+        """For the Ready condition."""
+        return reasons.QUOTA_EXCEEDED if "exceeded quota: " in self.message else reasons.POD_REFUSED
+
+    def relieved_by(self, quota: str) -> "Refusal":
+        """The refusal after that quota gave way."""
+        return replace(self, relieved=self.relieved or stopped_by_quota(self.message, quota))
+
+
+def refusal(event: Object) -> tuple[tuple[str, str], Refusal]:
+    """The StatefulSet, by namespace and name, and what was refused to it."""
+    about = event["involvedObject"]
+    # "create Pod box-0 in StatefulSet box failed error: pods ... is forbidden: ..."
+    _, _, why = event.get("message", "").rpartition(_MARK)
+    return (about["namespace"], about["name"]), Refusal(about.get("uid", ""), why)
+
+
+def essence(event: Object) -> Object:
+    """The parts of an Event that are worth keeping in memory."""
+    meta = {name: event["metadata"].get(name) for name in ("namespace", "name", "uid", "resourceVersion")}
+    return {"metadata": meta, "involvedObject": event["involvedObject"], "message": event.get("message", "")}
