@@ -78,28 +78,33 @@ def _longest_s(count: int) -> float:
 
 async def rates(bench: Bench) -> None:
     """Creates and deletes per second, beside bare calls that make the same children; memory under that load."""
-    creates, bares, deletes, peaks, cpu = [], [], [], [], []
+    creates, bares, deletes, peaks, created_s, deleted_s = [], [], [], [], [], []
     template = await _template(bench)
     for number in range(bench.sizes.rounds):
         bares.append(await _bare_creates_per_s(bench, template, number))
         names = [f"load-{number}-{index}" for index in range(bench.sizes.load)]
         family = bench.operator.family
         async with Peak([family]) as peak:
-            with Cpu(family, per=len(names)) as used:
+            with Cpu(family, per=len(names)) as for_create:
                 creates.append(len(names) / await bench.grounds.create(names, _longest_s(len(names))))
-            cpu.append(used.total_s)
-            deletes.append(len(names) / await bench.grounds.delete(names, _longest_s(len(names))))
+            with Cpu(family, per=len(names)) as for_delete:
+                deletes.append(len(names) / await bench.grounds.delete(names, _longest_s(len(names))))
+        created_s.append(for_create.total_s)
+        deleted_s.append(for_delete.total_s)
         peaks.append(peak.rss_mb)
         note(
             f"round {number + 1}: {creates[-1]:.1f} creates/s, {bares[-1]:.1f} bare/s, {deletes[-1]:.1f} deletes/s, "
-            f"{cpu[-1]:.3f} CPU s a create ({shown(used.parts, 3)}), peak {peak.rss_mb:.0f} MB ({shown(peak.parts)})"
+            f"peak {peak.rss_mb:.0f} MB ({shown(peak.parts)})"
         )
+        note(f"processor time of a create {created_s[-1]:.3f} s: {shown(for_create.parts, 3)}")
+        note(f"processor time of a delete {deleted_s[-1]:.3f} s: {shown(for_delete.parts, 3)}")
         await asyncio.sleep(_QUIET_S)
     figure("creates_per_s", median(creates), "1/s")
     figure("bare_creates_per_s", median(bares), "1/s")
     figure("creates_to_bare", median([made / alone for made, alone in zip(creates, bares, strict=True)]), "1")
     figure("deletes_per_s", median(deletes), "1/s")
-    figure("create_cpu_s", median(cpu), "s")
+    figure("create_cpu_s", median(created_s), "s")
+    figure("delete_cpu_s", median(deleted_s), "s")
     figure("rss_mb_peak", max(peaks), "MB")
 
 
