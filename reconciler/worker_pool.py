@@ -113,7 +113,8 @@ class WorkerPool:
             self._add_spare()
 
     def _add_spare(self) -> None:
-        if self._stopping:
+        """Have an idle worker. One will do: those that were started together are worn together, and memory is dear."""
+        if self._stopping or self._idle:
             return
         try:
             spare = self._start()

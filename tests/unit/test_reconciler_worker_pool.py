@@ -188,3 +188,14 @@ def test_a_pool_that_stops_keeps_no_worker(make_pool: MakePool, started: Started
         pool.stop()
     assert started.alive == set()
     assert growth("devserver_engine_restarts_total", process="worker", reason="failed") == 0
+
+
+def test_workers_that_are_worn_together_have_one_successor_in_advance(
+    make_pool: MakePool, started: Started, tmp_path: Path
+) -> None:
+    pool = make_pool(max_runs=2)
+    for at_work in (3, 4):
+        with pool.lend() as one, pool.lend() as two, pool.lend() as three:
+            for worker in (one, two, three):
+                worker.run(["work"], str(tmp_path), {}, 10)
+            assert len(started.workers) == at_work
