@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     ] = "auto"
     worker_max_runs: Annotated[
         int, Field(ge=1, description="Runs after which an engine worker is replaced.")
-    ] = 100
+    ] = 75
     worker_max_rss_mb: Annotated[
         float, Field(gt=0, description="Memory above which an engine worker is replaced. MiB.")
     ] = 400.0
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     ] = "shared"
     provider_max_runs: Annotated[
         int, Field(ge=1, description="Runs after which the shared provider is replaced.")
-    ] = 1000
+    ] = 300
     provider_max_age_s: Annotated[
         float, Field(gt=0, description="Age at which the shared provider is replaced. Seconds.")
     ] = 1800.0
