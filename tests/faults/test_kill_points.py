@@ -20,6 +20,8 @@ Points = Callable[[int], Iterable[int]]
 HOME = {"size": "1Mi", "storageClassName": "none-such"}
 # In the short form every third, the first and the last among them.
 STRIDE = 3
+# Of a create, when some of its children exist.
+MIDDLE = 5
 pytestmark = [
     pytest.mark.timeout(1200),
     pytest.mark.parametrize("answered", [False, True], ids=["before", "after"]),
@@ -71,6 +73,32 @@ def test_a_create_is_finished_after_a_kill_at_any_write(
         space.await_applied(name)
         guard.check()
     assert operator.runs("box-0") == 1, "a restart ran what had not changed"
+
+
+def test_the_run_after_a_kill_is_finished_though_it_is_killed_at_any_write_too(
+    operator: Operator, space: Space, guard: Guard, points: Points, answered: bool
+) -> None:
+    def crash(name: str) -> None:
+        kill_at(operator, MIDDLE, answered, lambda: space.create(name, home=HOME))
+        assert operator.ended() != 0
+        guard.note_host_keys()
+
+    space.create("first", home=HOME)
+    space.await_applied()
+    await_quiet(operator.proxy)
+    crash("box-0")
+    total = writes_of(operator, operator.revive, space.await_applied)
+    for number in points(total):
+        name = f"box-{number}"
+        crash(name)
+        operator.proxy.reset()
+        hit = operator.proxy.at_write(number, operator.kill, answered)
+        operator.start(wait=False)
+        assert hit.wait(60), f"only {len(operator.proxy.writes())} writes came"
+        guard.note_host_keys()
+        operator.revive()
+        space.await_applied(name)
+        guard.check()
 
 
 def test_an_update_is_finished_after_a_kill_at_any_write(
