@@ -68,6 +68,7 @@ async def test_a_worker_that_is_killed_takes_its_private_provider_along(drive: D
         assert not [process for process in processes_of(tmp_path / "run") if process.name() == PROVIDER[:15]]
 
 
+@pytest.mark.full
 async def test_hundred_runs_pass_through_workers_that_are_replaced(drive: Drive) -> None:
     async with drive(engine_mode="worker", worker_max_runs=10, concurrent_runs=3) as driver:
         stacks = driver.make(3)
@@ -81,7 +82,7 @@ async def test_hundred_runs_pass_through_workers_that_are_replaced(drive: Drive)
         assert len(descendants(WORKER)) <= 4
 
 
-@pytest.mark.parametrize("name", [PROVIDER, PROXY])
+@pytest.mark.parametrize("name", [PROVIDER, pytest.param(PROXY, marks=pytest.mark.full)])
 async def test_a_killed_shared_provider_fails_runs_in_flight_only_and_as_transient(
     drive: Drive, name: str
 ) -> None:
@@ -98,6 +99,7 @@ async def test_a_killed_shared_provider_fails_runs_in_flight_only_and_as_transie
         assert driver.live() == {stack.owner.uid: stack.children for stack in stacks}
 
 
+@pytest.mark.full
 async def test_a_hung_shared_provider_is_found_out(drive: Drive) -> None:
     async with drive(provider_mode="shared") as driver:
         (stack,) = driver.make()
@@ -111,6 +113,7 @@ async def test_a_hung_shared_provider_is_found_out(drive: Drive) -> None:
         assert (await driver.up(stack, refresh=True)).error is None
 
 
+@pytest.mark.full
 async def test_replacing_the_provider_under_load_loses_no_run(drive: Drive) -> None:
     async with drive(provider_mode="shared", provider_max_runs=4) as driver:
         stacks = driver.make(24)
@@ -128,6 +131,7 @@ async def _three_rounds(driver: Driver, stacks: list[Stack]) -> list[Outcome]:
     return [outcome for _ in range(3) for outcome in await driver.up_all(stacks)]
 
 
+@pytest.mark.full
 async def test_a_stack_with_another_provider_configuration_is_served_by_a_provider_of_its_own(
     drive: Drive,
 ) -> None:
@@ -141,6 +145,7 @@ async def test_a_stack_with_another_provider_configuration_is_served_by_a_provid
         await eventually(lambda: len(descendants(PROVIDER)) == 1)
 
 
+@pytest.mark.full
 async def test_idle_workers_and_the_provider_are_stopped_and_come_back(drive: Drive) -> None:
     async with drive(worker_idle_s=1.5) as driver:
         stacks = driver.make(6)

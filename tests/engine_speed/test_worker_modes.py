@@ -78,6 +78,7 @@ async def test_a_failing_run_fails_alike_and_leaves_a_checkpoint(drive: Drive, m
         assert driver.live() == {stack.owner.uid: stack.children}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("mode", MODES)
 async def test_an_error_of_the_program_is_an_error_of_the_run(drive: Drive, mode: dict[str, str]) -> None:
     async with drive(**mode) as driver:
@@ -91,6 +92,7 @@ def _broken() -> None:
     raise ValueError("the program is broken")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_run_past_its_deadline_is_killed_and_the_next_one_works(
     drive: Drive, mode: dict[str, str]

@@ -75,6 +75,7 @@ def test_a_create_is_finished_after_a_kill_at_any_write(
     assert operator.runs("box-0") == 1, "a restart ran what had not changed"
 
 
+@pytest.mark.full
 def test_the_run_after_a_kill_is_finished_though_it_is_killed_at_any_write_too(
     operator: Operator, space: Space, guard: Guard, points: Points, answered: bool
 ) -> None:
