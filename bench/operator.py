@@ -22,6 +22,8 @@ from reconciler.processes import kill_of_backend
 ROOT = Path(__file__).parent.parent
 # The event with which the reconciler says that it works from now on.
 READY = "leading"
+# The one with which it says that it knows all that is needed to take over.
+STANDING_BY = "watching"
 RUN_EVENTS = frozenset({"run starts", "destroy starts"})
 _START_S = 90.0
 _STOP_S = 30.0
@@ -130,11 +132,22 @@ class Operator:
                 raise BenchError(f"no {event!r} within {timeout_s:.0f} s; its log says:\n{self.log.tail()}")
             await asyncio.sleep(_POLL_S)
 
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+    async def stand_by(self) -> None:
+        """Start the process beside one that leads, and wait until it is ready to take over."""
+        before = self.log.count(STANDING_BY)
+        self.launch()
+        await self.until(STANDING_BY, before + 1, _START_S)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the process a signal, without waiting for what comes of it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def stop(self) -> float:
         """End the process if it runs; the seconds that it took. By force if it takes too long."""
         began = time.monotonic()
         if self._process is not None and self.runs:
-            self._process.send_signal(number)
+            self._process.terminate()
             try:
                 await asyncio.to_thread(self._process.wait, _STOP_S)
             except subprocess.TimeoutExpired:

@@ -1,6 +1,7 @@
 """What is measured. Each part leaves the grounds as it found them, but for the fleet, which several share."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -49,7 +50,7 @@ class Bench:
     """
 
     grounds: Grounds
-    replicas: Sequence[Operator]
+    replicas: list[Operator]
     sizes: Sizes
     _fleet: list[str] = field(default_factory=list)
 
@@ -269,6 +270,25 @@ async def drift(bench: Bench) -> None:
     figure("drift_repair_s_p95", percentile(seconds, 95), "s")
 
 
+async def failover(bench: Bench) -> None:
+    """From the leader's end to a new DevServer being applied by the replica that stood by, with the fleet there."""
+    await bench.fleet()
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        seconds = []
+        for turn in range(bench.sizes.rounds):
+            leader, successor = bench.replicas
+            await successor.stand_by()
+            await asyncio.sleep(_QUIET_S)
+            name = f"{number.name.lower()}-{turn}"
+            began = time.monotonic()
+            leader.send(number)
+            seconds.append(time.monotonic() - began + await bench.grounds.create([name], _GRACE_S))
+            note(f"{number.name}: applied after {seconds[-1]:.2f} s")
+            bench.replicas.reverse()
+            await leader.stop()
+        figure(f"failover_s_{number.name.lower()}", median(seconds), "s")
+
+
 # --- many --------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +351,7 @@ PARTS: dict[str, Part] = {
     "drift": drift,
     "rest": rest,
     "restart": restart,
+    "failover": failover,
     "thousand": thousand,
 }
 # The bars ask for it, but it takes as long as all others together.
