@@ -224,6 +224,21 @@ def test_a_devserver_is_deleted_though_a_webhook_refuses_every_write(
     guard.check()
 
 
+def test_a_deletion_that_a_webhook_refuses_is_told_of_and_done_when_it_admits(
+    operator: Operator, space: Space, guard: Guard, api: Api, tmp_path: Path
+) -> None:
+    space.create("box")
+    space.await_applied("box")
+    address = shared_cluster.host_address()
+    with webhook(api, address, space.namespace, tmp_path, operations=("DELETE",)) as hook:
+        hook.denies("keep it")
+        space.delete("box")
+        assert "keep it" in await_condition(space, "box", "Stalled", "Rejected")
+        hook.admits()
+        space.await_gone("box", timeout_s=SOON_S)
+    guard.check()
+
+
 @pytest.mark.full
 def test_an_admission_policy_that_denies_is_told_of_and_got_over_when_it_is_gone(
     operator: Operator, space: Space, guard: Guard, api: Api

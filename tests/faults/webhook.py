@@ -25,7 +25,6 @@ WEBHOOK = Resource(
 _RULE = {
     "apiGroups": ["", "apps"],
     "apiVersions": ["v1"],
-    "operations": ["CREATE", "UPDATE"],
     "resources": ["configmaps", "secrets", "services", "statefulsets"],
     "scope": "Namespaced",
 }
@@ -63,10 +62,17 @@ class Webhook:
 
 
 @contextmanager
-def webhook(api: Api, address: str, namespace: str, directory: Path, timeout_s: int = 2) -> Iterator[Webhook]:
+def webhook(
+    api: Api,
+    address: str,
+    namespace: str,
+    directory: Path,
+    timeout_s: int = 2,
+    operations: tuple[str, ...] = ("CREATE", "UPDATE"),
+) -> Iterator[Webhook]:
     """A webhook at an address that the API server reaches, asked about children in one namespace.
 
-    timeout_s: after which the API server refuses the write itself.
+    timeout_s: after which the API server refuses the write itself. operations: those that it is asked about.
     """
     hook = Webhook()
 
@@ -103,7 +109,7 @@ def webhook(api: Api, address: str, namespace: str, directory: Path, timeout_s: 
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, name="webhook", daemon=True).start()
         name = f"faults-{secrets.token_hex(4)}"
-        api.create(WEBHOOK, _configuration(name, server, authority, namespace, timeout_s))
+        api.create(WEBHOOK, _configuration(name, server, authority, namespace, timeout_s, operations))
         try:
             yield hook
         finally:
@@ -113,7 +119,12 @@ def webhook(api: Api, address: str, namespace: str, directory: Path, timeout_s: 
 
 
 def _configuration(
-    name: str, server: ThreadingHTTPServer, authority: bytes, namespace: str, timeout_s: int
+    name: str,
+    server: ThreadingHTTPServer,
+    authority: bytes,
+    namespace: str,
+    timeout_s: int,
+    operations: tuple[str, ...],
 ) -> dict[str, Any]:
     address, port = server.server_address[:2]
     return {
@@ -125,7 +136,7 @@ def _configuration(
                     "url": f"https://{address}:{port}/",
                     "caBundle": base64.b64encode(authority).decode(),
                 },
-                "rules": [_RULE],
+                "rules": [_RULE | {"operations": list(operations)}],
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
                 "failurePolicy": "Fail",
                 "sideEffects": "None",
