@@ -91,6 +91,9 @@ class Postgres:
         )
 
     def keys(self, prefix: str) -> list[str]:
+        if not self._ask("SELECT to_regclass('pulumi_state')"):
+            # The first run makes the table.
+            return []
         found = self._ask("SELECT key FROM pulumi_state WHERE key LIKE :'key' || '%'", key=_IN + prefix)
         return [key.removeprefix(_IN) for key in found.split()]
 
