@@ -119,7 +119,12 @@ class ExternalBackend:
 
     def environment(self, directory: Path) -> Mapping[str, str]:
         """The external address."""
-        return {_URL_VARIABLE: self.url}
+        parts = urlsplit(self.url)
+        if parts.scheme == "file" and "metadata=" not in parts.query:
+            # Else the library keeps a file of attributes beside each, and one that a kill cut off in the middle of
+            # its writing would make the stack unreadable for ever. The files themselves are replaced as a whole.
+            parts = parts._replace(query="&".join(filter(None, (parts.query, "metadata=skip"))))
+        return {_URL_VARIABLE: parts.geturl()}
 
     def give(self, place: Place, state: Checkpoint) -> None:
         """Bring the backend in line with the state, where it differs."""

@@ -50,7 +50,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Directory:
-    """Files. (Pulumi's library keeps a file of attributes beside each.)"""
+    """Files. (Who opens it as Pulumi does by default has a file of attributes beside each.)"""
 
     path: Path
 

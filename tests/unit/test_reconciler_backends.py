@@ -47,6 +47,23 @@ def exported(content: bytes) -> str:
     return json.dumps({"version": 3, "deployment": checkpoint.deployment(content)})
 
 
+# --- its address
+
+
+@pytest.mark.parametrize(
+    ("url", "opened"),
+    [
+        (URL, URL),
+        ("file:///var/states", "file:///var/states?metadata=skip"),
+        ("file:///var/states?create_dir=true", "file:///var/states?create_dir=true&metadata=skip"),
+        ("file:///var/states?metadata=skip", "file:///var/states?metadata=skip"),
+        ("s3://states?region=eu-1", "s3://states?region=eu-1"),
+    ],
+)
+def test_a_directory_is_opened_without_files_of_attributes(url: str, opened: str, tmp_path: Path) -> None:
+    assert ExternalBackend(url).environment(tmp_path) == {"PULUMI_BACKEND_URL": opened}
+
+
 # --- what it holds
 
 
