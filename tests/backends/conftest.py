@@ -91,10 +91,13 @@ class Postgres:
         )
 
     def keys(self, prefix: str) -> list[str]:
-        if not self._ask("SELECT to_regclass('pulumi_state')"):
+        try:
+            found = self._ask("SELECT key FROM pulumi_state WHERE key LIKE :'key' || '%'", key=_IN + prefix)
+        except subprocess.CalledProcessError as error:
             # The first run makes the table.
+            if "does not exist" not in error.stderr:
+                raise
             return []
-        found = self._ask("SELECT key FROM pulumi_state WHERE key LIKE :'key' || '%'", key=_IN + prefix)
         return [key.removeprefix(_IN) for key in found.split()]
 
     def read(self, key: str) -> dict[str, Any] | None:

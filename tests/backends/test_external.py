@@ -124,14 +124,24 @@ def test_a_devserver_lives_and_dies(box: Box, cluster: SharedCluster) -> None:
 
 
 def kill_in_a_run(box: Box, begin: Callable[[], object], when: Callable[[Box], object]) -> None:
-    """Begin a run and kill the engine process that has the stack's lock, once something is so."""
-    begin()
-    eventually(lambda: when(box), "the run got so far", timeout_s=30)
-    (key,) = box.locks
-    lock = box.store.read(key)
-    assert lock is not None
-    assert lock["hostname"] == socket.gethostname()
-    os.kill(lock["pid"], signal.SIGKILL)
+    """Begin a run and kill the engine process that has the stack's lock, once something is so.
+
+    A run that ended before it could be killed is followed by another.
+    """
+    for _ in range(5):
+        begin()
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            keys = box.locks
+            lock = box.store.read(keys[0]) if keys and when(box) else None
+            if lock is None:
+                continue
+            assert lock["hostname"] == socket.gethostname()
+            os.kill(lock["pid"], signal.SIGKILL)
+            if box.locks:
+                return
+            break
+    raise AssertionError("no run could be killed before its end")
 
 
 def test_a_killed_engines_lock_is_taken_away(box: Box, reconciler: ReconcilerProcess) -> None:
@@ -140,7 +150,7 @@ def test_a_killed_engines_lock_is_taken_away(box: Box, reconciler: ReconcilerPro
     values: list[str] = []
     kill_in_a_run(box, lambda: values.append(box.change()), lambda box: box.locks)
     box.wait_applied()
-    assert values[0] in box.template()
+    assert values[-1] in box.template()
     assert reconciler.count("stale lock taken away") == taken_away + 1
     assert box.uids() == before
     assert box.locks == []
