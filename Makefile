@@ -6,8 +6,8 @@ export CLUSTER
 
 BIN := .venv/bin
 VENV := .venv/.complete
-# The quick ones first. The two of faults in their short form.
-SUITES = tests/unit $(filter-out tests/unit/ %__pycache__/,$(sort $(wildcard tests/*/)))
+# The quick ones first. Those of external backends kill runs by the clock and belong to the faults. The two of faults in their short form.
+SUITES = tests/unit $(filter-out tests/unit/ tests/backends/ %__pycache__/,$(sort $(wildcard tests/*/)))
 SHELL_SCRIPTS = $(shell find . -path ./.venv -prune -o -name '*.sh' -print) .ci/run
 
 .PHONY: help tools up down demo env test test-faults bench test-unit check lock image local-cluster-only
@@ -42,7 +42,7 @@ test: tools ## run all tests, as root: they start clusters, and leave the one ca
 	$(BIN)/pytest $(SUITES)
 
 test-faults: tools ## kill, stop and cut off everything that can be, at every point (20 minutes)
-	$(BIN)/pytest --full tests/faults tests/engine_speed
+	$(BIN)/pytest --full tests/faults tests/engine_speed tests/backends
 
 bench: $(VENV) ## measure rates, latencies and memory, as JSON lines (15 minutes; PARTS="rates latency")
 	@$(BIN)/python -m toolchain install >&2
