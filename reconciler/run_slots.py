@@ -13,22 +13,28 @@ class RunSlots:
     """
 
     def __init__(self, count: int, slow_s: float) -> None:
-        self._free = asyncio.Semaphore(count)
+        self._count = count
         self._slow_s = slow_s
+        self._free = asyncio.Semaphore(count)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
         """A slot until the block ends, or until it has lasted too long."""
-        await self._free.acquire()
-        returned = False
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # A semaphore serves one loop only, an engine may serve one after the other.
+            self._loop, self._free = loop, asyncio.Semaphore(self._count)
+        free, returned = self._free, False
+        await free.acquire()
 
         def give_back() -> None:
             nonlocal returned
             if not returned:
                 returned = True
-                self._free.release()
+                free.release()
 
-        timer = asyncio.get_running_loop().call_later(self._slow_s, give_back)
+        timer = loop.call_later(self._slow_s, give_back)
         try:
             yield
         finally:

@@ -74,3 +74,18 @@ async def test_a_run_that_fails_gives_its_slot_back() -> None:
     for _ in range(3):
         with pytest.raises(OSError, match="no"):
             await asyncio.wait_for(fail(), 1)
+
+
+def test_slots_serve_one_event_loop_after_another() -> None:
+    slots = RunSlots(1, slow_s=60)
+
+    async def contend() -> None:
+        runs = Runs(slots)
+        await runs.start("a")
+        await runs.start("b")
+        assert runs.running == ["a"]
+        await runs.end("a")
+        await runs.end("b")
+
+    for _ in range(2):
+        asyncio.run(contend())
