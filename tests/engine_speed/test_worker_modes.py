@@ -13,7 +13,12 @@ from tests.engine_speed.driver import Driver, descendants
 pytestmark = [pytest.mark.cluster, IGNORE_LEFTOVERS]
 
 MODES = [
-    pytest.param({"engine_mode": engine, "provider_mode": provider}, id=f"{engine}-{provider}")
+    pytest.param(
+        {"engine_mode": engine, "provider_mode": provider},
+        id=f"{engine}-{provider}",
+        # The short form takes the two that have nothing in common.
+        marks=() if (engine, provider) in (("worker", "shared"), ("cli", "private")) else pytest.mark.full,
+    )
     for engine in ("worker", "cli")
     for provider in ("shared", "private")
 ]

@@ -30,7 +30,7 @@ def small_tmpfs(tmp_path: Path) -> Iterator[Path]:
 def fill(directory: Path) -> Path:
     """Take all the room that is left."""
     file = directory / "filler"
-    with file.open("wb", buffering=0) as filler:
+    with file.open("ab", buffering=0) as filler:
         try:
             while True:
                 filler.write(b"\0" * 4096)
@@ -63,22 +63,50 @@ def test_a_full_run_directory_is_told_and_healed_when_there_is_room(
 def test_a_run_directory_that_fills_up_in_mid_run_loses_no_state(
     make_operator: MakeOperator, space: Space, small_tmpfs: Path
 ) -> None:
-    operator = make_operator(run_dir=small_tmpfs / "run")
+    # The engine may say so, or be unable even to do that.
+    operator = make_operator(run_dir=small_tmpfs / "run", run_deadline_s=8)
     operator.start()
     guard = Guard(space, [operator])
     space.create("box")
     space.await_applied("box")
     operator.proxy.reset()
-    hit = operator.proxy.at_write(3, lambda: fill(small_tmpfs), answered=True)
-    space.patch("box", image="local/busybox:2", lifecycle={"timeToLive": "8h"})
-    assert hit.wait(30)
-    operator.await_event("failed", resource=f"DevServer/{space.namespace}/box")
-    (state,) = guard.states()
-    assert state.children == desired_children(space.get("box") or {})
-
-    (small_tmpfs / "filler").unlink()
+    with Filler(small_tmpfs) as filler:
+        hit = operator.proxy.at_write(3, filler.go, answered=True)
+        space.patch("box", image="local/busybox:2", lifecycle={"timeToLive": "8h"})
+        assert hit.wait(30)
+        operator.await_event("failed", resource=f"DevServer/{space.namespace}/box")
+        (state,) = guard.states()
+        assert state.children == desired_children(space.get("box") or {})
     space.await_applied("box")
     guard.check()
+
+
+class Filler:
+    """Takes all the room there is, from go() on until the block ends: what is given up meanwhile, too."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._going, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._fill)
+
+    def go(self) -> None:
+        fill(self._directory)
+        self._going.set()
+
+    def __enter__(self) -> "Filler":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._going.set()
+        self._thread.join()
+        (self._directory / "filler").unlink(missing_ok=True)
+
+    def _fill(self) -> None:
+        self._going.wait()
+        while not self._ended.wait(0.002):
+            fill(self._directory)
 
 
 class Clock:
