@@ -204,40 +204,45 @@ class Actor:
                     metrics.orphan_swept(resource.kind)
 
     async def _add_finalizer(self, kind: Kind, id: StackId) -> bool:
-        """Have our finalizer on the resource; whether it was not there before.
+        """Have our finalizer on the resource; whether it was not there before."""
+
+        def added(found: Object | None) -> list[str]:
+            if found is None or "deletionTimestamp" in found["metadata"]:
+                raise Transient(reasons.CLUSTER_ERROR, f"{id.key} was deleted meanwhile.")
+            present: list[str] = found["metadata"].get("finalizers", [])
+            return present if FINALIZER in present else [*present, FINALIZER]
+
+        return await self._change_finalizers(kind, id, added)
+
+    async def _drop_finalizer(self, kind: Kind, id: StackId) -> None:
+        def dropped(found: Object | None) -> list[str]:
+            present = found["metadata"].get("finalizers", []) if found is not None else []
+            return [name for name in present if name != FINALIZER]
+
+        await self._change_finalizers(kind, id, dropped)
+
+    async def _change_finalizers(
+        self, kind: Kind, id: StackId, changed: Callable[[Object | None], list[str]]
+    ) -> bool:
+        """Set the finalizers that `changed` gives for the resource; whether they are others than before.
 
         What the watch shows will do: a deletion that it has yet to tell of finds the finalizer in its way, and a
         change of what has changed meanwhile is refused; only then a fresh look is taken.
         """
 
-        async def add(found: Object | None) -> bool:
-            if found is None or "deletionTimestamp" in found["metadata"]:
-                raise Transient(reasons.CLUSTER_ERROR, f"{id.key} was deleted meanwhile.")
-            present = found["metadata"].get("finalizers", [])
-            if FINALIZER in present:
+        async def change(found: Object | None) -> bool:
+            finalizers = changed(found)
+            if found is None or finalizers == found["metadata"].get("finalizers", []):
                 return False
-            await self._set_finalizers(kind, id.key, found, [*present, FINALIZER])
+            await self._set_finalizers(kind, id.key, found, finalizers)
             return True
 
         try:
-            return await add(self._seen(id))
+            return await change(self._seen(id))
         except ClusterError as error:
             if error.status not in (404, 409):
                 raise
-        return await add(await self._fresh(kind, id))
-
-    async def _drop_finalizer(self, kind: Kind, id: StackId) -> None:
-        async def drop(found: Object | None) -> None:
-            if found is not None and FINALIZER in found["metadata"].get("finalizers", []):
-                rest = [name for name in found["metadata"]["finalizers"] if name != FINALIZER]
-                await self._set_finalizers(kind, id.key, found, rest)
-
-        try:
-            await drop(self._seen(id))
-        except ClusterError as error:
-            if error.status not in (404, 409):
-                raise
-            await drop(await self._fresh(kind, id))
+        return await change(await self._fresh(kind, id))
 
     def _seen(self, id: StackId) -> Object | None:
         """The resource as the watch shows it, if it is still the same one."""

@@ -36,7 +36,8 @@ class Recorded(NamedTuple):
 class Contents:
     """What a checkpoint says of itself.
 
-    stack: full name. is_blank: no run was recorded in it. is_outline: see outline(). salt: see encryption_salt().
+    stack: full name. is_blank: no run was recorded in it. is_outline: see outline(). salt: what its secrets are
+    encrypted with; None if it holds none.
     """
 
     stack: str
@@ -110,7 +111,8 @@ def outline(checkpoint: Checkpoint) -> Checkpoint:
     """
     document = _parsed(checkpoint)
     resources = [_outlined(resource) for resource in _resources(document)]
-    latest = {name: value for name, value in deployment(checkpoint).items() if name == "secrets_providers"}
+    latest = document["checkpoint"].get("latest") or {}
+    latest = {name: value for name, value in latest.items() if name == "secrets_providers"}
     document["checkpoint"]["latest"] = {**latest, "resources": resources}
     return json.dumps({**document, _OUTLINE: True}).encode()
 
@@ -123,11 +125,6 @@ def recorded(checkpoint: Checkpoint) -> Mapping[Child, Recorded]:
 def children(checkpoint: Checkpoint) -> frozenset[Child]:
     """Their names. Raises ValueError if the bytes are no checkpoint."""
     return frozenset(recorded(checkpoint))
-
-
-def encryption_salt(checkpoint: Checkpoint) -> str | None:
-    """The salt that its secrets are encrypted with; None if it holds none. Raises ValueError like children()."""
-    return _salt(_parsed(checkpoint))
 
 
 def without(checkpoint: Checkpoint, dropped: Callable[[Child], bool]) -> Checkpoint:

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 
@@ -31,11 +33,19 @@ def kill_tree(pid: int) -> None:
             continue
 
 
-def kill_of_backend(url: str) -> None:
-    """Kill every process whose backend's URL begins with `url`, with its descendants."""
+def of_backend(url: str) -> Iterator[psutil.Process]:
+    """Every process whose backend's URL begins with `url` and that still runs, whoever its parent is."""
     for process in psutil.process_iter():
         try:
-            if process.environ().get(BACKEND_VARIABLE, "").startswith(url):
-                kill_tree(process.pid)
+            belongs = process.environ().get(BACKEND_VARIABLE, "").startswith(url)
+            if belongs and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
         except psutil.Error:
             continue
+
+
+def kill_of_backend(url: str) -> None:
+    """Kill every process whose backend's URL begins with `url`, with its descendants."""
+    for process in of_backend(url):
+        with suppress(psutil.Error):
+            kill_tree(process.pid)

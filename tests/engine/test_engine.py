@@ -225,7 +225,7 @@ async def test_private_keys_are_encrypted_in_the_state_and_can_be_revealed(
     encoded = base64.b64encode(PRIVATE_KEY.encode())
     assert PRIVATE_KEY.encode() not in box.state
     assert encoded not in box.state
-    assert checkpoint.encryption_salt(box.state) == keys.salt
+    assert checkpoint.contents(box.state).salt == keys.salt
     revealed = await engine.reveal(box.stack, box.state, keys)
     assert checkpoint.secret_data(revealed, box.names.host_keys) == {"ssh_host_ed25519_key": PRIVATE_KEY}
 

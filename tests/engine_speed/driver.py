@@ -13,7 +13,7 @@ import psutil
 from reconciler import checkpoint
 from reconciler.checkpoint import Checkpoint
 from reconciler.engine import Engine, Keys, Outcome
-from reconciler.processes import BACKEND_VARIABLE
+from reconciler.processes import of_backend
 from stacks import devserver
 from stacks.metadata import UID_LABEL, Child, Owner
 from tests import builders
@@ -167,12 +167,4 @@ def worker_of(stack: Stack) -> psutil.Process:
 
 def processes_of(run_dir: Path) -> list[psutil.Process]:
     """Every process that an engine over this run directory has started and that still runs, whoever its parent is."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            backend = process.environ().get(BACKEND_VARIABLE, "")
-            if backend.startswith(f"file://{run_dir}/") and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+    return list(of_backend(f"file://{run_dir}/"))

@@ -4,7 +4,8 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import psutil
 
 from reconciler.cluster import DEVSERVER
-from reconciler.processes import BACKEND_VARIABLE, kill_tree
+from reconciler.processes import kill_tree
 from tests import builders
 from tests.e2e.kube import condition, eventually
+from tests.engine_speed.driver import processes_of
 from tests.faults.kubeapi import Api, Object
 from tests.faults.proxy import Proxy
 from tests.reconciler_process import ReconcilerProcess
@@ -62,6 +64,17 @@ class Operator(ReconcilerProcess):
         }
         return cls(environment, directory / "log", proxy=proxy, directory=directory)
 
+    @classmethod
+    @contextmanager
+    def running(cls, cluster: SharedCluster, **settings: Any) -> Iterator["Operator"]:
+        """One that runs until the block ends."""
+        operator = cls.make(cluster, **settings)
+        try:
+            operator.start()
+            yield operator
+        finally:
+            operator.close()
+
     @property
     def run_dir(self) -> Path:
         return Path(self.environment["DEVSERVER_RUN_DIR"])
@@ -78,7 +91,7 @@ class Operator(ReconcilerProcess):
 
     def assert_nothing_is_left(self) -> None:
         """What it started ends with it, however it ended."""
-        left = processes_over(self.run_dir)
+        left = processes_of(self.run_dir)
         _, alive = psutil.wait_procs(left, timeout=_ORPHANS_S)
         assert not alive, f"alive {_ORPHANS_S:g} s after the reconciler: {alive}"
 
@@ -94,23 +107,10 @@ class Operator(ReconcilerProcess):
             except Exception:
                 kill_tree(self.process.pid)
                 self.process.wait(10)
-        for process in processes_over(self.run_dir):
+        for process in processes_of(self.run_dir):
             kill_tree(process.pid)
         self.proxy.close()
         shutil.rmtree(self.directory)
-
-
-def processes_over(run_dir: Path) -> list[psutil.Process]:
-    """Every process of an engine over this run directory, whoever its parent is."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            backend = process.environ().get(BACKEND_VARIABLE, "")
-            if backend.startswith(f"file://{run_dir}/") and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 @dataclass

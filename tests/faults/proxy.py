@@ -8,7 +8,6 @@ import asyncio
 import base64
 import io
 import itertools
-import json
 import ssl
 import threading
 import time
@@ -80,7 +79,6 @@ class Cut(Exception):
 
 Before = Callable[[Exchange], Answer | None]
 After = Callable[[Exchange], None]
-DropEvent = Callable[[Exchange, dict[str, Any]], bool]
 
 
 @dataclass(eq=False)
@@ -113,7 +111,6 @@ class Proxy:
         self._writes = itertools.count(1)
         self._before: list[Before] = []
         self._after: list[After] = []
-        self._dropping: list[DropEvent] = []
         self._strikes: list[_Strike] = []
         self._watches_expired = False
         self._connections: set[asyncio.Transport] = set()
@@ -219,11 +216,6 @@ class Proxy:
         self._do(lambda: expire(True))
         yield
         self._do(lambda: expire(False))
-
-    @contextmanager
-    def drop_events(self, drop: DropEvent) -> Iterator[None]:
-        """Watch events for which `drop(exchange, event)` is true never arrive."""
-        yield from self._with(self._dropping, drop)
 
     # The thread
 
@@ -412,7 +404,7 @@ class Proxy:
         response = web.StreamResponse(headers=headers)
         response.enable_chunked_encoding()
         await response.prepare(request)
-        copying = self._loop.create_task(self._copy(exchange, upstream, response))
+        copying = self._loop.create_task(self._copy(upstream, response))
         self._watching.add(copying)
         try:
             # Cancelled by close_watches, which is an end like any other.
@@ -426,13 +418,9 @@ class Proxy:
             await response.write_eof()
         return response
 
-    async def _copy(
-        self, exchange: Exchange, upstream: aiohttp.ClientResponse, response: web.StreamResponse
-    ) -> None:
+    async def _copy(self, upstream: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
         async for line in _lines(upstream):
             await self._gate()
-            if self._dropping and any(drop(exchange, json.loads(line)) for drop in tuple(self._dropping)):
-                continue
             await response.write(line)
 
 

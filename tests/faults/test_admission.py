@@ -33,10 +33,8 @@ SOON_S = 30
 @pytest.fixture(scope="module")
 def operator(cluster: SharedCluster) -> Iterator[Operator]:
     """One operator for all of these: what is refused must not harm what follows."""
-    operator = Operator.make(cluster)
-    operator.start()
-    yield operator
-    operator.close()
+    with Operator.running(cluster) as operator:
+        yield operator
 
 
 @pytest.fixture
@@ -84,10 +82,8 @@ def limit_secrets(api: Api, space: Space, most: int) -> None:
 @pytest.fixture
 def patient(cluster: SharedCluster) -> Iterator[Operator]:
     """An operator whose tries lie so far apart that only a watch can be what wakes it."""
-    operator = Operator.make(cluster, retry_base_s=200, retry_cap_s=300)
-    operator.start()
-    yield operator
-    operator.close()
+    with Operator.running(cluster, retry_base_s=200, retry_cap_s=300) as operator:
+        yield operator
 
 
 def test_a_quota_stops_a_run_by_name_and_the_run_goes_on_as_soon_as_it_is_raised(

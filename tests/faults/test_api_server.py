@@ -26,7 +26,7 @@ BOXES = ("one", "two", "three")
 def operator(cluster: SharedCluster) -> Iterator[Operator]:
     """One operator for all of these: it has to get over each fault."""
     # Whoever cannot renew its Lease ends; that is another suite's matter.
-    operator = Operator.make(
+    with Operator.running(
         cluster,
         lease_duration_s=300,
         lease_renew_deadline_s=240,
@@ -34,10 +34,8 @@ def operator(cluster: SharedCluster) -> Iterator[Operator]:
         run_deadline_s=20,
         # What heals in time heals by being woken, not because its next try happened to be near.
         retry_cap_s=300,
-    )
-    operator.start()
-    yield operator
-    operator.close()
+    ) as operator:
+        yield operator
 
 
 def in_mid_run(operator: Operator, space: Space) -> None:

@@ -24,10 +24,8 @@ SOON_S = 20
 
 @pytest.fixture(scope="module")
 def operator(cluster: SharedCluster) -> Iterator[Operator]:
-    operator = Operator.make(cluster)
-    operator.start()
-    yield operator
-    operator.close()
+    with Operator.running(cluster) as operator:
+        yield operator
 
 
 @pytest.fixture

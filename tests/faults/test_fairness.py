@@ -21,10 +21,8 @@ SLOW_S = 20
 
 @pytest.fixture(scope="module")
 def operator(cluster: SharedCluster) -> Iterator[Operator]:
-    operator = Operator.make(cluster)
-    operator.start()
-    yield operator
-    operator.close()
+    with Operator.running(cluster) as operator:
+        yield operator
 
 
 def creation_times(space: Space, names: list[str]) -> list[float]:

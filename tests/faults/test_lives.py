@@ -23,10 +23,8 @@ HOME = {"size": "1Mi", "onDelete": "Delete"}
 
 @pytest.fixture(scope="module")
 def operator(cluster: SharedCluster) -> Iterator[Operator]:
-    operator = Operator.make(cluster)
-    operator.start()
-    yield operator
-    operator.close()
+    with Operator.running(cluster) as operator:
+        yield operator
 
 
 def finalizers(space: Space, name: str) -> list[str]:

@@ -26,10 +26,8 @@ Damage = Callable[[Object], str | None]
 @pytest.fixture(scope="module")
 def operator(cluster: SharedCluster) -> Iterator[Operator]:
     """One operator for all of these: one damaged state must not harm what follows."""
-    operator = Operator.make(cluster)
-    operator.start()
-    yield operator
-    operator.close()
+    with Operator.running(cluster) as operator:
+        yield operator
 
 
 def unpacked(secret: Object) -> Any:

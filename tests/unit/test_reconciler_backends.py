@@ -243,7 +243,7 @@ def test_an_outline_names_children_and_holds_no_secret() -> None:
     whole = state(entry(SSHD, inputs=secret, outputs=outputs), secrets_providers={"state": {"salt": "v1:s"}})
     outline = checkpoint.outline(whole)
     assert checkpoint.recorded(outline) == checkpoint.recorded(whole)
-    assert checkpoint.encryption_salt(outline) == "v1:s"
+    assert checkpoint.contents(outline).salt == "v1:s"
     assert b"hidden" not in outline
     assert checkpoint.contents(outline).is_outline
 

@@ -58,7 +58,7 @@ def test_an_empty_checkpoint_names_its_stack_and_has_no_children() -> None:
     empty = checkpoint.empty("devserver-123")
     assert json.loads(empty)["checkpoint"]["stack"] == "organization/devserver/devserver-123"
     assert checkpoint.children(empty) == frozenset()
-    assert checkpoint.encryption_salt(empty) is None
+    assert checkpoint.contents(empty).salt is None
 
 
 def test_children_are_the_kubernetes_objects() -> None:
@@ -161,7 +161,7 @@ def test_without_keeps_the_stack_its_provider_and_everything_else() -> None:
     before = state(entry(NAMES.sshd), secrets_providers={"type": "passphrase", "state": {"salt": "v1:x"}})
     after = checkpoint.without(before, lambda _: True)
     assert resources(after) == [STACK, PROVIDER]
-    assert checkpoint.encryption_salt(after) == "v1:x"
+    assert checkpoint.contents(after).salt == "v1:x"
 
 
 @pytest.mark.parametrize("before", [state(entry(NAMES.sshd)), checkpoint.empty("x")])

@@ -11,19 +11,10 @@ from reconciler import metrics
 from reconciler.engine import Outcome, _result
 from reconciler.errors import EngineFailed, EngineTimeout, Stalled
 from reconciler.metrics import QueueMeter
+from tests.clock import Clock
 from tests.metering import Growth, samples
 
 DOCUMENT = Path(__file__).parents[2] / "docs/metrics.md"
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -7,19 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from reconciler.queue import Key, Lane, WorkQueue
+from tests.clock import Clock
 from tests.metering import Growth, samples
 
 A, B, C = (Key("DevServer", "dev-ada", name) for name in "abc")
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
