@@ -15,7 +15,7 @@ from reconciler.checkpoint import Checkpoint
 from reconciler.engine import Engine, Keys, Outcome
 from reconciler.processes import of_backend
 from stacks import devserver
-from stacks.metadata import UID_LABEL, Child, Owner
+from stacks.metadata import UID_LABEL, Child, Owner, make_provider
 from tests import builders
 from tests.shared_cluster import SharedCluster
 
@@ -88,12 +88,14 @@ class Driver:
         return fresh
 
     async def start_endless(self, stack: Stack) -> asyncio.Task[Outcome]:
-        """A run on the stack whose program has begun, and goes on until the driver is closed."""
+        """A run on the stack whose program has begun, provider included, and goes on until the driver is closed."""
         begun = threading.Event()
 
-        def endless() -> None:
+        async def endless() -> None:
+            make_provider(stack.cluster_id)
             begun.set()
-            self._ended.wait()
+            while not self._ended.is_set():
+                await asyncio.sleep(0.1)
 
         run = asyncio.create_task(self.engine.up(stack.name, endless, stack.stored, self.keys))
         await asyncio.to_thread(begun.wait, 30)

@@ -61,7 +61,7 @@ async def test_a_worker_that_dies_takes_one_run_along_and_is_replaced(
 async def test_a_worker_that_is_killed_takes_its_private_provider_along(drive: Drive, tmp_path: Path) -> None:
     async with drive(engine_mode="worker", provider_mode="private", worker_max_runs=1) as driver:
         (stack,) = driver.make()
-        run = asyncio.create_task(driver.up(stack))
+        run = await driver.start_endless(stack)
         await eventually(lambda: bool(descendants(PROVIDER)))
         worker_of(stack).kill()
         assert (await run).error is not None
