@@ -22,6 +22,7 @@ from reconciler.hostkeys import HostKeySource
 from reconciler.queue import Key
 from reconciler.readiness import APPLIED, Readiness, Restart, devserver_readiness, pending_restart
 from reconciler.settings import Settings
+from reconciler.shown import Shown
 from reconciler.world import World
 from stacks import devserver, flavor, user
 from stacks.devserver import SSH_PORT, DevServerChildren, DevServerInputs
@@ -53,6 +54,7 @@ class Kind:
     keeps: whether the spec as it is now wants a retained child kept on deletion.
     readiness, restart: what the cluster shows of it.
     facts: status fields of this kind from its inputs.
+    shows: status fields and conditions of this kind from the cluster as it is, even where the spec is no good.
     child_resources: kinds of children that carry the resource's uid, in the order of the sweep.
     """
 
@@ -66,6 +68,7 @@ class Kind:
     readiness: Callable[[World, Owner], Readiness]
     restart: Callable[[World, Any], Restart | None]
     facts: Callable[[Any], dict[str, Any]]
+    shows: Callable[[World, Key, Object], Shown]
     child_resources: tuple[Resource, ...]
 
 
@@ -133,6 +136,7 @@ _DEVSERVER = Kind(
     readiness=_devserver_readiness,
     restart=_devserver_restart,
     facts=_devserver_facts,
+    shows=lambda world, key, resource: Shown(),
     child_resources=_resources(
         ("apps/v1", "StatefulSet"), ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "Secret")
     ),
@@ -157,6 +161,7 @@ _FLAVOR = Kind(
     readiness=lambda world, owner: APPLIED,
     restart=lambda world, model: None,
     facts=lambda inputs: {},
+    shows=lambda world, key, resource: Shown(),
     child_resources=_resources(("apps/v1", "DaemonSet")),
 )
 
@@ -179,6 +184,7 @@ _USER = Kind(
     readiness=lambda world, owner: APPLIED,
     restart=lambda world, model: None,
     facts=lambda inputs: {"namespace": inputs.namespace},
+    shows=lambda world, key, resource: Shown(),
     child_resources=_resources(
         (_RBAC, "RoleBinding"), ("v1", "ServiceAccount"), ("v1", "ResourceQuota"), ("v1", "LimitRange")
     ),

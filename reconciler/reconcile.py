@@ -271,6 +271,7 @@ class Reconciler:
             if pod is None and not observed.deleting:
                 await actor.hasten_pod(owner)
         is_repair = _is_repair(action, done)
+        shown = subject.kind.shows(actor.world, subject.key, subject.resource)
         result = PassResult(
             error=done.error,
             outcome=done.outcome if isinstance(action, Up) else None,
@@ -281,6 +282,7 @@ class Reconciler:
             if is_repair
             else told(observed.drifts, observed.drift_policy, observed.contested_until),
             facts=_facts(subject, done.facts),
+            shown=shown,
         )
         if is_repair and observed.drifts:
             metrics.drift(subject.key.kind, "repaired")
@@ -296,7 +298,9 @@ class Reconciler:
         for condition in transitions(status.conditions, after):
             if condition.reason in _LEFT_DRIFT:
                 metrics.drift(subject.key.kind, _LEFT_DRIFT[condition.reason])
-            type_: Literal["Normal", "Warning"] = "Warning" if condition.type == "Stalled" else "Normal"
+            stated = shown.conditions.get(condition.type)
+            warns = condition.type == "Stalled" or (stated is not None and stated.warns)
+            type_: Literal["Normal", "Warning"] = "Warning" if warns else "Normal"
             await actor.recorder.record(subject.resource, type_, condition.reason, condition.message)
 
     def _set_timer(self, key: Key, when: datetime | None) -> None:

@@ -7,7 +7,7 @@ Stalled       the user must change the spec
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from reconciler.engine import Outcome
 from reconciler.errors import ReconcileError, Stalled
 from reconciler.expiry import format_time
 from reconciler.readiness import Readiness, Restart
+from reconciler.shown import Shown
 
 HISTORY_LENGTH = 10
 _MAX_MESSAGE = 2000
@@ -34,6 +35,7 @@ class PassResult:
     readiness: what the cluster shows; None if nothing was ever applied.
     drift: what others did to the children and is left as it is.
     facts: fields of this kind alone, camelCase, None removes one.
+    shown: fields and conditions of this kind alone that come from the cluster as it is.
     """
 
     error: ReconcileError | None
@@ -43,6 +45,7 @@ class PassResult:
     restart: Restart | None
     drift: Told | None
     facts: dict[str, Any]
+    shown: Shown = field(default_factory=Shown)
 
 
 def next_status(
@@ -55,6 +58,7 @@ def next_status(
     _set_progress(conditions, metadata.generation, result.error, stamp)
     _set_restart_pending(conditions, metadata.generation, result.restart, stamp)
     _set_drifted(conditions, metadata.generation, result.drift, stamp)
+    _set_shown(conditions, metadata.generation, result.shown, stamp)
 
     history = list(status.history)
     if result.outcome is not None and result.outcome.error is None:
@@ -70,7 +74,11 @@ def next_status(
         "lastUpdate": history[0].manifest() if history else None,
         "history": [update.manifest() for update in history],
     }
-    return {name: value for name, value in {**common, **result.facts}.items() if value is not None}
+    return {
+        name: value
+        for name, value in {**common, **result.facts, **result.shown.fields}.items()
+        if value is not None
+    }
 
 
 def _set_ready(conditions: dict[str, Condition], generation: int, result: PassResult, stamp: str) -> None:
@@ -111,6 +119,14 @@ def _set_drifted(conditions: dict[str, Condition], generation: int, drift: Told 
         conditions.pop(reasons.DRIFTED, None)
     else:
         _set(conditions, reasons.DRIFTED, "True", drift.reason, drift.message, generation, stamp)
+
+
+def _set_shown(conditions: dict[str, Condition], generation: int, shown: Shown, stamp: str) -> None:
+    for type_, stated in shown.conditions.items():
+        if stated is None:
+            conditions.pop(type_, None)
+        else:
+            _set(conditions, type_, stated.status, stated.reason, stated.message, generation, stamp)
 
 
 def _set(

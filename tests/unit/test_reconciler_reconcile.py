@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast, get_args
 
@@ -19,10 +19,11 @@ from reconciler.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift
 from reconciler.engine import Outcome
 from reconciler.errors import EngineFailed, ReconcileError, Stalled
 from reconciler.expiry import parse_time
-from reconciler.kinds import Prepared
+from reconciler.kinds import KINDS, Prepared
 from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.reconcile import Reconciler
 from reconciler.settings import Settings
+from reconciler.shown import Shown, Stated
 from reconciler.state import StateRecord
 from reconciler.world import World
 from stacks.devserver import DevServerChildren
@@ -228,6 +229,21 @@ async def test_the_operator_gives_way_in_a_fight_and_tries_again_later(applied: 
     assert await applied.after(FIGHT_WINDOW.total_seconds() / 2) == []
     assert await applied.after(FIGHT_WINDOW.total_seconds() / 2) == ["up: drift: ConfigMap box-sshd is gone"]
     assert "Drifted" not in applied.conditions
+
+
+@pytest.mark.parametrize(("warns", "event"), [(True, "Warning Full"), (False, "Normal Full")])
+async def test_what_the_cluster_shows_is_told_without_a_run_once(
+    applied: Bench, warns: bool, event: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Shown({"phase": "Squeezed"}, {"Roomy": Stated("False", "Full", "no room", warns)})
+    kind = replace(KINDS["DevServer"], shows=lambda world, key, resource: shown)
+    monkeypatch.setitem(KINDS, "DevServer", kind)
+    applied.actor.events.clear()
+    for _ in range(2):
+        assert await applied.woken() == []
+    assert applied.conditions["Roomy"] == "Full"
+    assert applied.status["phase"] == "Squeezed"
+    assert applied.actor.events == [event]
 
 
 # --- failures

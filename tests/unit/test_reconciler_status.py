@@ -13,6 +13,7 @@ from reconciler.engine import Outcome
 from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient, Waiting
 from reconciler.expiry import format_time, parse_time
 from reconciler.readiness import Readiness, Restart
+from reconciler.shown import Shown, Stated
 from reconciler.status import PassResult, next_status, transitions
 
 NOW = parse_time("2030-01-01T12:00:00Z")
@@ -212,6 +213,22 @@ def test_fields_of_the_kind_are_taken_over_and_none_removes_one() -> None:
     status = following(replace(FINE, facts={"flavor": "gpu", "expiresAt": None}))
     assert status["flavor"] == "gpu"
     assert "expiresAt" not in status
+
+
+def test_what_the_cluster_shows_is_taken_over_and_none_removes_it() -> None:
+    stated = Stated("False", "OlderDefault", "another is older")
+    status = following(replace(FINE, shown=Shown({"fittingNodes": 2}, {"DefaultFlavor": stated})))
+    assert status["fittingNodes"] == 2
+    found = conditions(status)["DefaultFlavor"]
+    assert (found["status"], found["reason"], found["message"]) == (
+        "False",
+        "OlderDefault",
+        "another is older",
+    )
+    assert conditions(following(FINE, status))["DefaultFlavor"] == found, "what is not named stays"
+    gone = following(replace(FINE, shown=Shown({"fittingNodes": None}, {"DefaultFlavor": None})), status)
+    assert "fittingNodes" not in gone
+    assert "DefaultFlavor" not in conditions(gone)
 
 
 def test_a_message_of_any_length_fits() -> None:
