@@ -70,7 +70,17 @@ _TOLERATION_RULES = (
 class Prewarm(Model):
     """What keeps the first start of this flavor quick."""
 
-    images: Annotated[list[ImageName], Field(max_length=16)] = []
+    images: Annotated[
+        list[ImageName], Field(max_length=16, description="Pulled on every node that the flavor selects.")
+    ] = []
+    replicas: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=100,
+            description="Placeholder pods of this size, which hold room and give way to DevServers at once.",
+        ),
+    ] = 0
 
 
 class DevServerFlavorSpec(Spec):

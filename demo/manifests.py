@@ -8,7 +8,13 @@ import yaml
 ROOT = Path(__file__).parent.parent
 # Relative to the checkout, where kubectl runs.
 DEFINITIONS = "crds/manifests"
-INSTALLATION = ("deploy/namespace.yaml", "deploy/roles.yaml", "deploy/admission.yaml", DEFINITIONS)
+INSTALLATION = (
+    "deploy/namespace.yaml",
+    "deploy/roles.yaml",
+    "deploy/admission.yaml",
+    "deploy/priority.yaml",
+    DEFINITIONS,
+)
 EXAMPLES = ("examples/flavor.yaml", "examples/user.yaml", "examples/devserver.yaml")
 FLAVOR, USER, DEVSERVER = EXAMPLES
 SYSTEM_NAMESPACE = "devserver-system"

@@ -60,6 +60,7 @@ LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 CHILDREN = (
     STATEFUL_SET,
     Resource("apps/v1", "DaemonSet", "daemonsets"),
+    Resource("apps/v1", "Deployment", "deployments"),
     Resource("v1", "Service", "services"),
     Resource("v1", "ConfigMap", "configmaps"),
     SECRET,

@@ -162,7 +162,7 @@ _FLAVOR = Kind(
     restart=lambda world, model: None,
     facts=lambda inputs: {},
     shows=lambda world, key, resource: Shown(),
-    child_resources=_resources(("apps/v1", "DaemonSet")),
+    child_resources=_resources(("apps/v1", "DaemonSet"), ("apps/v1", "Deployment")),
 )
 
 

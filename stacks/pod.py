@@ -37,6 +37,9 @@ TOOLS_PATH = "/opt/devserver"
 CONFIG_PATH = "/etc/devserver"
 HOST_KEYS_PATH = "/etc/devserver-hostkeys"
 _BUSYBOX = f"{TOOLS_PATH}/bin/busybox"
+# Of the init container that every pod has.
+TOOLS_REQUESTS = {"cpu": "10m", "memory": "16Mi"}
+TOOLS_LIMITS = {"cpu": "1", "memory": "64Mi"}
 
 # The least that a root-started sshd and doas need; each one is a right that an image may rely on.
 CAPABILITIES = (
@@ -73,9 +76,7 @@ def tools_container(tools_image: str) -> ContainerArgs:
         image=tools_image,
         command=[_BUSYBOX, "sh", f"{TOOLS_PATH}/install.sh", target],
         volume_mounts=[VolumeMountArgs(name="tools", mount_path=target)],
-        resources=ResourceRequirementsArgs(
-            requests={"cpu": "10m", "memory": "16Mi"}, limits={"cpu": "1", "memory": "64Mi"}
-        ),
+        resources=ResourceRequirementsArgs(requests=TOOLS_REQUESTS, limits=TOOLS_LIMITS),
         # It copies a setuid program and keeps its owner and mode.
         security_context=SecurityContextArgs(
             run_as_user=0,

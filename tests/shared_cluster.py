@@ -15,7 +15,13 @@ import toolchain
 ROOT = Path(__file__).parent.parent
 SYSTEM_NAMESPACE = "devserver-system"
 RECONCILER = "devserver-reconciler"
-_MANIFESTS = ("deploy/namespace.yaml", "deploy/roles.yaml", "deploy/admission.yaml", "crds/manifests")
+_MANIFESTS = (
+    "deploy/namespace.yaml",
+    "deploy/roles.yaml",
+    "deploy/admission.yaml",
+    "deploy/priority.yaml",
+    "crds/manifests",
+)
 _POLICY_TIMEOUT_S = 30
 
 

@@ -5,11 +5,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+import yaml
 
+from stacks import devserver as stacks_devserver
 from stacks import flavor
 from stacks.flavor import DevServerFlavorInputs
-from tests.builders import flavor_inputs
+from tests.builders import HOST_KEYS, devserver_inputs, flavor_inputs
 from tests.declared import Stack, declared
+from tests.shared_cluster import ROOT
 
 PREWARM = {"images": ["debian:bookworm", "ubuntu:24.04"]}
 
@@ -18,7 +21,7 @@ def declare(inputs: DevServerFlavorInputs) -> Stack:
     return declared(partial(flavor.program, inputs))
 
 
-def test_a_flavor_without_images_to_prewarm_has_no_children() -> None:
+def test_a_flavor_with_nothing_to_prewarm_has_no_children() -> None:
     assert flavor.children(flavor_inputs()) == ()
     assert declare(flavor_inputs()).objects == {}
 
@@ -62,6 +65,76 @@ def test_images_are_pulled_where_the_flavors_pods_may_run() -> None:
     made = pod(nodeSelector=selector, tolerations=[toleration])
     assert made["nodeSelector"] == selector
     assert made["tolerations"] == [toleration]
+
+
+# --- placeholders
+
+ROOM = {"replicas": 3}
+
+
+def placeholders(**spec: Any) -> dict[str, Any]:
+    deployment = declare(flavor_inputs(prewarm=ROOM, **spec)).objects["placeholders"]
+    found: dict[str, Any] = deployment.inputs["spec"]
+    return found
+
+
+def placeholder(**spec: Any) -> dict[str, Any]:
+    found: dict[str, Any] = placeholders(**spec)["template"]["spec"]
+    return found
+
+
+def test_placeholders_are_a_deployment_of_as_many() -> None:
+    inputs = flavor_inputs(prewarm=ROOM)
+    (child,) = flavor.children(inputs)
+    (deployment,) = declare(inputs).objects.values()
+    assert deployment.is_child(child)
+    assert (deployment.name, deployment.type) == ("placeholders", "kubernetes:apps/v1:Deployment")
+    assert deployment.inputs["spec"]["replicas"] == 3
+
+
+def test_images_and_placeholders_are_children_side_by_side() -> None:
+    inputs = flavor_inputs(prewarm=PREWARM | ROOM)
+    declared_objects = declare(inputs).objects
+    assert set(declared_objects) == {"prewarm", "placeholders"}
+    assert len(flavor.children(inputs)) == 2
+
+
+def test_placeholders_give_way_at_once_and_take_no_room_beside_their_successors() -> None:
+    assert placeholder()["priorityClassName"] == "devserver-placeholder"
+    assert placeholder()["terminationGracePeriodSeconds"] == 0
+    assert placeholders()["strategy"] == {"type": "Recreate"}
+
+
+def test_the_priority_class_of_placeholders_is_shipped() -> None:
+    shipped = yaml.safe_load((ROOT / "deploy/priority.yaml").read_text())
+    assert shipped["kind"] == "PriorityClass"
+    assert shipped["metadata"]["name"] == flavor.PLACEHOLDER_PRIORITY
+    assert shipped["value"] == -10
+    assert shipped["preemptionPolicy"] == "Never"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": 2, "memory": "4Gi"}}},
+        {"resources": {"limits": {"cpu": 2, "memory": "4Gi", "nvidia.com/gpu": 1}}},
+        {"resources": {"requests": {"cpu": "1m"}}, "runtimeClassName": "kata"},
+        {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}]},
+    ],
+    ids=["nothing", "requests and limits", "limits alone", "less than the tools ask", "placement"],
+)
+def test_a_placeholder_holds_the_room_of_a_devserver(spec: dict[str, Any]) -> None:
+    stack = declared(partial(stacks_devserver.program, devserver_inputs(flavor=spec), HOST_KEYS))
+    real, held = stack.objects["workload"].inputs["spec"]["template"]["spec"], placeholder(**spec)
+    for containers in ("initContainers", "containers"):
+        asked, holds = ([item["resources"] for item in pod[containers]] for pod in (real, held))
+        assert holds == asked
+    for field in ("nodeSelector", "runtimeClassName", "tolerations"):
+        assert held.get(field) == real.get(field)
+
+
+# --- names
 
 
 def name_of(flavor_name: str) -> str:
