@@ -9,7 +9,6 @@ from typing import Any, cast
 import pytest
 
 from reconciler import __main__ as command
-from reconciler.app import Relieved, Watches
 from reconciler.cluster import (
     CHILD_RESOURCES,
     CORE_EVENT,
@@ -28,6 +27,7 @@ from reconciler.leader import LeaseLost
 from reconciler.queue import Key, WorkQueue
 from reconciler.settings import Settings
 from reconciler.state import StateStore, StoredState
+from reconciler.watches import Relieved, Watches
 from stacks.devserver import DevServerChildren
 from tests.builders import TERM, child_object, owner, pod, resource, stack_id
 from tests.fake_cluster import FakeCluster

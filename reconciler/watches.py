@@ -1,0 +1,200 @@
+"""All watches of the reconciler, and which resources a change of an object wakes."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from functools import partial
+
+import structlog
+
+from reconciler import metrics, refused_pods
+from reconciler.cluster import (
+    CHILDREN,
+    CORE_EVENT,
+    DEVSERVER,
+    NAMESPACE,
+    POD,
+    QUOTA,
+    SECRET,
+    Cluster,
+    Object,
+    Resource,
+)
+from reconciler.errors import ReconcileError
+from reconciler.kinds import KINDS
+from reconciler.queue import Key, WorkQueue
+from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
+from reconciler.settings import Settings
+from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore
+from reconciler.watch import OnChange, Watch
+from reconciler.world import World, owner_key
+from stacks.metadata import MANAGED_BY_LABEL, MANAGER
+
+_log = structlog.get_logger()
+# Without the states, which have a watch of their own.
+_MANAGED = f"{MANAGED_BY_LABEL}={MANAGER},!{STATE_LABEL}"
+
+# Which failures something relieved; see Reconciler.retry_now.
+Relieved = Callable[[Key, ReconcileError], bool]
+
+
+class Watches:
+    """All watches, and how a change of one object wakes resources.
+
+    relieve: takes note that some failures have lost their cause; set by who leads.
+    states: reads the records of states. followed: the watches that should be heard.
+    """
+
+    states: StateStore
+
+    def __init__(self, cluster: Cluster, settings: Settings, queue: WorkQueue) -> None:
+        self.world = World()
+        self.relieve: Callable[[Relieved], None] = lambda is_relieved: None
+        self._queue = queue
+        self._cluster = cluster
+        self._settings = settings
+        self._by_resource: dict[Resource, Watch] = {}
+        for kind in KINDS.values():
+            watch = self._add(kind.resource, self._resource_changed)
+            self.world.resources[kind.resource.kind] = watch.objects
+        changed = {QUOTA: self._quota_changed, NAMESPACE: self._namespace_changed}
+        for resource in CHILDREN:
+            # Anyone's quota may stop a run.
+            selector = "" if resource == QUOTA else _MANAGED
+            watch = self._add(resource, changed.get(resource, self._child_changed), selector)
+            self.world.children[(resource.api_version, resource.kind)] = watch.objects
+        self.world.pods = self._add(POD, self._pod_changed, selector=_MANAGED).objects
+        refusals = self._add(CORE_EVENT, self._pod_refused)
+        refusals.fields, refusals.trim = refused_pods.FIELDS, refused_pods.essence
+        self._states = self._watch(SECRET, self._state_changed, STATE_SELECTOR, settings.namespace, "states")
+        self.followed = list(self._by_resource.values())
+
+    async def run(self, synced: Callable[[], None]) -> None:
+        """Follow all but the states until cancelled; `synced` is called once when all first lists are in."""
+        await _follow(self._by_resource.values(), synced)
+
+    async def run_states(self, states: StateStore, synced: Callable[[], None]) -> None:
+        """Follow the states too. Who leads can read them: keys may have to be made first."""
+        self.states = states
+        self.followed.append(self._states)
+        await _follow([self._states], synced)
+
+    def wake_all(self) -> None:
+        """Have every resource looked at: what is due by the clock may be another thing now."""
+        for kind, store in self.world.resources.items():
+            for namespace, name in store:
+                self._queue.add(Key(kind, namespace, name))
+
+    def learn(self, resource: Resource, obj: Object) -> None:
+        """Take up the answer to a write of ours. (Written Secrets are states: others are the engine's.)"""
+        (self._states if resource == SECRET else self._by_resource[resource]).learn(obj)
+
+    def _add(self, resource: Resource, on_change: OnChange, selector: str = "") -> Watch:
+        watch = self._watch(resource, on_change, selector)
+        self._by_resource[resource] = watch
+        return watch
+
+    def _watch(
+        self, resource: Resource, on_change: OnChange, selector: str, namespace: str = "", name: str = ""
+    ) -> Watch:
+        return Watch(
+            cluster=self._cluster,
+            resource=resource,
+            on_change=on_change,
+            timeout_s=self._settings.watch_timeout_s,
+            silence_s=self._settings.watch_silence_s,
+            namespace=namespace,
+            selector=selector,
+            name=name,
+        )
+
+    def _resource_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        assert obj is not None
+        meta = obj["metadata"]
+        key = Key(obj["kind"], meta.get("namespace", ""), meta["name"])
+        self._queue.add(key)
+        if key.kind == "DevServerFlavor" and _spec_of(old) != _spec_of(new):
+            self._wake_users_of(key.name)
+
+    def _wake_users_of(self, flavor: str) -> None:
+        """A flavor changed: so may what those get that name it, have it or take the default one."""
+        for (namespace, name), devserver in self.world.resources["DevServer"].items():
+            named = devserver.get("spec", {}).get("flavor")
+            if named in (None, flavor) or devserver.get("status", {}).get("flavor") == flavor:
+                self._queue.add(Key("DevServer", namespace, name))
+
+    def _child_changed(self, old: Object | None, new: Object | None) -> None:
+        for obj in (old, new):
+            key = owner_key(obj) if obj is not None else None
+            if key is not None:
+                self._queue.add(key)
+
+    def _quota_changed(self, old: Object | None, new: Object | None) -> None:
+        self._child_changed(old, new)
+        if old is None or not gave_way(old, new):
+            return
+        namespace, quota = old["metadata"]["namespace"], old["metadata"]["name"]
+        self.relieve(lambda key, error: was_stopped_by_quota(key, error, namespace, quota))
+        for (where, name), refusal in self.world.refusals.items():
+            if where == namespace and refusal.relieved_by(quota).relieved:
+                self.world.refusals[where, name] = refusal.relieved_by(quota)
+                self._wake_devserver(where, name)
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is not None:
+            # Whatever was refused before, it was made in the end.
+            meta = new["metadata"]
+            self.world.refusals.pop((meta["namespace"], meta["name"].removesuffix("-0")), None)
+        self._child_changed(old, new)
+
+    def _pod_refused(self, old: Object | None, new: Object | None) -> None:
+        if new is not None:
+            (namespace, name), refusal = refused_pods.refusal(new)
+            self.world.refusals[namespace, name] = refusal
+            self._wake_devserver(namespace, name)
+        elif old is not None:
+            self.world.refusals.pop(refused_pods.refusal(old)[0], None)
+
+    def _wake_devserver(self, namespace: str, name: str) -> None:
+        """Have the DevServer of that name looked at, if there is one: StatefulSets may be anyone's."""
+        if (namespace, name) in self.world.resources[DEVSERVER.kind]:
+            self._queue.add(Key(DEVSERVER.kind, namespace, name))
+
+    def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
+        self._child_changed(old, new)
+        if old is not None and new is None:
+            name = old["metadata"]["name"]
+            self.relieve(lambda key, error: was_stopped_by_namespace(error, name))
+
+    def _state_changed(self, old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        assert obj is not None
+        try:
+            known = self.states.record(obj)
+        except (ValueError, KeyError) as error:
+            _log.warning("unreadable state Secret", secret=obj["metadata"]["name"], error=str(error))
+            return
+        if new is None:
+            lives = self.world.states.get(known.id.key, {})
+            lives.pop(known.id.uid, None)
+            if not lives:
+                self.world.states.pop(known.id.key, None)
+        else:
+            self.world.states.setdefault(known.id.key, {})[known.id.uid] = known
+            # The record says it all; the checkpoint itself is large.
+            new.pop("data", None)
+        self._queue.add(known.id.key)
+
+
+async def _follow(watches: Collection[Watch], synced: Callable[[], None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for watch in watches:
+            metrics.WATCH_SILENCE.labels(watch.name).set_function(partial(getattr, watch, "silent_s"))
+            group.create_task(watch.run())
+        for watch in watches:
+            await watch.synced.wait()
+        synced()
+
+
+def _spec_of(obj: Object | None) -> object:
+    return None if obj is None else (obj["spec"], "deletionTimestamp" in obj["metadata"])
