@@ -105,7 +105,9 @@ async def _serve(
     async with asyncio.TaskGroup() as group:
         group.create_task(leader.run())
         group.create_task(watches.run(watching))
+        lease = group.create_task(watches.lease(LEASE_NAME, leader.lease_changed).run())
         await leader.elected.wait()
+        lease.cancel()
         # Not before, for the engine's processes take most of the memory.
         with start_engine(settings, installed) as engine:
             health.runs = engine.run_seconds

@@ -7,7 +7,9 @@ Lease that is free or one that somebody holds just now.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NoReturn, TypeVar
 
@@ -26,6 +28,7 @@ from reconciler.lease import (
     holder_of,
     is_free,
     released,
+    runs_out_s,
     sighted,
     taken,
     term_of,
@@ -34,6 +37,7 @@ from reconciler.term import Term
 
 LEASE_NAME = "devserver-reconciler"
 _RELEASE_TRIES = 3
+_SHORTEST_PAUSE_S = 0.1
 _log = structlog.get_logger()
 _T = TypeVar("_T")
 # It tells of each refused step as of an error; what matters is logged here.
@@ -67,6 +71,7 @@ class Leader:
         self._clock = clock
         self._until_s = 0.0
         self._term: Term | None = None
+        self._changed = asyncio.Event()
         self._lock = _Lock(cluster, namespace, identity, times, clock)
         self._elector = LeaderElection(
             Config(self._lock, times.duration_s, times.renew_deadline_s, times.retry_s, _nothing, _nothing)
@@ -81,17 +86,35 @@ class Leader:
     async def run(self) -> NoReturn:
         """Stand for election, then renew, until cancelled. Raises LeaseLost when the Lease cannot be kept."""
         while True:
-            started_s = self._clock()
-            if await self._elector.try_acquire_or_renew():
-                assert self._lock.lease is not None
-                self._term = term_of(self._lock.lease)
-                # From the request's start: the answer may have taken its time.
-                self._until_s = started_s + self._times.renew_deadline_s
-                self._renewed(self._until_s)
-                self.elected.set()
-            elif self.elected.is_set():
-                self._give_up_if_lost()
-            await asyncio.sleep(self._times.retry_s)
+            self._changed.clear()
+            await self.look()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.pause_s):
+                    await self._changed.wait()
+
+    async def look(self) -> None:
+        """Take or renew the Lease if that may be done now. Raises LeaseLost."""
+        started_s = self._clock()
+        if await self._elector.try_acquire_or_renew():
+            assert self._lock.lease is not None
+            self._term = term_of(self._lock.lease)
+            # From the request's start: the answer may have taken its time.
+            self._until_s = started_s + self._times.renew_deadline_s
+            self._renewed(self._until_s)
+            self.elected.set()
+        elif self.elected.is_set():
+            self._give_up_if_lost()
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until the next look: not later than when a Lease that another holds would run out."""
+        left_s = self._lock.runs_out_s - self._clock()
+        return min(self._times.retry_s, max(left_s, _SHORTEST_PAUSE_S))
+
+    def lease_changed(self) -> None:
+        """Who stands by looks at the Lease at once: it may have been given back."""
+        if not self.elected.is_set():
+            self._changed.set()
 
     def fence(self, method: str) -> None:
         """Let a request of this process begin. Raises LeaseLost once it may not act any more.
@@ -124,6 +147,7 @@ class _Lock(BaseLock):
     """The Lease as the elector asks for it.
 
     lease: as the API server answered last. other_holder: who else has it, empty if nobody.
+    runs_out_s: until when the other one has it, by our clock.
     """
 
     def __init__(
@@ -137,6 +161,7 @@ class _Lock(BaseLock):
         super().__init__(LEASE_NAME, namespace, identity)
         self.lease: Object | None = None
         self.other_holder = ""
+        self.runs_out_s = math.inf
         self._cluster = cluster
         self._times = times
         self._clock = clock
@@ -153,9 +178,10 @@ class _Lock(BaseLock):
             return False, ApiException(reason=str(error))
         now_s = self._clock()
         self._seen = sighted(self._seen, lease, now_s)
-        self.other_holder = ""
+        self.other_holder, self.runs_out_s = "", math.inf
         if self._seen is not None and not is_free(self._seen, self.identity, now_s, self._times):
             self.other_holder = holder_of(self._seen.lease)
+            self.runs_out_s = runs_out_s(self._seen, self._times)
             # A record that is always a new one never runs out by the elector's clock.
             stamp = str(now_s)
             return True, LeaderElectionRecord(self.other_holder, str(self._times.duration_s), stamp, stamp)

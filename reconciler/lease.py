@@ -63,9 +63,14 @@ def is_free(seen: Sighting | None, identity: str, now_s: float, times: LeaseTime
     """Whether `identity` may take the Lease: nobody has it, it is its own, or its holder let it run out."""
     if seen is None or holder_of(seen.lease) in ("", identity):
         return True
+    return now_s >= runs_out_s(seen, times)
+
+
+def runs_out_s(seen: Sighting, times: LeaseTimes) -> float:
+    """When the Lease is nobody's any more unless its holder renews it, by the clock of the sighting."""
     # What the holder itself promised, for it may run with other settings.
     duration_s: int = seen.lease["spec"].get("leaseDurationSeconds") or times.duration_s
-    return now_s - seen.since_s >= duration_s
+    return seen.since_s + duration_s
 
 
 def taken(lease: Object | None, identity: str, times: LeaseTimes, now: datetime) -> Object:

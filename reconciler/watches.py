@@ -11,6 +11,7 @@ from reconciler.cluster import (
     CHILDREN,
     CORE_EVENT,
     DEVSERVER,
+    LEASE,
     NAMESPACE,
     POD,
     QUOTA,
@@ -78,6 +79,11 @@ class Watches:
         self.followed.append(self._states)
         await _follow([self._states], synced)
 
+    def lease(self, name: str, changed: Callable[[], None]) -> Watch:
+        """A watch of the Lease by which the reconcilers elect one."""
+        namespace, fields = self._settings.namespace, f"metadata.name={name}"
+        return self._watch(LEASE, lambda old, new: changed(), "", namespace, "lease", fields)
+
     def wake_all(self) -> None:
         """Have every resource looked at: what is due by the clock may be another thing now."""
         for kind, store in self.world.resources.items():
@@ -94,7 +100,13 @@ class Watches:
         return watch
 
     def _watch(
-        self, resource: Resource, on_change: OnChange, selector: str, namespace: str = "", name: str = ""
+        self,
+        resource: Resource,
+        on_change: OnChange,
+        selector: str,
+        namespace: str = "",
+        name: str = "",
+        fields: str = "",
     ) -> Watch:
         return Watch(
             cluster=self._cluster,
@@ -105,6 +117,7 @@ class Watches:
             namespace=namespace,
             selector=selector,
             name=name,
+            fields=fields,
         )
 
     def _resource_changed(self, old: Object | None, new: Object | None) -> None:

@@ -94,8 +94,7 @@ class Driver:
         async def endless() -> None:
             make_provider(stack.cluster_id)
             begun.set()
-            while not self._ended.is_set():
-                await asyncio.sleep(0.1)
+            await asyncio.to_thread(self._ended.wait)
 
         run = asyncio.create_task(self.engine.up(stack.name, endless, stack.stored, self.keys))
         await asyncio.to_thread(begun.wait, 30)

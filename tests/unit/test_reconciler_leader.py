@@ -35,12 +35,7 @@ class Bench:
         """Let some time pass, then let each look at the Lease once."""
         self.now_s += after_s
         for candidate in candidates:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(asyncio, "sleep", _stop_here)
-                try:
-                    await candidate.run()
-                except _Slept:
-                    continue
+            await candidate.look()
 
     @property
     def lease(self) -> Object:
@@ -51,14 +46,6 @@ class Bench:
     @property
     def holder(self) -> str:
         return holder_of(self.lease)
-
-
-class _Slept(Exception):
-    """Stands for the pause between two looks."""
-
-
-async def _stop_here(delay_s: float) -> None:
-    raise _Slept
 
 
 def leads(candidate: Leader) -> bool:
@@ -131,6 +118,24 @@ async def test_a_lease_that_was_given_back_is_taken_at_once(bench: Bench) -> Non
     await bench.look(bench.other, after_s=1.0)
     assert leads(bench.other)
     assert bench.other.term.epoch.transitions == 2
+
+
+async def test_who_stands_by_looks_at_once_when_the_lease_was_changed(bench: Bench) -> None:
+    await bench.look(bench.one, bench.other)
+    standing_by = asyncio.create_task(bench.other.run())
+    await asyncio.sleep(0)
+    await bench.one.release()
+    bench.other.lease_changed()
+    await asyncio.wait_for(bench.other.elected.wait(), TIMES.retry_s / 2)
+    standing_by.cancel()
+
+
+async def test_who_stands_by_looks_again_in_the_moment_in_which_the_lease_runs_out(bench: Bench) -> None:
+    await bench.look(bench.one, bench.other)
+    assert bench.one.pause_s == TIMES.retry_s
+    assert bench.other.pause_s == TIMES.retry_s
+    await bench.look(bench.other, after_s=14.5)
+    assert bench.other.pause_s == pytest.approx(0.5)
 
 
 async def test_who_does_not_lead_gives_nothing_back(bench: Bench) -> None:
