@@ -3,7 +3,6 @@
 import base64
 import glob
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -20,7 +19,7 @@ import pytest
 
 from tests.e2e.conftest import FLAVOR
 from tests.e2e.kube import Kube, eventually
-from tests.reconciler_process import ReconcilerProcess
+from tests.faults.harness import Operator
 from tests.shared_cluster import SharedCluster
 
 # What must not be shown, with characters that mean something in a URL.
@@ -189,25 +188,14 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def reconciler(
-    cluster: SharedCluster, store: Store, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ReconcilerProcess]:
+def reconciler(cluster: SharedCluster, store: Store) -> Iterator[Operator]:
     """A reconciler on that backend."""
-    environment = {
-        **cluster.environment(),
-        "DEVSERVER_RUN_DIR": f"/dev/shm/devserver-backends-{os.getpid()}",
-        "DEVSERVER_BACKEND_URL": store.url,
-        "DEVSERVER_RETRY_CAP_S": "2",
-    }
-    process = ReconcilerProcess(environment, tmp_path_factory.mktemp("reconciler") / "log")
-    process.start()
-    yield process
-    process.stop()
-    shutil.rmtree(environment["DEVSERVER_RUN_DIR"], ignore_errors=True)
+    with Operator.running(cluster, backend_url=store.url, retry_cap_s=2) as operator:
+        yield operator
 
 
 @pytest.fixture
-def kube(cluster: SharedCluster, reconciler: ReconcilerProcess) -> Iterator[Kube]:
+def kube(cluster: SharedCluster, reconciler: Operator) -> Iterator[Kube]:
     """kubectl in a namespace of the test's own."""
     Kube(cluster.admin).apply(FLAVOR)
     bound = Kube(cluster.admin, f"t-{time.time_ns():x}")

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 from tests import builders
 from tests.backends.conftest import PASSWORD, Store
 from tests.e2e.kube import Kube, eventually
-from tests.reconciler_process import ReconcilerProcess
+from tests.faults.harness import Operator
+from tests.faults.proxy import Cut, Exchange
 from tests.shared_cluster import SYSTEM_NAMESPACE, SharedCluster
 
 pytestmark = pytest.mark.cluster
@@ -25,10 +27,13 @@ class Box:
 
     def __init__(self, kube: Kube, store: Store, name: str) -> None:
         self.kube, self.store, self.name = kube, store, name
-        kube.apply(
-            builders.manifest("DevServer", name, kube.namespace, running=False, image="local/busybox:1")
-        )
-        obj = kube.get("dvs", name)
+        self.stack = ""
+
+    def make(self) -> None:
+        """Apply it."""
+        spec: dict[str, Any] = {"running": False, "image": "local/busybox:1"}
+        self.kube.apply(builders.manifest("DevServer", self.name, self.kube.namespace, **spec))
+        obj = self.kube.get("dvs", self.name)
         assert obj is not None
         self.stack = f"devserver-{obj['metadata']['uid']}"
 
@@ -91,12 +96,13 @@ class Box:
 def box(kube: Kube, store: Store) -> Box:
     """A DevServer that is applied."""
     made = Box(kube, store, "box")
+    made.make()
     made.wait_applied()
     return made
 
 
 @pytest.fixture(autouse=True)
-def _nothing_shows_the_password(reconciler: ReconcilerProcess, kube: Kube) -> Iterator[None]:
+def _nothing_shows_the_password(reconciler: Operator, kube: Kube) -> Iterator[None]:
     yield
     shown = reconciler.log.read_text() + kube("get", "dvs,events", "-o", "json")
     assert PASSWORD not in shown
@@ -123,32 +129,40 @@ def test_a_devserver_lives_and_dies(box: Box, cluster: SharedCluster) -> None:
     assert cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE) is None
 
 
-def kill_in_a_run(box: Box, begin: Callable[[], object], when: Callable[[Box], object]) -> None:
-    """Begin a run and kill the engine process that has the stack's lock, once something is so.
+def kill_in_a_run(
+    box: Box, operator: Operator, begin: Callable[[], object]
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Begin a run and kill the engine process that has the stack's lock while it waits for the answer to a write.
 
-    A run that ended before it could be killed is followed by another.
+    The API server has carried the write out. Returns the operations under way and the children at that time.
     """
-    for _ in range(5):
+    waiting, killed = threading.Event(), threading.Event()
+
+    def hold(exchange: Exchange) -> None:
+        is_of_engine = "devserver.io" not in exchange.path and "/events" not in exchange.path
+        if exchange.write and is_of_engine and f"/namespaces/{box.kube.namespace}/" in exchange.path:
+            waiting.set()
+            assert killed.wait(30)
+            raise Cut
+
+    with operator.proxy.after(hold):
         begin()
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            keys = box.locks
-            lock = box.store.read(keys[0]) if keys and when(box) else None
-            if lock is None:
-                continue
-            assert lock["hostname"] == socket.gethostname()
-            os.kill(lock["pid"], signal.SIGKILL)
-            if box.locks:
-                return
-            break
-    raise AssertionError("no run could be killed before its end")
+        assert waiting.wait(30), "no run writes"
+        (key,) = box.locks
+        lock = box.store.read(key)
+        assert lock is not None
+        assert lock["hostname"] == socket.gethostname()
+        left = box.pending, box.uids()
+        os.kill(lock["pid"], signal.SIGKILL)
+        killed.set()
+    return left
 
 
-def test_a_killed_engines_lock_is_taken_away(box: Box, reconciler: ReconcilerProcess) -> None:
+def test_a_killed_engines_lock_is_taken_away(box: Box, reconciler: Operator) -> None:
     taken_away = reconciler.count("stale lock taken away")
     before = box.uids()
     values: list[str] = []
-    kill_in_a_run(box, lambda: values.append(box.change()), lambda box: box.locks)
+    kill_in_a_run(box, reconciler, lambda: values.append(box.change()))
     box.wait_applied()
     assert values[-1] in box.template()
     assert reconciler.count("stale lock taken away") == taken_away + 1
@@ -156,26 +170,21 @@ def test_a_killed_engines_lock_is_taken_away(box: Box, reconciler: ReconcilerPro
     assert box.locks == []
 
 
-def test_what_a_killed_create_had_begun_is_adopted(
-    kube: Kube, store: Store, reconciler: ReconcilerProcess
-) -> None:
-    for attempt in range(10):
-        box = Box(kube, store, f"box-{attempt}")
-        kill_in_a_run(box, lambda: None, lambda box: box.locks and box.pending)
-        left, made = box.pending, box.uids()
-        box.wait_applied()
-        assert box.pending == []
-        assert box.locks == []
-        after = box.uids()
-        assert len(after) == 5
-        assert {name: after[name] for name in made} == made, "nothing is made twice"
-        if left:
-            return
-    pytest.fail("no kill hit an operation under way")
+def test_what_a_killed_create_had_begun_is_adopted(kube: Kube, store: Store, reconciler: Operator) -> None:
+    box = Box(kube, store, "box")
+    begun, made = kill_in_a_run(box, reconciler, box.make)
+    assert begun
+    assert made
+    box.wait_applied()
+    assert box.pending == []
+    assert box.locks == []
+    after = box.uids()
+    assert len(after) == 5
+    assert {name: after[name] for name in made} == made, "nothing is made twice"
 
 
 def test_after_the_reconciler_was_killed_in_a_run_the_next_one_goes_on(
-    box: Box, reconciler: ReconcilerProcess
+    box: Box, reconciler: Operator
 ) -> None:
     value, before = box.change(), box.uids()
     eventually(lambda: box.locks, "a run is under way", timeout_s=30)
@@ -236,7 +245,7 @@ def test_a_devserver_whose_checkpoint_is_damaged_goes_without_leaving_anything(
 
 
 def test_a_lock_of_an_earlier_leader_whose_run_was_cut_short_is_taken_away(
-    box: Box, cluster: SharedCluster, reconciler: ReconcilerProcess
+    box: Box, cluster: SharedCluster, reconciler: Operator
 ) -> None:
     """That leader was on another host: only its claim proves that it is dead."""
     before = box.uids()
