@@ -5,9 +5,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Coroutine
-from contextlib import closing
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,8 +21,10 @@ from reconciler.cluster import (
     ClusterError,
     connect,
 )
+from reconciler.engine import Engine
+from reconciler.engine_access import find_access, write_config
 from reconciler.engine_keys import load_or_make_keys
-from reconciler.engine_setup import Installed, find_engine, start_engine
+from reconciler.engine_setup import find_engine, start_engine
 from reconciler.events import Recorder
 from reconciler.health import Health, Limits
 from reconciler.leader import LEASE_NAME, Leader
@@ -50,13 +53,19 @@ async def run(settings: Settings) -> None:
     """
     installed = find_engine(settings)
     times = LeaseTimes(settings.lease_duration_s, settings.lease_renew_deadline_s, settings.lease_retry_s)
-    with own_run_dir(settings.run_dir) as token, closing(Watchdog()) as watchdog:
+    access = find_access(os.environ) if settings.fence_engine else None
+    upstream = access.address if access is not None else None
+    kubeconfig = settings.run_dir / "kubeconfig"
+    with own_run_dir(settings.run_dir) as token, closing(Watchdog(upstream)) as watchdog:
+        if access is not None:
+            write_config(access, watchdog.port, kubeconfig)
+        start = partial(start_engine, settings, installed, kubeconfig if access is not None else None)
         health = Health(Limits.of(settings))
         async with serving(settings.http_host, settings.http_port, health), connect() as lease_cluster:
             leader = Leader(lease_cluster, settings.namespace, f"{_host()}_{token}", times, watchdog.feed)
             try:
                 async with connect(leader.fence) as cluster:
-                    await _until_signalled(_serve(settings, installed, cluster, leader, health))
+                    await _until_signalled(_serve(settings, start, cluster, leader, health))
             finally:
                 await leader.release()
 
@@ -85,9 +94,16 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _serve(
-    settings: Settings, installed: Installed, cluster: Cluster, leader: Leader, health: Health
+    settings: Settings,
+    start: Callable[[], AbstractContextManager[Engine]],
+    cluster: Cluster,
+    leader: Leader,
+    health: Health,
 ) -> None:
-    """Watch from the start, so that the work can begin at once when this process is to lead."""
+    """Watch from the beginning, so that the work can start at once when this process is to lead.
+
+    start: starts the engine.
+    """
     system = await cluster.get(NAMESPACE, "", "kube-system")
     if system is None:
         raise ClusterError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
@@ -109,7 +125,7 @@ async def _serve(
         await leader.elected.wait()
         lease.cancel()
         # Not before, for the engine's processes take most of the memory.
-        with start_engine(settings, installed) as engine:
+        with start() as engine:
             health.runs = engine.run_seconds
             recorder = Recorder(cluster, _host())
             keys = await load_or_make_keys(cluster, engine, settings.namespace, recorder)

@@ -65,11 +65,18 @@ def find_engine(settings: Settings) -> Installed:
 
 
 @contextmanager
-def start_engine(settings: Settings, installed: Installed) -> Iterator[Engine]:
-    """An engine over what is installed, in a run directory that is ours; its processes start here and end after."""
+def start_engine(
+    settings: Settings, installed: Installed, kubeconfig: Path | None = None
+) -> Iterator[Engine]:
+    """An engine over what is installed, in a run directory that is ours; its processes start here and end after.
+
+    kubeconfig: by which it reaches the cluster, if that is not how this process does.
+    """
     with ExitStack() as stack:
         (settings.run_dir / "home" / "plugins").symlink_to(installed.plugins)
         environment = _environment(settings)
+        if kubeconfig is not None:
+            environment["KUBECONFIG"] = str(kubeconfig)
         isolate_programs()
         commands = _commands(settings, installed, environment, stack)
         engine = Engine(

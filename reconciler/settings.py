@@ -95,6 +95,14 @@ class Settings(BaseSettings):
         float, Field(ge=1, description="How often the Lease is renewed, or looked at. Seconds.")
     ] = 1.0
 
+    fence_engine: Annotated[
+        bool,
+        Field(
+            description="The engine's requests pass the watchdog, which stops them when the Lease has run out. "
+            "Unset it where the API server goes by the Host header."
+        ),
+    ] = True
+
     backend_url: Annotated[
         SecretStr | None,
         Field(

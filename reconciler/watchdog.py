@@ -1,6 +1,7 @@
 """The watchdog: a small process that ends the reconciler when its Lease runs out and it cannot see to that itself."""
 
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -17,10 +18,21 @@ _log = structlog.get_logger()
 
 
 class Watchdog:
-    """The watchdog's process, from the first moment on. It is made anew if someone kills it."""
+    """The watchdog's process, from the first moment on. It is made anew if someone kills it.
 
-    def __init__(self) -> None:
+    upstream: host and port of the API server, to which it passes on what comes to `port` of this host.
+    """
+
+    def __init__(self, upstream: tuple[str, int] | None = None) -> None:
+        self._upstream = upstream
+        # Here, so that a successor of the process serves the same port.
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._process = self._started()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._listening.getsockname()[1])
 
     @property
     def pid(self) -> int:
@@ -34,12 +46,16 @@ class Watchdog:
         except OSError as error:
             _log.warning("the watchdog has died and is replaced", error=str(error))
             self._process.kill()
-            self.close()
+            self._end()
             self._process = self._started()
             self._tell(until_s)
 
     def close(self) -> None:
         """End the watchdog, which looks for processes that were left behind first."""
+        self._listening.close()
+        self._end()
+
+    def _end(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
@@ -49,12 +65,14 @@ class Watchdog:
         assert self._process.stdin is not None
         os.write(self._process.stdin.fileno(), struct.pack("d", until_s))
 
-    @staticmethod
-    def _started() -> subprocess.Popen[bytes]:
+    def _started(self) -> subprocess.Popen[bytes]:
         mark = f"{MARK_VARIABLE}={PROCESS_MARK}"
+        fd = self._listening.fileno()
+        gate = [str(fd), *map(str, self._upstream)] if self._upstream is not None else []
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", _PROCESS, str(os.getpid()), mark],
+            [sys.executable, "-I", "-S", _PROCESS, str(os.getpid()), mark, *gate],
             env={},
+            pass_fds=[fd],
             stdin=subprocess.PIPE,
             bufsize=0,
             # A session of its own: Ctrl-C at a terminal is for the reconciler.

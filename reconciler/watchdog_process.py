@@ -1,15 +1,21 @@
-"""The watchdog's process: `python -I -S watchdog_process.py PID MARK`. The standard library alone, to be small.
+"""The watchdog's process: `python -I -S watchdog_process.py PID MARK [FD HOST PORT]`. The standard library alone,
+to be small.
 
 It is told on its standard input, as doubles, until when its parent, the reconciler PID, may act by CLOCK_BOOTTIME.
 When that has passed, it kills the reconciler: its loop is blocked, or it was stopped. When the reconciler is dead
 (the input ends), it kills what that has left behind: every process whose environment holds MARK.
+
+It also passes the engine's connections, which come to the listening socket FD, on to the API server at HOST and PORT.
+Once the time to act has passed it passes nothing on: a process that was asleep sends what it likes when it wakes.
 """
 
 import os
 import select
 import signal
+import socket
 import struct
 import sys
+import threading
 import time
 
 # The reconciler gives up at the deadline by itself, if it can.
@@ -18,12 +24,30 @@ _GRACE_S = 0.5
 _LONGEST_WAIT_S = 1.0
 _ROUNDS = 40
 _PAUSE_S = 0.05
+_CONNECT_S = 10.0
+_CHUNK_BYTES = 1 << 16
+
+
+class Term:
+    """Until when the reconciler may act: without end before it leads."""
+
+    def __init__(self) -> None:
+        self.until_s = float("inf")
+
+    def left_s(self) -> float:
+        """The seconds that are left."""
+        return self.until_s - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def main() -> None:
     """Watch until the reconciler has ended or must be ended."""
     reconciler, mark = int(sys.argv[1]), sys.argv[2].encode()
-    wait_for_end(reconciler)
+    term = Term()
+    if len(sys.argv) > 3:
+        listening = socket.socket(fileno=int(sys.argv[3]))
+        upstream = sys.argv[4], int(sys.argv[5])
+        threading.Thread(target=serve, args=(listening, upstream, term), daemon=True).start()
+    wait_for_end(reconciler, term)
     for _ in range(_ROUNDS):
         # Again until none is found: one may have started another meanwhile.
         if not kill_marked(mark):
@@ -31,19 +55,18 @@ def main() -> None:
         time.sleep(_PAUSE_S)
 
 
-def wait_for_end(reconciler: int) -> None:
+def wait_for_end(reconciler: int, term: Term) -> None:
     """Return when the reconciler is dead, if need be by our hand."""
-    until_s = float("inf")
     readable = select.poll()
     readable.register(0, select.POLLIN)
     while True:
-        left_s = until_s + _GRACE_S - time.clock_gettime(time.CLOCK_BOOTTIME)
+        left_s = term.left_s() + _GRACE_S
         # What was said while we did not run counts before the deadline does.
         if readable.poll(max(0.0, min(left_s, _LONGEST_WAIT_S)) * 1000):
             said = os.read(0, 4096)
             if not said:
                 return
-            (until_s,) = struct.unpack("d", said[-8:])
+            (term.until_s,) = struct.unpack("d", said[-8:])
         elif left_s <= 0:
             if os.getppid() == reconciler:
                 os.kill(reconciler, signal.SIGKILL)
@@ -66,6 +89,54 @@ def kill_marked(mark: bytes) -> int:
             # It has ended, or it is someone else's.
             continue
     return found
+
+
+def serve(listening: socket.socket, upstream: tuple[str, int], term: Term) -> None:
+    """Pass on every connection, each by a thread."""
+    while True:
+        client, _ = listening.accept()
+        threading.Thread(target=pass_on, args=(client, upstream, term), daemon=True).start()
+
+
+def pass_on(client: socket.socket, upstream: tuple[str, int], term: Term) -> None:
+    """Pass one connection on until either side ends it."""
+    try:
+        server = socket.create_connection(upstream, _CONNECT_S)
+    except OSError:
+        cut(client)
+        return
+    server.settimeout(None)
+    for end in (client, server):
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    answers = threading.Thread(target=copy, args=(server, client, None), daemon=True)
+    answers.start()
+    copy(client, server, term)
+    answers.join()
+    for end in (client, server):
+        end.close()
+
+
+def copy(source: socket.socket, sink: socket.socket, term: Term | None) -> None:
+    """Copy one direction to its end; cut both if it breaks, or once there is no time left to act."""
+    try:
+        while data := source.recv(_CHUNK_BYTES):
+            if term is not None and term.left_s() <= 0:
+                raise OSError
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        for end in (source, sink):
+            cut(end)
+
+
+def cut(connection: socket.socket) -> None:
+    """Reset it. Whoever waits at it in another thread learns of it."""
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ def shown(default: object) -> str:
         return "none"
     if default == frozenset():
         return "`[]`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
     return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
 
 

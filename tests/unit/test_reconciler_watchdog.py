@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -146,6 +148,89 @@ def test_a_watchdog_that_someone_kills_or_stops_is_replaced(fate: signal.Signals
     assert watchdog.pid != first
     assert not psutil.pid_exists(first)
     watchdog.close()
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    """Stands for the API server: it listens, and no more."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        yield listening
+
+
+@pytest.fixture
+def gate(server: socket.socket) -> Iterator[Watchdog]:
+    """A watchdog that passes connections on to the server."""
+    watchdog = Watchdog(server.getsockname())
+    yield watchdog
+    watchdog.close()
+
+
+def joined(gate: Watchdog, server: socket.socket) -> tuple[socket.socket, socket.socket]:
+    """A connection through the gate, both of its ends."""
+    client = socket.create_connection(("127.0.0.1", gate.port), 10)
+    accepted, _ = server.accept()
+    accepted.settimeout(10)
+    return client, accepted
+
+
+def test_what_the_engine_sends_is_passed_on_and_so_are_answers(gate: Watchdog, server: socket.socket) -> None:
+    gate.feed(clock_s() + 60)
+    client, accepted = joined(gate, server)
+    with client, accepted:
+        sent = os.urandom(1 << 22)
+        sending = threading.Thread(target=client.sendall, args=(sent,))
+        sending.start()
+        received = b""
+        while len(received) < len(sent):
+            received += accepted.recv(1 << 16)
+        sending.join()
+        assert received == sent
+        accepted.sendall(b"answer")
+        assert client.recv(100) == b"answer"
+        client.shutdown(socket.SHUT_WR)
+        assert accepted.recv(1) == b"", "the end of one direction is passed on"
+        accepted.sendall(b"the rest")
+        assert client.recv(100) == b"the rest"
+
+
+def test_nothing_is_passed_on_once_the_time_to_act_is_over(gate: Watchdog, server: socket.socket) -> None:
+    gate.feed(clock_s() + 60)
+    client, accepted = joined(gate, server)
+    with client, accepted:
+        client.sendall(b"in time")
+        assert accepted.recv(100) == b"in time"
+        gate.feed(clock_s() + 0.3)
+        client.sendall(b"still")
+        assert accepted.recv(100) == b"still"
+        psutil.Process(gate.pid).suspend()
+        time.sleep(0.4)
+        client.sendall(b"late")
+        psutil.Process(gate.pid).resume()
+        assert received_until_the_end(accepted) == b""
+
+
+def received_until_the_end(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(100)
+    except ConnectionResetError:
+        return b""
+
+
+def test_where_no_api_server_answers_connections_are_cut(gate: Watchdog, server: socket.socket) -> None:
+    server.close()
+    with socket.create_connection(("127.0.0.1", gate.port), 10) as client:
+        assert received_until_the_end(client) == b""
+
+
+def test_a_new_watchdog_serves_the_port_of_the_killed_one(gate: Watchdog, server: socket.socket) -> None:
+    os.kill(gate.pid, signal.SIGKILL)
+    psutil.Process(gate.pid).wait(10)
+    gate.feed(clock_s() + 60)
+    client, accepted = joined(gate, server)
+    with client, accepted:
+        client.sendall(b"again")
+        assert accepted.recv(100) == b"again"
 
 
 def test_the_watchdog_is_small() -> None:
