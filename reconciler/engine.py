@@ -6,7 +6,6 @@ checkpoint comes from and goes to is the backend's part (backends.py).
 
 import asyncio
 import json
-import re
 import shutil
 import tempfile
 import time
@@ -30,30 +29,18 @@ from pulumi.automation.events import EngineEvent
 from reconciler import metrics, reasons
 from reconciler.backends import Backend, Place, PrivateDirectory
 from reconciler.checkpoint import PROJECT, Checkpoint
-from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient, Waiting
+from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient
 from reconciler.locks import CutShort
 from reconciler.processes import BACKEND_VARIABLE
 from reconciler.pulumi_cli import PulumiProcess
+from reconciler.run_report import RunReport, error_of, plain
 from reconciler.run_slots import RunSlots
-from reconciler.runs import RunKilled, RunLost
+from reconciler.runs import RunLost
 
 Program = Callable[[], None]
 OnEvent = Callable[[EngineEvent], None]
 _Operation = Callable[[Stack, OnEvent], None]
 _T = TypeVar("_T")
-
-# A refusal for good: the same inputs would be refused again.
-_REJECTIONS = re.compile(
-    r"\bis invalid\b|Invalid value|Unsupported value|field is immutable|\bForbidden: updates to"
-    r"|admission webhook \S+ denied the request|ValidatingAdmissionPolicy .* denied request"
-)
-_WEBHOOK_AWAY = re.compile(r"failed calling webhook")
-_AWAY = re.compile(
-    r"cluster is unreachable|connect: connection refused|TLS handshake timeout|etcdserver: |connection reset by peer"
-)
-_QUOTA = re.compile(r"is forbidden: exceeded quota: ")
-_TERMINATING = re.compile(r"unable to create new content in namespace \S+ because it is being terminated")
-_FOREIGN = re.compile(r"belongs to someone else \(devserver-managed-objects\)")
 
 
 class EngineError(Exception):
@@ -179,7 +166,7 @@ class Engine:
                 try:
                     return self._insist(place, self.backend, lambda: act(place), cut_short)
                 except RunLost as lost:
-                    raise _error_of(lost) from None
+                    raise error_of(lost) from None
                 except CommandError as failed:
                     raise self._backend_failed(failed) from None
 
@@ -221,7 +208,9 @@ class Engine:
 
     def _run(self, task: _Task) -> Outcome:
         started = time.monotonic()
-        report = _Report(self.backend.redacted)
+        report = RunReport(self.backend.redacted)
+
+        on_event = listener(report)
 
         def outcome(state: Checkpoint | None, error: ReconcileError | None) -> Outcome:
             return Outcome(state, report.changes, time.monotonic() - started, error)
@@ -232,7 +221,7 @@ class Engine:
                 def attempt() -> None:
                     report.clear()
                     task.backend.give(place, task.state)
-                    task.operation(Stack.select(task.stack, workspace), report.note)
+                    task.operation(Stack.select(task.stack, workspace), on_event)
 
                 def operate() -> ReconcileError | None:
                     try:
@@ -245,7 +234,7 @@ class Engine:
                     error = operate()
                     return outcome(task.backend.take(place), error)
                 except RunLost as lost:
-                    return outcome(None, _error_of(lost))
+                    return outcome(None, error_of(lost))
                 except Transient as waiting:
                     return outcome(None, waiting)
                 except CommandError as failed:
@@ -270,7 +259,7 @@ class Engine:
 
     def _told(self, error: Exception) -> str:
         """What an error says, in one line and without secrets."""
-        return self.backend.redacted(_plain(str(error)))
+        return self.backend.redacted(plain(str(error)))
 
     def _backend_failed(self, error: CommandError) -> Transient:
         return Transient(reasons.BACKEND_FAILED, f"The backend of the states fails: {self._told(error)}")
@@ -306,45 +295,19 @@ class Engine:
             del self._running[process]
 
 
-class _Report:
-    """Collects what the engine says about a run. redacted: takes secrets out of it."""
+def listener(report: RunReport) -> OnEvent:
+    """Tells the report what matters of the engine's events."""
 
-    def __init__(self, redacted: Callable[[str], str]) -> None:
-        self._redacted = redacted
-        self.clear()
-
-    def clear(self) -> None:
-        self.changes: dict[str, int] = {}
-        self._errors: list[str] = []
-
-    def note(self, event: EngineEvent) -> None:
+    def note(event: EngineEvent) -> None:
         if event.summary_event is not None:
-            self.changes = {str(op): count for op, count in event.summary_event.resource_changes.items()}
+            report.note_changes(
+                {str(op): count for op, count in event.summary_event.resource_changes.items()}
+            )
         diagnostic = event.diagnostic_event
         if diagnostic is not None and diagnostic.severity == "error":
-            self._errors.append(self._redacted(_plain(diagnostic.message)))
+            report.note_error(diagnostic.message)
 
-    def error(self, output: str) -> ReconcileError:
-        """The error that a failed command stands for."""
-        # The engine closes with a line that only says that the update failed.
-        telling = [
-            text for text in dict.fromkeys(self._errors) if text not in ("update failed", "preview failed")
-        ]
-        message = "; ".join(telling) or _plain(output)
-        message = message if len(message) <= 1000 else message[:1000] + " ..."
-        if _FOREIGN.search(message):
-            return Stalled(reasons.NAME_CONFLICT, message)
-        if _QUOTA.search(message):
-            return Waiting(reasons.QUOTA_EXCEEDED, message)
-        if _TERMINATING.search(message):
-            return Waiting(reasons.NAMESPACE_TERMINATING, message)
-        if _REJECTIONS.search(message):
-            return Stalled(reasons.REJECTED, message)
-        if _WEBHOOK_AWAY.search(message):
-            return EngineFailed(reasons.WEBHOOK_FAILED, message)
-        if _AWAY.search(message):
-            return EngineFailed(reasons.CLUSTER_ERROR, message)
-        return EngineFailed(reasons.RUN_FAILED, message)
+    return note
 
 
 def _result(outcome: Outcome) -> metrics.RunResult:
@@ -357,15 +320,3 @@ def _result(outcome: Outcome) -> metrics.RunResult:
         case Outcome(checkpoint=None, error=EngineFailed() | EngineTimeout()):
             return "lost"
     return "failed"
-
-
-def _error_of(lost: RunLost) -> ReconcileError:
-    if isinstance(lost, RunKilled):
-        return EngineTimeout(reasons.RUN_TIMEOUT, f"The Pulumi run was {lost}; trying again.")
-    return EngineFailed(reasons.RUN_FAILED, f"The Pulumi engine {_plain(str(lost))}; trying again.")
-
-
-def _plain(text: str) -> str:
-    """The text in one line, without Pulumi's colour directives and without control characters."""
-    text = re.sub(r"<\{%[^%]*%\}>", "", text)
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
