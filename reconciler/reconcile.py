@@ -4,14 +4,12 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, TypeVar
 
 import structlog
 
-from crds.base import CommonStatus, Metadata
 from reconciler import metrics, reasons
 from reconciler.act import FINALIZER, Actor
-from reconciler.cluster import ClusterError, Object
+from reconciler.cluster import ClusterError
 from reconciler.decide import (
     DELETION,
     Action,
@@ -26,45 +24,16 @@ from reconciler.decide import (
     is_urgent,
     takes_a_run,
 )
-from reconciler.digest import inputs_digest
-from reconciler.drift import Drift, Repairs, told
-from reconciler.engine import Outcome
+from reconciler.drift import Drift, Repairs
 from reconciler.errors import ReconcileError, Transient
-from reconciler.gather import owner_of, parsed
-from reconciler.kinds import KINDS, Kind, Model, identity, pod_of
+from reconciler.gather import owner_of
 from reconciler.queue import Key, Lane, WorkQueue
-from reconciler.state import StackId
-from reconciler.status import PassResult, next_status, transitions
+from reconciler.subject import Done, Subject, subject_of
+from reconciler.tell import is_repair, tell
 
 _log = structlog.get_logger()
-_LEFT_DRIFT: dict[str, metrics.DriftResult] = {
-    reasons.DRIFT_OBSERVED: "observed",
-    reasons.DRIFT_CONTESTED: "contested",
-}
 # The wall clock may be set meanwhile, so no timer is trusted for longer.
 _LONGEST_TIMER_S = 3600.0
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """What a pass is about. model and inputs are errors where the spec gives none."""
-
-    key: Key
-    kind: Kind
-    resource: Object
-    id: StackId
-    model: Model | ReconcileError
-    inputs: Any | ReconcileError
-    digest: str | ReconcileError
-
-
-@dataclass(frozen=True)
-class _Done:
-    """How an action went: what went wrong, what the engine did, status fields that only acting tells."""
-
-    error: ReconcileError | None = None
-    outcome: Outcome | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,7 +90,7 @@ class Reconciler:
         self.queue.hurry()
 
     async def _pass(self, key: Key, lane: Lane) -> metrics.ReconcileResult:
-        subject = self._gather(key)
+        subject = subject_of(self.actor.world, self.actor.settings, self.cluster_id, key, self.now())
         if subject is not None:
             generation = subject.resource["metadata"].get("generation")
             structlog.contextvars.bind_contextvars(generation=generation)
@@ -133,32 +102,18 @@ class Reconciler:
             return "requeue"
         done = await self._carry_out(action, subject)
         self._remember(key, subject, action, done.error)
-        if _is_repair(action, done):
+        if is_repair(action, done):
             self._repairs.note(key, observed.drifts, self.now())
         is_leaving = isinstance(action, (Destroy, Expire)) and done.error is None
         if subject is not None and not is_leaving:
-            await self._tell(subject, observed, action, done)
+            await tell(self.actor, subject, observed, action, done, self.now())
             self._set_timer(key, observed.expires_at)
             self._set_timer(key, observed.contested_until)
         elif subject is None:
             self._repairs.forget(key)
         return _result(action, observed, done)
 
-    def _gather(self, key: Key) -> _Subject | None:
-        """The resource and the inputs of its program; None if there is no such resource."""
-        kind, world = KINDS[key.kind], self.actor.world
-        resource = world.resource(key)
-        if resource is None:
-            return None
-        id = StackId(key, resource["metadata"]["uid"])
-        model = _or_error(lambda: parsed(kind.model, resource))
-        inputs = _or_error(
-            lambda: kind.gather(world, key, resource, self.actor.settings, self.cluster_id, self.now())
-        )
-        digest = inputs if isinstance(inputs, ReconcileError) else inputs_digest(inputs)
-        return _Subject(key, kind, resource, id, model, inputs, digest)
-
-    async def _observe(self, key: Key, subject: _Subject | None) -> Observed:
+    async def _observe(self, key: Key, subject: Subject | None) -> Observed:
         states = dict(self.actor.world.states.get(key, {}))
         failure = self._failure(key)
         if subject is None:
@@ -186,19 +141,19 @@ class Reconciler:
             failure=failure,
         )
 
-    async def _carry_out(self, action: Action, subject: _Subject | None) -> _Done:
+    async def _carry_out(self, action: Action, subject: Subject | None) -> Done:
         """Act; whatever goes wrong becomes an error that says who must act."""
         try:
             return await self._act(action, subject)
         except ReconcileError as error:
-            return _Done(error)
+            return Done(error)
         except ClusterError as error:
-            return _Done(Transient(reasons.CLUSTER_ERROR, f"The API server refused or was away: {error}"))
+            return Done(Transient(reasons.CLUSTER_ERROR, f"The API server refused or was away: {error}"))
         except Exception as error:
             _log.exception("unexpected error")
-            return _Done(Transient(reasons.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
+            return Done(Transient(reasons.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
 
-    async def _act(self, action: Action, subject: _Subject | None) -> _Done:
+    async def _act(self, action: Action, subject: Subject | None) -> Done:
         match action:
             case Up():
                 assert subject is not None
@@ -207,7 +162,7 @@ class Reconciler:
                 _log.info("run starts", why=action.why)
                 outcome, prepared = await self.actor.up(subject.id, subject.model, subject.inputs, action)
                 _log.info("run ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
-                return _Done(outcome.error, outcome, prepared.facts)
+                return Done(outcome.error, outcome, prepared.facts)
             case Destroy():
                 model = subject.model if subject and subject.id == action.id else None
                 structlog.contextvars.bind_contextvars(pulumi_stack=action.id.stack)
@@ -216,18 +171,18 @@ class Reconciler:
                     action, None if isinstance(model, ReconcileError) else model
                 )
                 _log.info("destroy ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
-                return _Done(outcome.error, outcome)
+                return Done(outcome.error, outcome)
             case Expire():
                 assert subject is not None
                 await self.actor.expire(subject.id, self.now)
-                return _Done()
+                return Done()
             case Wait(error):
-                return _Done(error)
+                return Done(error)
             case Nothing():
-                return _Done()
+                return Done()
 
     def _remember(
-        self, key: Key, subject: _Subject | None, action: Action, error: ReconcileError | None
+        self, key: Key, subject: Subject | None, action: Action, error: ReconcileError | None
     ) -> None:
         """Keep a failure of this try and plan the next one, or forget earlier failures."""
         if isinstance(action, Wait):
@@ -252,69 +207,13 @@ class Reconciler:
             return None
         return Failure(failed.digest, failed.error, is_due=self.queue.clock() >= failed.retry_at_s)
 
-    async def _tell(self, subject: _Subject, observed: Observed, action: Action, done: _Done) -> None:
-        """Restart the pod if that is due, then write the status and its Events, if anything changed."""
-        model, actor = subject.model, self.actor
-        if isinstance(model, ReconcileError):
-            metadata, status = Metadata.model_validate(subject.resource["metadata"]), CommonStatus()
-            readiness = restart = None
-        else:
-            metadata, status = identity(model)
-            owner = owner_of(subject.key, subject.resource)
-            was_applied = observed.state is not None or (done.outcome is not None and done.error is None)
-            readiness = subject.kind.readiness(actor.world, owner) if was_applied else None
-            restart = subject.kind.restart(actor.world, model)
-            pod = pod_of(actor.world, owner)
-            if restart is not None and restart.due and pod is not None and not observed.deleting:
-                await actor.restart(pod)
-                await actor.recorder.record(subject.resource, "Normal", reasons.RESTARTED, restart.message)
-            if pod is None and not observed.deleting:
-                await actor.hasten_pod(owner)
-        is_repair = _is_repair(action, done)
-        shown = subject.kind.shows(actor.world, subject.key, subject.resource)
-        result = PassResult(
-            error=done.error,
-            outcome=done.outcome if isinstance(action, Up) else None,
-            digest=_applied(action, done.error, subject.digest, status.inputs_digest),
-            readiness=readiness,
-            restart=restart,
-            drift=None
-            if is_repair
-            else told(observed.drifts, observed.drift_policy, observed.contested_until),
-            facts=_facts(subject, done.facts),
-            shown=shown,
-        )
-        if is_repair and observed.drifts:
-            metrics.drift(subject.key.kind, "repaired")
-            note = "; ".join(map(str, observed.drifts))
-            await actor.recorder.record(
-                subject.resource, "Normal", reasons.DRIFT_REPAIRED, f"Put back: {note}."
-            )
-        following = next_status(metadata, status, result, self.now())
-        if following == subject.resource.get("status"):
-            return
-        await actor.write_status(subject.kind, subject.id, following)
-        after = CommonStatus.model_validate(following).conditions
-        for condition in transitions(status.conditions, after):
-            if condition.reason in _LEFT_DRIFT:
-                metrics.drift(subject.key.kind, _LEFT_DRIFT[condition.reason])
-            stated = shown.conditions.get(condition.type)
-            warns = condition.type == "Stalled" or (stated is not None and stated.warns)
-            type_: Literal["Normal", "Warning"] = "Warning" if warns else "Normal"
-            await actor.recorder.record(subject.resource, type_, condition.reason, condition.message)
-
     def _set_timer(self, key: Key, when: datetime | None) -> None:
         if when is not None:
             left_s = (when - self.now()).total_seconds()
             self.queue.add_after(key, min(max(left_s, 0.05), _LONGEST_TIMER_S))
 
 
-def _is_repair(action: Action, done: _Done) -> bool:
-    """Whether drift was put back just now."""
-    return isinstance(action, Up) and action.refresh and done.error is None
-
-
-def _result(action: Action, observed: Observed, done: _Done) -> metrics.ReconcileResult:
+def _result(action: Action, observed: Observed, done: Done) -> metrics.ReconcileResult:
     """How the pass ended, for the metrics: an error is tried again, what has a timer is looked at again."""
     match action:
         case Wait():
@@ -324,34 +223,3 @@ def _result(action: Action, observed: Observed, done: _Done) -> metrics.Reconcil
         case Up() | Nothing() if observed.expires_at:
             return "requeue_after"
     return "success"
-
-
-# Names as they stand in a manifest.
-_COMMON_FIELDS = {field.alias for field in CommonStatus.model_fields.values()}
-
-
-def _facts(subject: _Subject, found: dict[str, Any]) -> dict[str, Any]:
-    """The status fields of the kind alone: as they were, as the inputs say, as the action found."""
-    status = subject.resource.get("status", {})
-    kept = {name: value for name, value in status.items() if name not in _COMMON_FIELDS}
-    gathered = {} if isinstance(subject.inputs, ReconcileError) else subject.kind.facts(subject.inputs)
-    return {**kept, **gathered, **found}
-
-
-def _applied(
-    action: Action, error: ReconcileError | None, digest: str | ReconcileError, before: str | None
-) -> str | None:
-    """Digest of the inputs that the children show now; None after a failed run, which may be half done."""
-    if not isinstance(action, Up):
-        return before
-    return digest if error is None and isinstance(digest, str) else None
-
-
-_T = TypeVar("_T")
-
-
-def _or_error(make: Callable[[], _T]) -> _T | ReconcileError:
-    try:
-        return make()
-    except ReconcileError as error:
-        return error
