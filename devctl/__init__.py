@@ -1,0 +1,1 @@
+"""The command `devctl` and, in `devctl.client`, the Python client behind it."""

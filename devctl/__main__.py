@@ -1,0 +1,5 @@
+"""`python -m devctl`."""
+
+from devctl.app import main
+
+main()

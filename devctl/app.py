@@ -1,0 +1,79 @@
+"""The command line. Command modules import what is slow only where they need it, so that `--help` is quick."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from devctl.commands import access, config, create, describe, flavors, keys, servers, ssh, users, volumes
+from devctl.commands import doctor as health
+from devctl.errors import DevctlError, ExitCode
+
+DEBUG_VARIABLE = "DEVCTL_DEBUG"
+
+app = typer.Typer(
+    name="devctl",
+    help="Development machines on Kubernetes: create, reach, extend and end DevServers.",
+    epilog="Exit codes: 0 done, 1 failed, 2 misuse, 3 not found, 4 not allowed, 5 no cluster, 6 timed out, "
+    "7 refused, 8 cannot start. exec and ssh end with the code of what they ran.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (create, servers, describe, access, ssh, flavors, health):
+    module.register(app)
+app.add_typer(keys.app, name="keys")
+app.add_typer(volumes.app, name="volumes")
+app.add_typer(users.app, name="user")
+app.add_typer(config.app, name="config")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("devserver-operator"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Development machines on Kubernetes."""
+
+
+def main() -> None:
+    """The entry point of `devctl` and `kubectl-devserver`. No error of a user's ends in a traceback."""
+    try:
+        app(prog_name=_program())
+    except DevctlError as error:
+        _complain(error.message)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python would complain once more when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.FAILED)
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        _complain(
+            f"an error that nobody foresaw: {type(error).__name__}: {error} (see it all: {DEBUG_VARIABLE}=1)"
+        )
+        sys.exit(ExitCode.FAILED)
+
+
+def _program() -> str:
+    return "kubectl devserver" if sys.argv[0].endswith("kubectl-devserver") else "devctl"
+
+
+def _complain(message: str) -> None:
+    from devctl.output import complain
+
+    complain(message)

@@ -1,0 +1,65 @@
+"""`create`."""
+
+from typing import Annotated
+
+import typer
+
+from devctl import options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(create)
+
+
+def create(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Left out: one is made up.")] = None,
+    image: Annotated[str | None, typer.Option("--image", help="Image, for example debian:bookworm.")] = None,
+    flavor: options.Flavor = None,
+    ttl: Annotated[
+        str | None, typer.Option("--ttl", help="How long it lives, for example 8h.", metavar="DURATION")
+    ] = None,
+    home: Annotated[
+        str | None, typer.Option("--home", help="Size of a home volume, for example 10Gi; none: no volume.")
+    ] = None,
+    volume: Annotated[
+        list[str] | None, typer.Option("--volume", help="A claim to mount.", metavar="PVC:/PATH[:ro]")
+    ] = None,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="File of a public key; several times for several.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it can be logged in to.")] = False,
+    ssh: Annotated[bool, typer.Option("--ssh", help="Wait, then log in.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the manifest that the cluster would accept; create nothing."),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Create nothing if the flavor finds no room now.")
+    ] = False,
+    timeout: options.Timeout = "5m",
+    output: options.Output = None,
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Create a DevServer. Its name goes to standard output."""
+    from devctl import asking, creating
+    from devctl.client import Client, duration
+    from devctl.drafts import Wishes
+    from devctl.session import Session
+
+    client = Client(Session.open(kubeconfig, context, namespace, output))
+    timeout_s = duration(timeout).total_seconds()
+    wishes = Wishes(name, image, flavor, ttl, home, tuple(volume or ()), tuple(key or ()))
+    server = creating.create(client, wishes, strict=strict, dry_run=dry_run)
+    creating.report(server, dry_run)
+    if dry_run:
+        return
+    asking.refresh_ssh(client)
+    if wait or ssh:
+        asking.await_ready(server, client.session.terminal, timeout_s)
+    if ssh:
+        from devctl import login
+
+        login.log_in(server, [])

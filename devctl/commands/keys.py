@@ -1,0 +1,78 @@
+"""`keys`: who may log in to a DevServer."""
+
+from typing import Annotated, Any
+
+import typer
+
+from devctl import options
+
+app = typer.Typer(help="The public keys that may log in to a DevServer.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    name: options.Name,
+    output: options.Output = None,
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """List the keys."""
+    from devctl import keys
+    from devctl.client import Client, DevServer
+    from devctl.session import Session
+
+    client = Client(Session.open(kubeconfig, context, namespace, output))
+    lines = keys.of(DevServer.get(name, client=client).spec)
+    form, terminal = client.session.output, client.session.terminal
+    if form in ("json", "yaml"):
+        terminal.machine(form, lines)
+    elif form == "name":
+        for line in lines:
+            terminal.data(keys.fingerprint(line))
+    else:
+        rows = [[line.split()[0], keys.fingerprint(line), keys.comment(line) or "-"] for line in lines]
+        terminal.table(["TYPE", "FINGERPRINT", "COMMENT"], rows)
+
+
+@app.command()
+def add(
+    name: options.Name,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of public keys.")],
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Let more keys log in. They are accepted within about a minute, without a restart."""
+    from devctl import keys
+    from devctl.client import Client, DevServer
+
+    added = [keys.read(file) for file in files]
+    client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    server = DevServer.get(name, client=client)
+
+    def edit(spec: Any) -> dict[str, Any]:
+        return keys.patch(keys.merged(keys.of(spec), added))
+
+    server.change(edit)
+    client.session.terminal.say(f"{name} lets {len(keys.of(server.spec))} keys in, within about a minute")
+
+
+@app.command()
+def remove(
+    name: options.Name,
+    which: Annotated[
+        list[str], typer.Argument(metavar="KEY...", help="Fingerprint, comment, the key itself or its file.")
+    ],
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Let keys log in no longer. Sessions that are open stay open."""
+    from devctl import keys
+    from devctl.client import Client, DevServer
+
+    client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    server = DevServer.get(name, client=client)
+    server.change(lambda spec: keys.patch(keys.without(keys.of(spec), which)))
+    client.session.terminal.say(f"{name} lets {len(keys.of(server.spec))} keys in, within about a minute")

@@ -1,0 +1,152 @@
+"""`list`, `delete`, `stop`, `start`, `extend`, `wait`."""
+
+from typing import Annotated
+
+import typer
+
+from devctl import options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("list")(list_)
+    app.command()(delete)
+    app.command()(stop)
+    app.command()(start)
+    app.command()(extend)
+    app.command()(wait)
+
+
+def list_(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing what changes.")] = False,
+    all_namespaces: options.AllNamespaces = False,
+    output: options.Output = None,
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """List DevServers."""
+    from devctl import listing
+    from devctl.client import Client
+    from devctl.session import Session
+
+    client = Client(Session.open(kubeconfig, context, namespace, output))
+    if watch:
+        listing.watch(client, all_namespaces)
+    else:
+        listing.show(client, all_namespaces)
+
+
+def delete(
+    names: options.Names,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until all is gone.")] = True,
+    yes: options.Yes = False,
+    timeout: options.Timeout = "5m",
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Delete DevServers. Homes stay, unless they were made to be deleted: see `devctl volumes`."""
+    from devctl import asking
+    from devctl.client import Client, DevServer, duration
+
+    client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    timeout_s = duration(timeout).total_seconds()
+    servers = [DevServer.get(name, client=client) for name in names]
+    if not yes:
+        asking.confirm(f"Delete {', '.join(server.name for server in servers)} in {client.namespace}?")
+    for server in servers:
+        server.delete()
+    for server in servers:
+        if wait:
+            server.wait_gone(timeout_s)
+        client.session.terminal.say(f"{server.name} {'deleted' if wait else 'is being deleted'}")
+    asking.refresh_ssh(client)
+
+
+def stop(
+    names: options.Names,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it has stopped.")] = False,
+    timeout: options.Timeout = "5m",
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Stop DevServers: their pods end, homes and host keys stay. Their time runs on."""
+    from devctl.client import Client, DevServer, duration
+
+    client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    timeout_s = duration(timeout).total_seconds()
+    servers = [DevServer.get(name, client=client).stop() for name in names]
+    for server in servers:
+        if wait:
+            server.wait_stopped(timeout_s)
+        client.session.terminal.say(f"{server.name} {'has stopped' if wait else 'stops'}")
+
+
+def start(
+    names: options.Names,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs.")] = False,
+    timeout: options.Timeout = "5m",
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Start DevServers that were stopped."""
+    from devctl import asking
+    from devctl.client import Client, DevServer, duration
+
+    client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    timeout_s = duration(timeout).total_seconds()
+    servers = [DevServer.get(name, client=client).start() for name in names]
+    for server in servers:
+        if wait:
+            asking.await_ready(server, client.session.terminal, timeout_s)
+        client.session.terminal.say(f"{server.name} {'runs' if wait else 'starts'}")
+
+
+def extend(
+    name: options.Name,
+    by: Annotated[str, typer.Option("--by", help="How much longer it lives.", metavar="DURATION")] = "4h",
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Let a DevServer live longer, as far as the operator allows."""
+    from devctl import asking
+    from devctl.client import Client, DevServer, duration
+
+    client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    server = DevServer.get(name, client=client)
+    asking.extend(server, duration(by), client.session.terminal)
+
+
+def wait(
+    name: options.Name,
+    for_: Annotated[str, typer.Option("--for", help="ready, stopped or deleted.", metavar="STATE")] = "ready",
+    timeout: options.Timeout = "5m",
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Wait until a DevServer is ready, stopped or deleted."""
+    from devctl import asking
+    from devctl.client import Client, DevServer, duration
+    from devctl.errors import Misuse, NotFound
+
+    if for_ not in ("ready", "stopped", "deleted"):
+        raise Misuse(f"--for {for_!r} is not one of ready, stopped, deleted")
+    client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    timeout_s = duration(timeout).total_seconds()
+    try:
+        server = DevServer.get(name, client=client)
+    except NotFound:
+        if for_ == "deleted":
+            return
+        raise
+    if for_ == "ready":
+        asking.await_ready(server, client.session.terminal, timeout_s)
+    elif for_ == "stopped":
+        server.wait_stopped(timeout_s)
+    else:
+        server.wait_gone(timeout_s)

@@ -1,0 +1,56 @@
+"""`ssh` and `ssh-proxy`."""
+
+from typing import Annotated
+
+import typer
+
+from devctl import options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(context_settings=options.PASS_ON)(ssh)
+    app.command("ssh-proxy")(ssh_proxy)
+
+
+def ssh(
+    name: options.Name,
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- CMD...]", help="A command instead of a shell.")
+    ] = None,
+    start: options.Start = False,
+    agent: Annotated[
+        bool | None, typer.Option("--agent/--no-agent", "-A", help="Let it use the keys of your agent.")
+    ] = None,
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Log in to a DevServer as dev, or run a command there. Ends with ssh's exit code."""
+    from devctl import login
+    from devctl.client import Client, DevServer
+
+    client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    given = command or []
+    login.log_in(
+        DevServer.get(name, client=client),
+        given[1:] if given[:1] == ["--"] else given,
+        start=start,
+        agent=agent,
+    )
+
+
+def ssh_proxy(
+    name: options.Name,
+    start: options.Start = False,
+    timeout: options.Timeout = "60s",
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Connect standard input and output with a DevServer's sshd: ssh's ProxyCommand."""
+    from devctl import proxy
+    from devctl.client import Client, DevServer, duration
+
+    client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    proxy.carry(DevServer.get(name, client=client), start, duration(timeout).total_seconds())

@@ -1,0 +1,108 @@
+"""`user`: for administrators."""
+
+from typing import Annotated
+
+import typer
+
+from devctl import options
+
+app = typer.Typer(help="People who may have DevServers (for administrators).", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    output: options.Output = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """List DevServerUsers."""
+    from devctl import tables
+    from devctl.api import now
+    from devctl.resources import USER
+    from devctl.session import Session
+
+    session = Session.open(kubeconfig, context, None, output)
+    found = sorted(session.api.list_all(USER), key=lambda user: str(user["metadata"]["name"]))
+    form, terminal = session.output, session.terminal
+    if form in ("json", "yaml"):
+        terminal.machine(form, {"apiVersion": "v1", "kind": "List", "items": found})
+    elif form == "name":
+        for user in found:
+            terminal.data(user["metadata"]["name"])
+    elif not found:
+        terminal.say("There are no DevServerUsers. Add one: devctl user add NAME")
+    else:
+        terminal.table(*tables.users(found, now()))
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="USER", help="The user's name; the namespace is dev-USER.")],
+    keep: Annotated[
+        bool,
+        typer.Option("--retain/--delete", help="What happens to the namespace when the user is removed."),
+    ] = True,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option("--quota", help="A bound on the namespace.", metavar="RESOURCE=QUANTITY"),
+    ] = None,
+    timeout: options.Timeout = "1m",
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Add a DevServerUser, and wait until the namespace is there."""
+    from devctl import people
+    from devctl.client import duration
+    from devctl.session import Session
+
+    session = Session.open(kubeconfig, context)
+    people.add(session, name, keep=keep, quota=quota or [], timeout_s=duration(timeout).total_seconds())
+
+
+@app.command()
+def remove(
+    name: options.User,
+    yes: options.Yes = False,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Remove a DevServerUser. The namespace stays, unless the user was added with --delete."""
+    from devctl import asking
+    from devctl.resources import USER
+    from devctl.session import Session
+
+    session = Session.open(kubeconfig, context)
+    user = session.api.get(USER, name)
+    stays = (user.get("spec") or {}).get("deletionPolicy", "Retain") == "Retain"
+    if not yes:
+        fate = "The namespace stays." if stays else "The namespace goes too, with all that is in it."
+        asking.confirm(f"Remove user {name}? {fate}")
+    session.api.delete(USER, name, uid=user["metadata"]["uid"])
+    session.terminal.say(f"{name} is being removed; the namespace {'stays' if stays else 'goes too'}")
+
+
+@app.command()
+def kubeconfig(
+    name: options.User,
+    duration: Annotated[
+        str, typer.Option("--duration", help="How long it is valid.", metavar="DURATION")
+    ] = "8h",
+    file: Annotated[
+        str | None,
+        typer.Option("--file", "-f", help="Write it there, for you alone to read; default: print it."),
+    ] = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Make a kubeconfig for a user, with a token that expires."""
+    from devctl import people
+    from devctl.client import duration as span
+    from devctl.session import Session
+
+    session = Session.open(kubeconfig, context)
+    text = people.kubeconfig(session, name, span(duration))
+    if file is None:
+        session.terminal.data(text.rstrip())
+    else:
+        people.write(file, text)
+        session.terminal.say(f"{file} is written, and valid for {duration}")

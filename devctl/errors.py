@@ -1,0 +1,85 @@
+"""What can go wrong for a user; each kind has an exit code of its own.
+
+DevctlError          1   anything else
+├─ Misuse            2   the command line or the configuration is wrong (typer's own errors too)
+├─ NotFound          3   there is no such object
+├─ Forbidden         4   the cluster does not allow it
+├─ Unreachable       5   no usable kubeconfig, no answer, or the sign-in is not valid
+├─ TimedOut          6   it was waited for in vain
+├─ Refused           7   the API server refuses it: invalid, exists already, changed meanwhile
+└─ CannotStart       8   the DevServer cannot start as it is, or (--strict) not now
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended. `exec` and `ssh` end with the code of what they ran."""
+
+    OK = 0
+    FAILED = 1
+    MISUSE = 2
+    NOT_FOUND = 3
+    FORBIDDEN = 4
+    UNREACHABLE = 5
+    TIMED_OUT = 6
+    REFUSED = 7
+    CANNOT_START = 8
+    INTERRUPTED = 130
+
+
+class DevctlError(Exception):
+    """A message for the user: what is wrong, and what to do about it."""
+
+    exit_code = ExitCode.FAILED
+
+    @property
+    def message(self) -> str:
+        """The text, which may hold what strangers chose."""
+        return str(self)
+
+
+class Misuse(DevctlError):
+    """The command line or the configuration must change."""
+
+    exit_code = ExitCode.MISUSE
+
+
+class NotFound(DevctlError):
+    """There is no such object."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class Forbidden(DevctlError):
+    """The cluster does not allow it."""
+
+    exit_code = ExitCode.FORBIDDEN
+
+
+class Unreachable(DevctlError):
+    """There is no cluster to talk to."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class TimedOut(DevctlError):
+    """What was waited for did not come."""
+
+    exit_code = ExitCode.TIMED_OUT
+
+
+class Refused(DevctlError):
+    """The API server refuses it. reason: its machine-readable reason, for example `Conflict`."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class CannotStart(DevctlError):
+    """The DevServer cannot start."""
+
+    exit_code = ExitCode.CANNOT_START

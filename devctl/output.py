@@ -1,0 +1,80 @@
+"""Where output goes: data to standard output, all else to standard error. Nothing of strangers is interpreted."""
+
+import json
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from devctl.text import inert
+
+Cell = str | Text
+
+
+class Terminal:
+    """Standard output and standard error."""
+
+    @cached_property
+    def out(self) -> Console:
+        """For data. Not a terminal: no colours, and lines are as long as they are."""
+        return _console(stderr=False)
+
+    @cached_property
+    def err(self) -> Console:
+        """For all that is no data."""
+        return _console(stderr=True)
+
+    def say(self, message: str) -> None:
+        """A remark on standard error."""
+        self.err.print(Text(inert(message)), soft_wrap=True)
+
+    def warn(self, message: str) -> None:
+        """A warning on standard error."""
+        self.err.print(Text.assemble(("warning: ", "yellow"), inert(message)), soft_wrap=True)
+
+    def data(self, text: str) -> None:
+        """A line of data as it is, for what is known to be harmless or escaped."""
+        self.out.file.write(f"{text}\n")
+        self.out.file.flush()
+
+    def machine(self, form: str, value: Any) -> None:
+        """The value as `json` or `yaml`, in which all that is not ASCII is escaped."""
+        if form == "json":
+            self.data(json.dumps(value, indent=2))
+        else:
+            import yaml
+
+            self.data(yaml.safe_dump(value, sort_keys=False, allow_unicode=False).rstrip())
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+        """A table; a remark if it would be empty."""
+        self.out.print(table(columns, rows), soft_wrap=not self.out.is_terminal)
+
+
+def _console(stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        # Whatever a pipe carries is not cut to a window that nobody sees.
+        console.width = 10_000
+    return console
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
+    """The table as kubectl would lay it out."""
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold", show_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(Text(column), no_wrap=index < len(columns) - 1, overflow="ellipsis")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(inert(cell)) for cell in row))
+    return made
+
+
+def complain(message: str) -> None:
+    """An error on standard error."""
+    console = _console(stderr=True)
+    console.print(Text.assemble(("devctl: ", "bold red"), inert(message)), soft_wrap=True)
+    sys.stderr.flush()

@@ -1,0 +1,131 @@
+"""A connection to a port of a pod, by the websocket of `pods/portforward`.
+
+The client library's own forwarder is not used: its thread ends with a traceback, and leaves its caller waiting, when
+the connection is reset, as it is when the API server restarts; and it sends no keep-alive. `kubectl port-forward` would
+be one program more that users need, and a port on this machine that its other users could connect to.
+"""
+
+import os
+import select
+import time
+from typing import Any
+
+import websocket
+
+from devctl import streams
+from devctl.api import Api
+from devctl.errors import NotFound, Unreachable
+from devctl.resources import POD
+
+PROTOCOL = "v4.channel.k8s.io"
+_DATA, _ERROR = 0, 1
+_CHUNK_BYTES = 65536
+# Proxies and load balancers cut connections that are silent for a minute or more.
+PING_INTERVAL_S = 20.0
+# Without any answer for so long, the connection counts as dead.
+SILENCE_S = 90.0
+_RETRY_S = 0.5
+
+
+class Broken(Unreachable):
+    """The connection broke after data had passed."""
+
+
+def connect_streams(api: Api, namespace: str, pod: str, port: int, timeout_s: float) -> None:
+    """Carry standard input to the port and what comes back to standard output, until one side ends.
+
+    A connection that fails before the port has said anything is dialled again, for timeout_s. Raises Unreachable,
+    Broken among them.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            _once(api, namespace, pod, port)
+            return
+        except Broken:
+            raise
+        except (Unreachable, NotFound):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_S)
+
+
+def _once(api: Api, namespace: str, pod: str, port: int) -> None:
+    what = f"port {port} of pod {pod} in {namespace}"
+    query = [("ports", str(port))]
+    path = POD.path(namespace, pod, "portforward")
+    with streams.opened(api, path, query, PROTOCOL, what) as connection:
+        connection.settimeout(SILENCE_S)
+        carrier = _Carrier(connection, what)
+        try:
+            carrier.run()
+        except (websocket.WebSocketException, OSError) as error:
+            raise carrier.failure(f"{error}") from error
+
+
+class _Carrier:
+    """The two directions of one connection.
+
+    Standard input is not read before the other side has spoken, so that nothing of it is lost with a connection that
+    comes to nothing.
+    """
+
+    def __init__(self, connection: Any, what: str) -> None:
+        self._connection = connection
+        self._what = what
+        self._announced: set[int] = set()
+        self._has_spoken = False
+        self._heard = time.monotonic()
+
+    def failure(self, why: str) -> Unreachable:
+        """The error for a connection that ended unasked."""
+        kind = Broken if self._has_spoken else Unreachable
+        return kind(f"the connection to {self._what} broke: {why}")
+
+    def run(self) -> None:
+        """Carry until standard input ends or the other side does."""
+        pinged = time.monotonic()
+        while True:
+            sources = [self._connection.sock, *([0] if self._has_spoken else [])]
+            if streams.is_waiting(self._connection):
+                ready = [self._connection.sock]
+            else:
+                ready = select.select(sources, [], [], PING_INTERVAL_S)[0]
+            now = time.monotonic()
+            if self._connection.sock in ready:
+                self._heard = now
+                if not self._take():
+                    return
+            if 0 in ready:
+                data = os.read(0, _CHUNK_BYTES)
+                if not data:
+                    return
+                streams.send(self._connection, _DATA, data)
+            if now - pinged > PING_INTERVAL_S:
+                self._connection.ping()
+                pinged = now
+            if now - self._heard > SILENCE_S:
+                raise self.failure(f"nothing was heard for {SILENCE_S:g} s")
+
+    def _take(self) -> bool:
+        """Pass one frame on; False when the other side has ended as it should."""
+        received = streams.receive(self._connection)
+        if received is None:
+            if self._has_spoken:
+                return False
+            raise self.failure("it was closed before anything was said")
+        channel, data = received
+        if channel in (_DATA, _ERROR) and channel not in self._announced:
+            # The first frame of each channel holds the number of the port.
+            self._announced.add(channel)
+        elif channel == _DATA:
+            self._has_spoken = True
+            _write(data)
+        elif channel == _ERROR and data:
+            raise self.failure(data.decode(errors="replace").strip())
+        return True
+
+
+def _write(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]
