@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from crds import parse_quantity
 from devctl.api import Object
-from devctl.tables import why_not
+from devctl.progress import condition
 from devctl.text import nearest
 
 _NO_ROOM = "No"
@@ -35,6 +35,17 @@ def hint(flavors: Sequence[Object], wanted: str | None) -> str:
     other = nearest_with_room(flavors, flavor)
     instead = f"; {other} is the nearest that is" if other else "; no other is"
     return f"flavor {name} is not schedulable now{f' ({why})' if why else ''}{instead}"
+
+
+def why_not(flavor: Object) -> str:
+    """Why no pod of the flavor finds room now; empty if one does, or if nobody knows."""
+    status = flavor.get("status") or {}
+    if status.get("schedulable") in (None, "Yes", "Unknown"):
+        return ""
+    found = condition(flavor, "Schedulable")
+    return str(
+        status.get("message") or found.get("message") or status.get("reason") or found.get("reason") or ""
+    )
 
 
 def nearest_with_room(flavors: Sequence[Object], like: Object) -> str | None:

@@ -6,6 +6,7 @@ what to do.
 
 import json
 import os
+import re
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -221,7 +222,8 @@ class Api:
             return Unreachable(
                 f"{server} shows a certificate that the kubeconfig does not trust: is it the right cluster? ({inner})"
             )
-        said = str(inner).rpartition(">: ")[2] or type(inner).__name__
+        # "HTTPSConnection(host='...', port=...): " says nothing new.
+        said = re.sub(r"^\w*Connection\w*\(.*?\): ", "", str(inner)) or type(inner).__name__
         return Unreachable(f"no answer from {server} (context {self.target.context or '-'}): {said}")
 
 

@@ -23,15 +23,30 @@ class _Section(BaseModel):
 def _like(model: type[BaseModel], field: str) -> AfterValidator:
     """A check by the rules of a field of the API."""
     info: FieldInfo = model.model_fields[field]
-    rules: Any = Annotated[info.annotation, *info.metadata]
-    adapter: TypeAdapter[str] = TypeAdapter(rules)
-    return AfterValidator(adapter.validate_python)
+    rules: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+
+    def check(value: str | None) -> str | None:
+        if value is not None:
+            try:
+                TypeAdapter(rules).validate_python(value)
+            except ValidationError as error:
+                raise ValueError(_said(error)) from error
+        return value
+
+    return AfterValidator(check)
 
 
 def _size(text: str | None) -> str | None:
     if text is not None:
-        Home(size=text)
+        try:
+            Home(size=text)
+        except ValidationError as error:
+            raise ValueError(_said(error)) from error
     return text
+
+
+def _said(error: ValidationError) -> str:
+    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 class SshConfig(_Section):

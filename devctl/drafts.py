@@ -27,6 +27,16 @@ _OPTIONS = {
     "owner": "owner (a setting: devctl config)",
 }
 
+# A pattern would tell a user little.
+_EXAMPLES = {
+    "--flavor": "cpu-small",
+    "--image": "debian:bookworm",
+    "--ttl": "8h, 1h30m or 45m",
+    "--home": "10Gi",
+    "--volume": "my-claim:/data",
+    "--key": "`ssh-ed25519 AAAA... comment`",
+}
+
 _FIRST = "amber brave calm clever crisp eager fair fleet gentle keen lively lucky merry noble quick quiet sunny swift"
 _SECOND = "badger crane dingo falcon finch gecko heron ibex jackal koala lemur lynx marten otter panda raven seal tapir"
 
@@ -110,6 +120,11 @@ def _fault(error: Any) -> str:
     where = [part for part in error["loc"] if isinstance(part, str)]
     option = next((_OPTIONS[part] for part in where if part in _OPTIONS), "")
     message = error["msg"].removeprefix("Value error, ")
+    if (
+        error["type"] in ("string_pattern_mismatch", "string_too_short", "string_too_long")
+        and option in _EXAMPLES
+    ):
+        message = f"this is not valid, it should look like {_EXAMPLES[option]}"
     if not where:
         return f"NAME: {message}" if message.startswith("metadata.name") else message
     value = error["input"]

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 from rich.text import Text
 
+from devctl.advice import why_not
 from devctl.api import Object
 from devctl.client import DevServer
 from devctl.output import Cell
-from devctl.progress import Stage, condition, is_true
+from devctl.progress import Stage, is_true
 from devctl.text import ago, ahead, inert, parse_time, shortened, span
 
 _STYLES = {
@@ -118,17 +119,6 @@ def schedulable(flavor: Object) -> Text:
     """Whether a pod of the flavor finds room now, in the operator's words."""
     word = str((flavor.get("status") or {}).get("schedulable") or "Unknown")
     return Text(inert(word), style=_SCHEDULABLE_STYLES.get(word, ""))
-
-
-def why_not(flavor: Object) -> str:
-    """Why no pod of the flavor finds room now; empty if one does, or if nobody knows."""
-    status = flavor.get("status") or {}
-    if status.get("schedulable") in (None, "Yes", "Unknown"):
-        return ""
-    found = condition(flavor, "Schedulable")
-    return str(
-        status.get("message") or found.get("message") or status.get("reason") or found.get("reason") or ""
-    )
 
 
 def users(found: Sequence[Object], now: datetime) -> tuple[list[str], list[list[Cell]]]:

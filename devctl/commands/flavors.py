@@ -33,6 +33,6 @@ def flavors(
     else:
         terminal.table(*tables.flavors(found, advice.default_of(found), form == "wide"))
         for flavor in found:
-            why = tables.why_not(flavor)
+            why = advice.why_not(flavor)
             if why and form != "wide":
                 terminal.say(f"{flavor['metadata']['name']}: {why}")

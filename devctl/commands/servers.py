@@ -116,9 +116,9 @@ def extend(
     from devctl import asking
     from devctl.client import Client, DevServer, duration
 
+    longer = duration(by)
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
-    server = DevServer.get(name, client=client)
-    asking.extend(server, duration(by), client.session.terminal)
+    asking.extend(DevServer.get(name, client=client), longer, client.session.terminal)
 
 
 def wait(

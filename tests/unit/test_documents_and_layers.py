@@ -4,7 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
+from devctl.app import app as devctl_app
+from devctl.errors import ExitCode
 from reconciler import reasons
 from reconciler.settings import Settings
 
@@ -52,3 +55,25 @@ def test_only_the_engines_modules_know_the_automation_api() -> None:
         if re.search(r"^\s*(from|import) pulumi\.automation", file.read_text(), flags=re.MULTILINE)
     }
     assert importing == known
+
+
+def test_every_command_of_devctl_is_documented() -> None:
+    document = (ROOT / "docs/devctl.md").read_text()
+    for command in commands(devctl_app):
+        assert f"`{command}" in document, command
+
+
+def commands(app: typer.Typer, prefix: str = "") -> list[str]:
+    """All commands of an application, as they are typed."""
+    found = [
+        f"{prefix}{item.name or item.callback.__name__}" for item in app.registered_commands if item.callback
+    ]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        found += commands(group.typer_instance, f"{group.name} ")
+    return found
+
+
+def test_every_exit_code_of_devctl_is_documented() -> None:
+    document = (ROOT / "docs/devctl.md").read_text()
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", document, flags=re.MULTILINE)} == set(ExitCode)

@@ -1,0 +1,222 @@
+"""What a user does wrong ends with a message and an exit code, never with a traceback."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from devctl.app import main
+
+
+@dataclass
+class World:
+    """A home directory, and a way to run devctl in it."""
+
+    home: Path
+    capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
+
+    def run(self, *args: str) -> tuple[int, str]:
+        """The exit code and standard error; standard output must be empty, for there is no data."""
+        self.monkeypatch.setattr(sys, "argv", ["devctl", *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = self.capsys.readouterr()
+        assert captured.out == ""
+        assert "Traceback" not in captured.err
+        code = ended.value.code
+        return (code if isinstance(code, int) else 0), captured.err
+
+    def file(self, name: str, content: str) -> str:
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return str(path)
+
+
+def kubeconfig(server: str, **user: str) -> str:
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "users": [{"name": "u", "user": user or {"token": "t"}}],
+            "contexts": [{"name": "ctx", "context": {"cluster": "c", "user": "u", "namespace": "dev-alice"}}],
+            "current-context": "ctx",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def closed_port() -> Iterator[int]:
+    """A port that nobody listens on, and that nobody else takes meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> World:
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "DEVCTL_CONFIG", "SSH_AUTH_SOCK", "DEVCTL_NAMESPACE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    made = World(tmp_path, capsys, monkeypatch)
+    made.file(
+        "id.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHb2Yb0GxS1eFJyQkzg9LBnKMVx1mmO2lpMyMtF8g2cE a@b\n"
+    )
+    monkeypatch.setenv("KUBECONFIG", made.file("kube", kubeconfig(f"https://127.0.0.1:{closed_port}")))
+    return made
+
+
+# What devctl says before it asks any cluster: arguments, exit code, words of the message.
+CASES: list[tuple[str, int, str]] = [
+    ("frobnicate", 2, "No such command 'frobnicate'"),
+    ("lst", 2, "No such command 'lst'"),
+    ("list --frob", 2, "No such option: --frob"),
+    ("list -o xml", 2, "'xml' is not one of table, wide, json, yaml, name"),
+    ("describe", 2, "Missing argument"),
+    ("describe Box", 2, "'Box' is no name of a DevServer: metadata.name must consist of a-z"),
+    ("describe ../../secrets/x", 2, "is no name of a DevServer"),
+    ("describe $(id)", 2, "is no name of a DevServer"),
+    ("delete", 2, "Missing argument"),
+    ("delete box-ssh", 2, "must not end with -ssh"),
+    ("extend box --by soon", 2, "'soon' is not a duration such as 8h, 1h30m or 45m"),
+    ("extend box --by -4h", 2, "'-4h' is not a duration"),
+    ("wait box --for coffee", 2, "--for 'coffee' is not one of ready, stopped, deleted"),
+    ("wait box --timeout 5", 2, "'5' is not a duration"),
+    ("logs box --tail many", 2, "--tail"),
+    ("logs box --tail -1", 2, "--tail"),
+    ("exec box", 2, "Missing argument"),
+    ("exec --tty box -- sh", 2, "--tty needs a terminal here"),
+    ("cp one", 2, "name what to copy and where to"),
+    ("cp one two", 2, "one side is of a DevServer (NAME:PATH)"),
+    ("cp box:/a other:/b", 2, "can be of one DevServer only"),
+    ("cp box:/a box:/b", 2, "one side must be here and one there"),
+    ("cp Bad:/a here", 2, "is no name of a DevServer"),
+    ("create --key missing.pub", 2, "cannot read the key missing.pub: No such file or directory"),
+    ("create --key {home}/private", 2, "is a private key, which stays with you"),
+    ("create --key {home}", 2, "Is a directory"),
+    ("create --timeout forever", 2, "'forever' is not a duration"),
+    ("create", 2, "there is no SSH key: the agent has none and ~/.ssh has no id_*.pub"),
+    ("keys", 2, "Usage: devctl keys"),
+    ("keys add box missing.pub", 2, "cannot read the key missing.pub"),
+    ("keys add box", 2, "Missing argument"),
+    ("user add Alice", 2, "USER: "),
+    ("user add alice --quota pods", 2, "--quota 'pods' is not of the form RESOURCE=QUANTITY"),
+    ("user kubeconfig alice --duration 1m", 2, "--duration must be from 10m to 168h"),
+    ("config init", 2, "is there already"),
+    ("--context", 2, "No such option: --context"),
+    # What needs a cluster, and has none.
+    ("list", 5, "no answer from https://127.0.0.1:{port} (context ctx): "),
+    ("list --watch", 5, "no answer from"),
+    ("flavors", 5, "no answer from"),
+    ("describe box", 5, "no answer from"),
+    ("delete box --yes", 5, "no answer from"),
+    ("volumes list", 5, "no answer from"),
+    ("user list", 5, "no answer from"),
+    ("create --key {home}/id.pub", 5, "no answer from"),
+    ("exec box -- id", 5, "no answer from"),
+    ("ssh box", 5, "no answer from"),
+    ("ssh-proxy box", 5, "no answer from"),
+    ("config ssh-include", 5, "no answer from"),
+    ("list --context other", 5, "has no context other: it has ctx"),
+    ("list --kubeconfig missing", 5, "no usable kubeconfig (missing)"),
+    ("list --kubeconfig {home}/not-yaml", 5, "is no YAML"),
+    ("list --kubeconfig {home}/not-kube", 5, "kubeconfig"),
+    ("list --kubeconfig {home}/empty", 5, "kubeconfig"),
+    ("list --kubeconfig {home}/no-name", 5, "no answer from"),
+]
+
+
+@pytest.mark.parametrize(("command", "code", "message"), CASES)
+def test_an_error_of_a_user_is_a_message_and_an_exit_code(
+    world: World, closed_port: int, command: str, code: int, message: str
+) -> None:
+    world.file("private", "-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    world.file("not-yaml", "a: [")
+    world.file("not-kube", "just text")
+    world.file("empty", "")
+    world.file("no-name", kubeconfig("https://no-such-host.invalid"))
+    if command == "config init":
+        world.file(".config/devctl/config.toml", "")
+    args = [part.format(home=world.home) if "{" in part else part for part in command.split(" ")]
+    found, said = world.run(*args)
+    assert message.format(port=closed_port) in said
+    assert found == code
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("flavour = 'small'", "there is no setting flavour (did you mean flavor?)"),
+        ("image = '-rm'", "image: "),
+        ("flavor", "is no TOML"),
+    ],
+)
+def test_a_faulty_settings_file_stops_every_command(world: World, content: str, message: str) -> None:
+    file = world.file(".config/devctl/config.toml", content)
+    code, said = world.run("list")
+    assert code == 2
+    assert file in said
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["Box"], "NAME: metadata.name must consist of a-z"),
+        (["a" * 60], "NAME: metadata.name must have at most 52 characters"),
+        (["box", "--image", "-x"], "--image '-x': "),
+        (["box", "--image", "a b"], "--image 'a b': "),
+        (["box", "--image", "\x1b[31m"], "--image "),
+        (["box", "--flavor", "Big"], "--flavor 'Big': "),
+        (["box", "--ttl", "1d"], "--ttl '1d': this is not valid, it should look like 8h, 1h30m or 45m"),
+        (["box", "--ttl", "5s"], "--ttl '5s': must be a duration"),
+        (["box", "--home", "big"], "--home 'big': "),
+        (["box", "--home", "0"], "--home '0': must be more than 0"),
+        (["box", "--volume", "data"], "--volume 'data' is not of the form PVC:/path"),
+        (["box", "--volume", "data:/etc"], "--volume '/etc': must be an absolute path"),
+        (["box", "--volume", "Data:/d"], "--volume 'Data': "),
+        (["box", "--volume", "a:/d", "--volume", "b:/d"], "--volume: Duplicate value of mountPath"),
+        (["box", "--home", "1Gi", "--volume", "a:/home/dev"], "/home/dev is where spec.home is mounted"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_refused_by_its_option(
+    world: World, options: list[str], message: str
+) -> None:
+    world.file(".config/devctl/config.toml", 'owner = "alice"')
+    code, said = world.run("create", "--key", str(world.home / "id.pub"), *options)
+    assert code == 2
+    assert message in said
+    assert "\x1b" not in said
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    import devctl.config
+
+    def fail() -> None:
+        raise RuntimeError("\x1b[31mboom")
+
+    monkeypatch.setattr(devctl.config, "load", fail)
+    code, said = world.run("list")
+    assert code == 1
+    assert "an error that nobody foresaw: RuntimeError: \\x1b[31mboom (see it all: DEVCTL_DEBUG=1)" in said
+
+
+def test_ctrl_c_ends_quietly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    import devctl.config
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(devctl.config, "load", interrupt)
+    assert world.run("list") == (130, "")
