@@ -21,7 +21,7 @@ def log_in(
     flags = prepared(server, start, agent)
     host = hosts.host_of(server)
     # Without the `--`, a command that begins with a dash would be ssh's options.
-    os.execv(ssh, ["ssh", *flags, host.alias, *(["--", *command] if command else [])])
+    os.execv(ssh, ["ssh", *flags, host.alias, *(["--", *command] if command else [])])  # noqa: S606 - no shell is wanted
 
 
 def copy(client: Client, given: Sequence[str], start: bool) -> None:
@@ -43,7 +43,7 @@ def copy(client: Client, given: Sequence[str], start: bool) -> None:
     flags = prepared(server, start, None)
     alias = hosts.host_of(server).alias
     paths = [path if _remote_name(path) is None else f"{alias}:{path.partition(':')[2]}" for path in given]
-    os.execv(scp, ["scp", "-r", "-p", *flags, "--", *paths])
+    os.execv(scp, ["scp", "-r", "-p", *flags, "--", *paths])  # noqa: S606 - no shell is wanted
 
 
 def _remote_name(text: str) -> str | None:
