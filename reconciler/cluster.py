@@ -64,6 +64,7 @@ CHILDREN = (
     Resource("v1", "Service", "services"),
     Resource("v1", "ConfigMap", "configmaps"),
     SECRET,
+    Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
     Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
     Resource("v1", "ServiceAccount", "serviceaccounts"),
     QUOTA,

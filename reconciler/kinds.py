@@ -186,7 +186,11 @@ _USER = Kind(
     facts=lambda inputs: {"namespace": inputs.namespace},
     shows=lambda world, key, resource: Shown(),
     child_resources=_resources(
-        (_RBAC, "RoleBinding"), ("v1", "ServiceAccount"), ("v1", "ResourceQuota"), ("v1", "LimitRange")
+        (_RBAC, "RoleBinding"),
+        ("networking.k8s.io/v1", "NetworkPolicy"),
+        ("v1", "ServiceAccount"),
+        ("v1", "ResourceQuota"),
+        ("v1", "LimitRange"),
     ),
 )
 

@@ -29,6 +29,8 @@ DEVSERVER = {
 USER = {
     ("kubernetes:core/v1:Namespace", "namespace"),
     ("kubernetes:core/v1:ServiceAccount", "service-account"),
+    ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "default-deny"),
+    ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "ssh"),
     ("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding", "binding-clusterrole.devserver-user"),
 }
 

@@ -44,6 +44,8 @@ def test_logical_names_are_what_states_in_clusters_hold() -> None:
     assert set(declare(user_inputs(quotas=QUOTAS, rbac={"additionalRoleRefs": ROLES})).objects) == {
         "namespace",
         "service-account",
+        "default-deny",
+        "ssh",
         "binding-clusterrole.devserver-user",
         "binding-clusterrole.view",
         "binding-role.view",
@@ -52,22 +54,31 @@ def test_logical_names_are_what_states_in_clusters_hold() -> None:
     }
 
 
-@pytest.mark.parametrize(("policy", "retained"), [("Retain", True), ("Delete", False)])
-def test_the_namespace_stays_if_the_policy_says_so(policy: str, retained: bool) -> None:
-    namespace = declare(user_inputs(deletionPolicy=policy)).objects["namespace"]
-    assert namespace.retain_on_delete is retained
+@pytest.mark.parametrize(
+    ("policy", "retained"), [("Retain", {"namespace", "default-deny"}), ("Delete", set())]
+)
+def test_the_namespace_and_what_shuts_it_off_stay_if_the_policy_says_so(
+    policy: str, retained: set[str]
+) -> None:
+    objects = declare(user_inputs(deletionPolicy=policy, quotas=QUOTAS)).objects
+    assert {name for name, item in objects.items() if item.retain_on_delete} == retained
 
 
-def test_the_namespace_names_the_user_and_outlives_the_resource() -> None:
+@pytest.mark.parametrize("name", ["namespace", "default-deny"])
+def test_what_may_be_retained_says_whose_it_is_and_has_no_owner_to_end_with(name: str) -> None:
+    item = declare(user_inputs()).objects[name]
+    assert item.metadata["labels"]["app.kubernetes.io/managed-by"] == "devserver-reconciler"
+    assert item.metadata["labels"]["devserver.io/owner-hash"] == owner_hash("ada")
+    assert item.metadata["annotations"]["devserver.io/retained-by"] == "devserveruser..ada-lovelace"
+    assert "devserver.io/uid" not in item.metadata["labels"]
+    assert "ownerReferences" not in item.metadata
+
+
+def test_the_namespace_names_the_user_and_takes_only_pods_that_keep_to_the_baseline() -> None:
     namespace = declare(user_inputs()).objects["namespace"]
     assert namespace.metadata["name"] == "dev-ada"
-    assert namespace.metadata["labels"] == {
-        "app.kubernetes.io/managed-by": "devserver-reconciler",
-        "devserver.io/owner-hash": owner_hash("ada"),
-        "devserver.io/user": "ada",
-    }
-    assert namespace.metadata["annotations"]["devserver.io/retained-by"] == "devserveruser..ada-lovelace"
-    assert "ownerReferences" not in namespace.metadata
+    assert namespace.metadata["labels"] | {"devserver.io/user": "ada"} == namespace.metadata["labels"]
+    assert namespace.metadata["labels"]["pod-security.kubernetes.io/enforce"] == "baseline"
 
 
 def test_everything_else_lies_in_the_namespace_and_comes_after_it() -> None:
@@ -75,8 +86,27 @@ def test_everything_else_lies_in_the_namespace_and_comes_after_it() -> None:
     namespace = objects.pop("namespace")
     for item in objects.values():
         assert item.metadata["namespace"] == "dev-ada"
-        assert item.dependencies == (namespace.name,)
-        assert item.metadata["ownerReferences"][0]["name"] == "ada-lovelace"
+        assert namespace.name in item.dependencies
+        if not item.retain_on_delete:
+            assert item.metadata["ownerReferences"][0]["name"] == "ada-lovelace"
+
+
+def test_rights_come_after_the_bounds_and_so_go_before_them() -> None:
+    objects = declare(user_inputs(quotas=QUOTAS, rbac={"additionalRoleRefs": ROLES})).objects
+    rights = [item for name, item in objects.items() if name.startswith(("binding-", "service-account"))]
+    assert len(rights) == 4
+    for item in rights:
+        assert {"default-deny", "ssh", "quota", "limits"} <= set(item.dependencies)
+
+
+def test_nothing_gets_into_the_namespace_but_ssh_to_devservers() -> None:
+    objects = declare(user_inputs()).objects
+    assert objects["default-deny"].inputs["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    assert objects["ssh"].inputs["spec"] == {
+        "podSelector": {"matchExpressions": [{"key": "devserver.io/name", "operator": "Exists"}]},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": [{"port": 2222, "protocol": "TCP"}]}],
+    }
 
 
 def test_rights_are_bound_to_the_person_and_to_the_service_account() -> None:
