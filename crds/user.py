@@ -6,25 +6,43 @@ from pydantic import Field
 
 from crds.base import (
     DNS_LABEL,
+    DNS_SUBDOMAIN,
     CommonStatus,
     CustomResource,
     DnsLabel,
-    DnsSubdomain,
     Model,
-    ResourceList,
     Spec,
     pattern,
 )
+from crds.quotas import Quotas, QuotaStatus
 from crds.rules import Rule
 
 NAMESPACE_PREFIX = "dev-"
+
+
+# By whatever list of the operator: these reach beyond DevServers, or beyond the namespace.
+_NEVER_GIVEN = ("admin", "cluster-admin", "edit")
+
+
+def is_never_given(role: str) -> bool:
+    """Whether no user may ever get the role of that name."""
+    return role in _NEVER_GIVEN or role.startswith("system:")
 
 
 class RoleRef(Model):
     """A role that the user gets in the own namespace, always by a RoleBinding."""
 
     kind: Literal["ClusterRole", "Role"]
-    name: DnsSubdomain
+    # The RoleBinding is named after kind and role.
+    name: Annotated[
+        str,
+        Field(pattern=pattern(DNS_SUBDOMAIN), max_length=240),
+        Rule(
+            f"!(self in {list(_NEVER_GIVEN)}) && !self.startsWith('system:')",
+            f"{', '.join(_NEVER_GIVEN)} and system:* are never given to a user",
+            lambda name: not is_never_given(name),
+        ),
+    ]
 
 
 class Rbac(Model):
@@ -36,35 +54,6 @@ class Rbac(Model):
     ] = []
 
 
-class ResourceQuotaSpec(Model):
-    """core/v1 ResourceQuotaSpec, hard limits only."""
-
-    hard: ResourceList = {}
-
-
-class LimitRangeItem(Model):
-    """core/v1 LimitRangeItem."""
-
-    type: Literal["Container", "Pod", "PersistentVolumeClaim"]
-    default: ResourceList = {}
-    default_request: ResourceList = {}
-    max: ResourceList = {}
-    min: ResourceList = {}
-
-
-class LimitRangeSpec(Model):
-    """core/v1 LimitRangeSpec."""
-
-    limits: Annotated[list[LimitRangeItem], Field(max_length=8)] = []
-
-
-class Quotas(Model):
-    """Bounds on what the user's namespace may hold."""
-
-    resource_quota_spec: ResourceQuotaSpec | None = None
-    limit_range_spec: LimitRangeSpec | None = None
-
-
 class DevServerUserSpec(Spec):
     """A person who may create DevServers in a namespace of their own."""
 
@@ -74,6 +63,11 @@ class DevServerUserSpec(Spec):
             pattern=pattern(DNS_LABEL),
             max_length=50,
             description=f"The user's namespace is {NAMESPACE_PREFIX}USERNAME.",
+        ),
+        Rule(
+            "self != 'default'",
+            "default cannot be a username: every namespace has a ServiceAccount of that name, which is no person's",
+            lambda name: name != "default",
         ),
         Rule("self == oldSelf", "cannot be changed: create another DevServerUser"),
     ]
@@ -89,6 +83,7 @@ class DevServerUserStatus(CommonStatus):
     """What the operator observed and did."""
 
     namespace: Annotated[DnsLabel, Field(description="The user's namespace.")] | None = None
+    quota: QuotaStatus | None = None
 
 
 class DevServerUser(CustomResource):

@@ -1,0 +1,164 @@
+"""The bounds of a user's namespace: ResourceQuota and LimitRange.
+
+The rules refuse at once what Kubernetes itself would refuse later, when the objects are made.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from itertools import combinations
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from crds.base import Model, ResourceList, StatusModel, parse_quantity
+from crds.rules import Rule, UniqueBy
+
+_COUNTED = (
+    "configmaps",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+    "services.nodeports",
+)
+_OF_CONTAINERS = ("cpu", "ephemeral-storage", "memory")
+_MEASURED = (
+    *(f"{prefix}{name}" for prefix in ("", "limits.", "requests.") for name in _OF_CONTAINERS),
+    "requests.storage",
+)
+_HUGE_PAGES = r"(requests\.)?hugepages-[a-zA-Z0-9_.-]+"
+
+
+def _can_be_limited(hard: Mapping[str, str]) -> bool:
+    return all(
+        "/" in key or key in _COUNTED + _MEASURED or re.fullmatch(_HUGE_PAGES, key) is not None
+        for key in hard
+    )
+
+
+def _is_counted(key: str) -> bool:
+    is_extended = "/" in key and not key.startswith("requests.") and "kubernetes.io/" not in key
+    return key in _COUNTED or is_extended
+
+
+def _counts_are_whole(hard: Mapping[str, str]) -> bool:
+    return all(not _is_counted(key) or _is_whole(parse_quantity(value)) for key, value in hard.items())
+
+
+def _is_whole(number: Decimal) -> bool:
+    return number < 2**63 and number % 1 == 0
+
+
+_QUOTA_RULES = (
+    Rule(
+        f"self.all(key, key.contains('/') || key in {list(_COUNTED + _MEASURED)} || "
+        f"key.matches('^{_HUGE_PAGES}$'))".replace("\\", "\\\\"),
+        "keys are what a ResourceQuota limits, such as requests.cpu, pods, count/devservers.devserver.io or "
+        "requests.nvidia.com/gpu",
+        _can_be_limited,
+    ),
+    Rule(
+        f"self.all(key, !(key in {list(_COUNTED)} || (key.contains('/') && !key.startsWith('requests.') && "
+        "!key.contains('kubernetes.io/'))) || quantity(string(self[key])).isInteger())",
+        "what is counted is limited by a whole number",
+        _counts_are_whole,
+    ),
+)
+
+
+class ResourceQuotaSpec(Model):
+    """core/v1 ResourceQuotaSpec, hard limits only."""
+
+    hard: Annotated[ResourceList, *_QUOTA_RULES] = {}
+
+
+class LimitRangeItem(Model):
+    """core/v1 LimitRangeItem."""
+
+    type: Literal["Container", "Pod", "PersistentVolumeClaim"]
+    default: ResourceList = {}
+    default_request: ResourceList = {}
+    max: ResourceList = {}
+    min: ResourceList = {}
+
+
+def _ordered(low: str, high: str) -> Rule:
+    """The field `low` (its name in a manifest) is nowhere above the field `high`."""
+
+    def holds(item: LimitRangeItem) -> bool:
+        lows, highs = (item.manifest().get(field, {}) for field in (low, high))
+        return all(
+            parse_quantity(lows[name]) <= parse_quantity(highs[name]) for name in lows.keys() & highs.keys()
+        )
+
+    return Rule(
+        f"!has(self.{low}) || !has(self.{high}) || self.{low}.all(name, !(name in self.{high}) || "
+        f"quantity(string(self.{low}[name])).compareTo(quantity(string(self.{high}[name]))) <= 0)",
+        f"{low} must not exceed {high}",
+        holds,
+    )
+
+
+def _keys_fit_type(item: LimitRangeItem) -> bool:
+    keys = {*item.min, *item.default_request, *item.default, *item.max}
+    if item.type == "PersistentVolumeClaim":
+        return keys <= {"storage"}
+    return all("/" in key or key in _OF_CONTAINERS or key.startswith("hugepages-") for key in keys)
+
+
+_BETWEEN = ("min", "defaultRequest", "default", "max")
+_LIMIT_RULES = (
+    *(_ordered(low, high) for low, high in combinations(_BETWEEN, 2)),
+    Rule(
+        "self.type != 'Pod' || ((!has(self.default) || self.default.size() == 0) && "
+        "(!has(self.defaultRequest) || self.defaultRequest.size() == 0))",
+        "default and defaultRequest are not for type Pod",
+        lambda item: item.type != "Pod" or not (item.default or item.default_request),
+    ),
+    Rule(
+        "self.type != 'PersistentVolumeClaim' || (has(self.max) && 'storage' in self.max) || "
+        "(has(self.min) && 'storage' in self.min)",
+        "type PersistentVolumeClaim needs storage in max or min",
+        lambda item: item.type != "PersistentVolumeClaim" or "storage" in {**item.max, **item.min},
+    ),
+    Rule(
+        " && ".join(
+            f"(!has(self.{field}) || self.{field}.all(key, self.type == 'PersistentVolumeClaim' ? key == 'storage' : "
+            f"(key.contains('/') || key in {list(_OF_CONTAINERS)} || key.startsWith('hugepages-'))))"
+            for field in _BETWEEN
+        ),
+        "keys are cpu, memory, ephemeral-storage, hugepages-* or names such as nvidia.com/gpu, and for type "
+        "PersistentVolumeClaim storage alone",
+        _keys_fit_type,
+    ),
+)
+
+
+class LimitRangeSpec(Model):
+    """core/v1 LimitRangeSpec."""
+
+    limits: Annotated[
+        list[Annotated[LimitRangeItem, *_LIMIT_RULES]], Field(max_length=3), UniqueBy("type")
+    ] = []
+
+
+class Quotas(Model):
+    """Bounds on what the user's namespace may hold."""
+
+    resource_quota_spec: ResourceQuotaSpec | None = None
+    limit_range_spec: LimitRangeSpec | None = None
+
+
+# As the API server counts: more forms of a number than a spec may have.
+_Amounts = Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=16)]
+
+
+class QuotaStatus(StatusModel):
+    """The limits that are in force and the use against them, as the ResourceQuota's status has them."""
+
+    hard: _Amounts = {}
+    used: _Amounts = {}
