@@ -153,8 +153,9 @@ class Quotas(Model):
     limit_range_spec: LimitRangeSpec | None = None
 
 
+MOST_LIMITS = 16
 # As the API server counts: more forms of a number than a spec may have.
-_Amounts = Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=16)]
+_Amounts = Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=MOST_LIMITS)]
 
 
 class QuotaStatus(StatusModel):

@@ -101,13 +101,16 @@ async def prepare(manifest: Object, flavor: Object) -> Prepared:
         key, resource = add(world, manifest, now, instead=True)
         kind = KINDS[key.kind]
         inputs = kind.gather(world, key, resource, settings, system["metadata"]["uid"], now)
+        objection = kind.objection(inputs)
+        if objection is not None:
+            raise objection
         owner = owner_of(key, resource)
         prepared = await kind.prepare(inputs, owner, host_key_source(cluster))
         person = kind.person(parsed(kind.model, resource))
         for child in prepared.children:
             live = await claims.live(cluster, child)
             if claims.judge(live, owner, child, person, world) is Claim.FOREIGN:
-                raise claims.conflict(child)
+                raise claims.conflict(child, live)
         return prepared
 
 

@@ -63,7 +63,7 @@ class Actor:
         claimed = await self._claims(look, owner, kind.person(model), recorded | set(prepared.children))
         for child in prepared.children:
             if claimed[child] is Claim.FOREIGN:
-                raise claims.conflict(child)
+                raise claims.conflict(child, await look(child))
         # A recorded name that someone else has by now must leave the state, or the engine would delete it; what
         # is gone must too, or the engine would change it, and fail, instead of making it anew.
         mine = checkpoint.without(stored.checkpoint, lambda child: claimed[child] is not Claim.OURS)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from reconciler import reasons
-from reconciler.cluster import CHILD_RESOURCES, Cluster, Object
-from reconciler.errors import Stalled
+from reconciler.cluster import CHILD_RESOURCES, NAMESPACE, Cluster, Object
+from reconciler.errors import ReconcileError, Stalled, Waiting
 from reconciler.world import World, annotations, belongs_to, is_managed, labels
 from stacks.metadata import OWNER_HASH_LABEL, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner, owner_hash
 
@@ -65,9 +65,12 @@ class Looks:
         return self._found[child]
 
 
-def conflict(child: Child) -> Stalled:
-    """The error for a child whose name a foreign object has."""
+def conflict(child: Child, obj: Object | None) -> ReconcileError:
+    """The error for a child whose name a foreign object has. obj: that object."""
     where = f"{child.kind} {f'{child.namespace}/' if child.namespace else ''}{child.name}"
+    if child.kind == NAMESPACE.kind and obj is not None and "deletionTimestamp" in obj["metadata"]:
+        message = f"{where} is being deleted; waiting until it is gone."
+        return Waiting(reasons.NAMESPACE_TERMINATING, message)
     if child.retained:
         message = f"{where} exists and holds the data of someone else; it is left untouched."
     else:

@@ -12,7 +12,6 @@ from crds import (
     DevServer,
     DevServerFlavor,
     DevServerFlavorSpec,
-    DevServerUser,
     parse_quantity,
 )
 from reconciler import expiry, reasons
@@ -25,7 +24,6 @@ from reconciler.world import World, annotations
 from stacks.devserver import DevServerChildren, DevServerInputs
 from stacks.flavor import DevServerFlavorInputs
 from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
-from stacks.user import DevServerUserInputs
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -139,18 +137,3 @@ def flavor_inputs(
         tools_image=settings.tools_image,
         cluster_id=cluster_id,
     )
-
-
-def user_inputs(
-    world: World, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
-) -> DevServerUserInputs:
-    """Inputs of a DevServerUser's program."""
-    spec = parsed(DevServerUser, resource).spec
-    for index, ref in enumerate(spec.rbac.additional_role_refs):
-        if f"{ref.kind}/{ref.name}" not in settings.allowed_roles:
-            raise Stalled(
-                reasons.ROLE_NOT_ALLOWED,
-                f"spec.rbac.additionalRoleRefs[{index}]: {ref.kind}/{ref.name} is not among the operator's allowed "
-                f"roles ({', '.join(sorted(settings.allowed_roles)) or 'none'}; setting DEVSERVER_ALLOWED_ROLES).",
-            )
-    return DevServerUserInputs(owner=owner_of(key, resource), spec=spec, cluster_id=cluster_id)

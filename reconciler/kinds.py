@@ -8,7 +8,7 @@ from typing import Any
 
 from crds import DevServer, DevServerFlavor, DevServerUser
 from crds.base import CommonStatus, Metadata
-from reconciler import expiry, gather
+from reconciler import expiry, gather, users
 from reconciler.cluster import (
     CHILD_RESOURCES,
     DEVSERVER,
@@ -18,6 +18,7 @@ from reconciler.cluster import (
     Resource,
 )
 from reconciler.engine import Program
+from reconciler.errors import Stalled
 from reconciler.hostkeys import HostKeySource
 from reconciler.queue import Key
 from reconciler.readiness import APPLIED, Readiness, Restart, devserver_readiness, pending_restart
@@ -48,6 +49,7 @@ class Kind:
     """What the loop needs to know of a kind.
 
     gather: the inputs from the watched objects; raises Waiting or Stalled.
+    objection: what of the spec the inputs leave out, for the user to correct; the rest is applied.
     prepare: the program from the inputs and from live facts that need a request.
     expires_at: when the resource ends.
     person: whose data its retained children hold.
@@ -61,6 +63,7 @@ class Kind:
     resource: Resource
     model: type[Model]
     gather: Callable[[World, Key, Object, Settings, str, datetime], Any]
+    objection: Callable[[Any], Stalled | None]
     prepare: Callable[[Any, Owner, HostKeySource], Awaitable[Prepared]]
     expires_at: Callable[[Any, Settings, datetime], datetime | None]
     person: Callable[[Any], str]
@@ -129,6 +132,7 @@ _DEVSERVER = Kind(
     resource=DEVSERVER,
     model=DevServer,
     gather=gather.devserver_inputs,
+    objection=lambda inputs: None,
     prepare=_prepare_devserver,
     expires_at=_devserver_expiry,
     person=lambda model: model.spec.owner,
@@ -154,6 +158,7 @@ _FLAVOR = Kind(
     resource=FLAVOR,
     model=DevServerFlavor,
     gather=gather.flavor_inputs,
+    objection=lambda inputs: None,
     prepare=_prepare_flavor,
     expires_at=lambda model, settings, now: None,
     person=lambda model: "",
@@ -176,7 +181,8 @@ async def _prepare_user(inputs: user.DevServerUserInputs, owner: Owner, _: HostK
 _USER = Kind(
     resource=USER,
     model=DevServerUser,
-    gather=gather.user_inputs,
+    gather=users.user_inputs,
+    objection=users.objection,
     prepare=_prepare_user,
     expires_at=lambda model, settings, now: None,
     person=lambda model: model.spec.username,
@@ -184,7 +190,7 @@ _USER = Kind(
     readiness=lambda world, owner: APPLIED,
     restart=lambda world, model: None,
     facts=lambda inputs: {"namespace": inputs.namespace},
-    shows=lambda world, key, resource: Shown(),
+    shows=users.shown,
     child_resources=_resources(
         (_RBAC, "RoleBinding"),
         ("networking.k8s.io/v1", "NetworkPolicy"),

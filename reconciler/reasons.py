@@ -20,6 +20,7 @@ INVALID_SPEC = "InvalidSpec"  # the spec does not fit the models
 INVALID_PUBLIC_KEY = "InvalidPublicKey"  # a key looks right but cannot be parsed
 INVALID_HOST_KEYS = "InvalidHostKeys"  # the host-key Secret has no usable key
 FOREIGN_HOME = "ForeignHome"  # spec.volumes names another DevServer's home
+USERNAME_TAKEN = "UsernameTaken"  # another DevServerUser has the username
 ROLE_NOT_ALLOWED = "RoleNotAllowed"  # an additional role is not on the operator's list
 REJECTED = "Rejected"  # the API server refused a child for good
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from crds.user import is_never_given
+
 _BACKENDS = ("file://", "postgres://", "s3://", "gs://", "azblob://")
 
 
@@ -137,6 +139,17 @@ class Settings(BaseSettings):
                 "DEVSERVER_LEASE_RETRY_S: must be at most half of DEVSERVER_LEASE_RENEW_DEADLINE_S"
             )
         return self
+
+    @field_validator("allowed_roles")
+    @classmethod
+    def _are_roles_that_may_be_given(cls, roles: frozenset[str]) -> frozenset[str]:
+        for role in sorted(roles):
+            kind, _, name = role.partition("/")
+            if kind not in ("ClusterRole", "Role") or not name:
+                raise ValueError(f"{role!r} is not of the form ClusterRole/NAME or Role/NAME")
+            if is_never_given(name):
+                raise ValueError(f"{role} is never given to a user")
+        return roles
 
     @field_validator("backend_url")
     @classmethod

@@ -21,7 +21,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Subject:
-    """What a pass is about. model and inputs are errors where the spec gives none."""
+    """What a pass is about. model and inputs are errors where the spec gives none.
+
+    objection: what of the spec the inputs leave out.
+    """
 
     key: Key
     kind: Kind
@@ -29,6 +32,7 @@ class Subject:
     id: StackId
     model: Model | ReconcileError
     inputs: Any | ReconcileError
+    objection: ReconcileError | None
     digest: str | ReconcileError
 
 
@@ -50,8 +54,10 @@ def subject_of(world: World, settings: Settings, cluster_id: str, key: Key, now:
     id = StackId(key, resource["metadata"]["uid"])
     model = _or_error(lambda: parsed(kind.model, resource))
     inputs = _or_error(lambda: kind.gather(world, key, resource, settings, cluster_id, now))
-    digest = inputs if isinstance(inputs, ReconcileError) else inputs_digest(inputs)
-    return Subject(key, kind, resource, id, model, inputs, digest)
+    if isinstance(inputs, ReconcileError):
+        return Subject(key, kind, resource, id, model, inputs, None, inputs)
+    digest = inputs_digest(inputs)
+    return Subject(key, kind, resource, id, model, inputs, kind.objection(inputs), digest)
 
 
 def _or_error(make: Callable[[], _T]) -> _T | ReconcileError:

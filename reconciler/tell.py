@@ -12,6 +12,7 @@ from reconciler.drift import told
 from reconciler.errors import ReconcileError
 from reconciler.gather import owner_of
 from reconciler.kinds import identity, pod_of
+from reconciler.readiness import Readiness
 from reconciler.shown import Shown
 from reconciler.status import PassResult, next_status, transitions
 from reconciler.subject import Done, Subject
@@ -44,10 +45,13 @@ async def tell(
             await actor.recorder.record(subject.resource, "Normal", reasons.RESTARTED, restart.message)
         if pod is None and not observed.deleting:
             await actor.hasten_pod(owner)
+    objection = subject.objection if done.error is None else None
+    if objection is not None:
+        readiness = Readiness(False, objection.reason, objection.message, "Stalled")
     repaired = is_repair(action, done)
     shown = subject.kind.shows(actor.world, subject.key, subject.resource)
     result = PassResult(
-        error=done.error,
+        error=done.error or objection,
         outcome=done.outcome if isinstance(action, Up) else None,
         digest=_applied(action, done.error, subject.digest, status.inputs_digest),
         readiness=readiness,

@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from reconciler import metrics, refused_pods
+from reconciler import metrics, reasons, refused_pods
 from reconciler.cluster import (
     CHILDREN,
     CORE_EVENT,
@@ -16,6 +16,7 @@ from reconciler.cluster import (
     POD,
     QUOTA,
     SECRET,
+    USER,
     Cluster,
     Object,
     Resource,
@@ -26,9 +27,10 @@ from reconciler.queue import Key, WorkQueue
 from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
 from reconciler.settings import Settings
 from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore
+from reconciler.users import namesakes
 from reconciler.watch import OnChange, Watch
-from reconciler.world import World, owner_key
-from stacks.metadata import MANAGED_BY_LABEL, MANAGER
+from reconciler.world import World, labels, owner_key
+from stacks.metadata import MANAGED_BY_LABEL, MANAGER, USER_LABEL
 
 _log = structlog.get_logger()
 # Without the states, which have a watch of their own.
@@ -128,6 +130,8 @@ class Watches:
         self._queue.add(key)
         if key.kind == "DevServerFlavor" and _spec_of(old) != _spec_of(new):
             self._wake_users_of(key.name)
+        if key.kind == USER.kind and (old is None or new is None):
+            self._wake_namesakes(obj["spec"]["username"])
 
     def _wake_users_of(self, flavor: str) -> None:
         """A flavor changed: so may what those get that name it, have it or take the default one."""
@@ -135,6 +139,11 @@ class Watches:
             named = devserver.get("spec", {}).get("flavor")
             if named in (None, flavor) or devserver.get("status", {}).get("flavor") == flavor:
                 self._queue.add(Key("DevServer", namespace, name))
+
+    def _wake_namesakes(self, username: str) -> None:
+        """Whose a username is may be another question now."""
+        for namesake in namesakes(self.world, username):
+            self._queue.add(Key(USER.kind, "", namesake["metadata"]["name"]))
 
     def _child_changed(self, old: Object | None, new: Object | None) -> None:
         for obj in (old, new):
@@ -175,9 +184,15 @@ class Watches:
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         self._child_changed(old, new)
-        if old is not None and new is None:
-            name = old["metadata"]["name"]
+        if old is None:
+            return
+        name = old["metadata"]["name"]
+        if new is None:
             self.relieve(lambda key, error: was_stopped_by_namespace(error, name))
+        elif (heir := owner_key(new)) != owner_key(old):
+            # Someone gave a retained namespace to another DevServerUser by hand.
+            self._wake_namesakes(labels(new).get(USER_LABEL, ""))
+            self.relieve(lambda key, error: key == heir and error.reason == reasons.NAME_CONFLICT)
 
     def _state_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old

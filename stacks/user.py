@@ -49,18 +49,27 @@ _POD_SECURITY = {
 }
 
 
+def namespace_of(username: str) -> str:
+    """The namespace of the user of that name."""
+    return f"{NAMESPACE_PREFIX}{username}"
+
+
 @dataclass(frozen=True)
 class DevServerUserInputs:
-    """All that the program depends on."""
+    """All that the program depends on.
+
+    spec: without the roles that the operator does not allow, which are named in refused_roles.
+    """
 
     owner: Owner
     spec: DevServerUserSpec
+    refused_roles: tuple[str, ...]
     cluster_id: str
 
     @property
     def namespace(self) -> str:
         """The user's namespace."""
-        return f"{NAMESPACE_PREFIX}{self.spec.username}"
+        return namespace_of(self.spec.username)
 
 
 def _namespace(inputs: DevServerUserInputs) -> Child:

@@ -122,6 +122,7 @@ def user_inputs(**spec: Any) -> DevServerUserInputs:
     return DevServerUserInputs(
         owner=owner("DevServerUser", "ada-lovelace"),
         spec=DevServerUserSpec.model_validate({"username": "ada"} | spec),
+        refused_roles=(),
         cluster_id="cluster-uid",
     )
 

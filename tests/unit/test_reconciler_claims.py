@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from reconciler.claims import Claim, adopted, conflict, judge
+from reconciler.errors import Waiting
+from reconciler.relief import was_stopped_by_namespace
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
 from stacks.user import DevServerUserInputs, children
@@ -93,10 +95,20 @@ def test_a_namespace_is_taken_up_again_by_the_same_user_only() -> None:
     ids=["plain", "home", "namespace"],
 )
 def test_a_conflict_names_the_object_and_the_way_out(child: Child, parts: list[str]) -> None:
-    error = conflict(child)
+    error = conflict(child, child_object(child))
     assert error.reason == "NameConflict"
     for part in [*parts, "left untouched", "Remove it or choose another name"]:
         assert part in error.message
+
+
+def test_a_namespace_that_is_on_its_way_out_is_waited_for_whosever_it_is() -> None:
+    namespace = children(user_inputs())[0]
+    leaving = child_object(namespace)
+    leaving["metadata"]["deletionTimestamp"] = "2030-01-01T09:00:00Z"
+    error = conflict(namespace, leaving)
+    assert isinstance(error, Waiting)
+    assert error.reason == "NamespaceTerminating"
+    assert was_stopped_by_namespace(error, "dev-ada")
 
 
 def test_what_exists_and_the_state_does_not_hold_is_adopted() -> None:

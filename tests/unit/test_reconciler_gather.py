@@ -7,7 +7,7 @@ import pytest
 from crds import DevServer
 from reconciler.errors import Stalled, Waiting
 from reconciler.expiry import parse_time
-from reconciler.gather import devserver_inputs, find_flavor, flavor_inputs, parsed, user_inputs
+from reconciler.gather import devserver_inputs, find_flavor, flavor_inputs, parsed
 from reconciler.queue import Key
 from reconciler.settings import Settings
 from reconciler.world import World
@@ -203,50 +203,13 @@ def test_fields_of_a_newer_operators_status_are_ignored() -> None:
     assert parsed(DevServer, resource("DevServer", status={"news": 1})).status.expires_at is None
 
 
-# --- flavors and users
+# --- flavors
 
 
 def test_a_flavor_is_prewarmed_in_the_reconcilers_namespace() -> None:
     key = Key("DevServerFlavor", "", "cpu-small")
     inputs = flavor_inputs(world(), key, FLAVOR, Settings(namespace="elsewhere"), "cluster-uid", NOW)
     assert (inputs.namespace, inputs.owner.uid, inputs.spec.default) == ("elsewhere", "uid-cpu-small", True)
-
-
-VIEW, EDIT = {"kind": "ClusterRole", "name": "view"}, {"kind": "Role", "name": "edit"}
-
-
-def users(allowed: set[str], *roles: Object) -> Any:
-    ada = resource("DevServerUser", "ada", rbac={"additionalRoleRefs": list(roles)})
-    settings = Settings(allowed_roles=frozenset(allowed))
-    return user_inputs(world(), Key("DevServerUser", "", "ada"), ada, settings, "cluster-uid", NOW)
-
-
-@pytest.mark.parametrize(
-    ("allowed", "roles"),
-    [(set(), []), ({"ClusterRole/view"}, [VIEW]), ({"ClusterRole/view", "Role/edit"}, [VIEW, EDIT])],
-)
-def test_roles_that_the_settings_allow_are_bound(allowed: set[str], roles: list[Object]) -> None:
-    assert users(allowed, *roles).namespace == "dev-ada"
-
-
-@pytest.mark.parametrize(
-    ("allowed", "roles", "index"),
-    [
-        (set(), [VIEW], 0),
-        ({"Role/view"}, [VIEW], 0),
-        ({"ClusterRole/view"}, [VIEW, EDIT], 1),
-        ({"ClusterRole/View"}, [VIEW], 0),
-    ],
-    ids=["none is allowed", "another kind", "one of two", "another spelling"],
-)
-def test_other_roles_stall_with_the_setting_that_would_allow_them(
-    allowed: set[str], roles: list[Object], index: int
-) -> None:
-    with pytest.raises(Stalled) as error:
-        users(allowed, *roles)
-    assert error.value.reason == "RoleNotAllowed"
-    assert f"spec.rbac.additionalRoleRefs[{index}]" in error.value.message
-    assert "DEVSERVER_ALLOWED_ROLES" in error.value.message
 
 
 def test_the_end_of_time_is_taken_from_the_status_once_it_is_there() -> None:

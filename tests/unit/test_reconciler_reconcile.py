@@ -246,6 +246,21 @@ async def test_what_the_cluster_shows_is_told_without_a_run_once(
     assert applied.actor.events == [event]
 
 
+async def test_what_the_inputs_leave_out_of_the_spec_is_told_though_the_rest_is_applied(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = Stalled("RoleNotAllowed", "not given")
+    kind = replace(KINDS["DevServer"], objection=lambda inputs: left_out)
+    monkeypatch.setitem(KINDS, "DevServer", kind)
+    assert await bench.woken() == ["up: new"]
+    assert bench.conditions == {"Ready": "RoleNotAllowed", "Stalled": "RoleNotAllowed"}
+    assert bench.actor.events == ["Normal RoleNotAllowed", "Warning RoleNotAllowed"]
+    assert await bench.woken() == [], "no run for what nothing can be done about"
+    monkeypatch.setitem(KINDS, "DevServer", replace(kind, objection=lambda inputs: None))
+    await bench.woken()
+    assert bench.conditions == {"Ready": "PodStarting"}
+
+
 # --- failures
 
 

@@ -19,16 +19,18 @@ from reconciler.cluster import (
     PVC,
     QUOTA,
     SECRET,
+    USER,
     Cluster,
     Object,
 )
-from reconciler.errors import Waiting
+from reconciler.errors import Stalled, Waiting
 from reconciler.leader import LeaseLost
 from reconciler.queue import Key, WorkQueue
 from reconciler.settings import Settings
 from reconciler.state import StateStore, StoredState
 from reconciler.watches import Relieved, Watches
 from stacks.devserver import DevServerChildren
+from stacks.metadata import Child
 from tests.builders import TERM, child_object, owner, pod, resource, stack_id
 from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, state
@@ -146,6 +148,46 @@ def test_the_status_of_a_flavor_concerns_no_one_else(bench: Bench) -> None:
     bench.see(DEVSERVER, resource("DevServer"))
     bench.see(FLAVOR, flavor())
     assert bench.see(FLAVOR, flavor() | {"status": {"phase": "Ready"}}) == {GPU}
+
+
+# --- users
+
+
+def user(name: str) -> Object:
+    return resource("DevServerUser", name, username="ada")
+
+
+def user_key(name: str) -> Key:
+    return Key("DevServerUser", "", name)
+
+
+def test_a_user_wakes_others_of_its_username_when_it_comes_and_goes(bench: Bench) -> None:
+    bench.see(USER, resource("DevServerUser", "eve", username="eve"))
+    assert bench.see(USER, user("first")) == {user_key("first")}
+    assert bench.see(USER, user("second")) == {user_key("first"), user_key("second")}
+    assert bench.see(USER, user("first") | {"status": {"phase": "Ready"}}) == {user_key("first")}
+    assert bench.end(USER, user("first")) == {user_key("first"), user_key("second")}
+
+
+def test_a_namespace_that_is_given_to_another_user_by_hand_relieves_that_one(bench: Bench) -> None:
+    def kept_for(name: str) -> Object:
+        child = Child("v1", "Namespace", "", "dev-ada", retained=True)
+        space = child_object(child, owner("DevServerUser", name), person="ada")
+        space["metadata"]["labels"]["devserver.io/user"] = "ada"
+        return space
+
+    for name in ("second", "third"):
+        bench.see(USER, user(name))
+    bench.see(NAMESPACE, kept_for("first"))
+    assert bench.relieved == []
+    assert bench.see(NAMESPACE, kept_for("second")) == {
+        user_key(name) for name in ("first", "second", "third")
+    }
+    (relieved,) = bench.relieved
+    stopped = Stalled("NameConflict", "Namespace dev-ada exists and holds the data of someone else")
+    assert relieved(user_key("second"), stopped)
+    assert not relieved(user_key("third"), stopped)
+    assert not relieved(user_key("second"), Stalled("InvalidSpec", stopped.message))
 
 
 # --- relief
