@@ -1,12 +1,15 @@
 """A running reconciler under its own identity, and a namespace for each test."""
 
 import os
+import secrets
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.kube import Kube
+from tests.e2e.people import Person
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SharedCluster
 
@@ -63,3 +66,14 @@ def namespace(kube: Kube, reconciler: ReconcilerProcess, request: pytest.Fixture
     yield bound
     bound("delete", "devservers", "--all", "--timeout=60s")
     bound("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def person(kube: Kube, namespace: Kube, tmp_path: Path) -> Iterator[Person]:
+    """Someone new; nothing of them is left afterwards."""
+    name = f"u-{secrets.token_hex(4)}"
+    yield Person(name, Kube(kube.kubeconfig, f"dev-{name}"), tmp_path)
+    kube("delete", "dvsu", "--ignore-not-found", "--timeout=60s", name, f"{name}-too")
+    bound = Kube(kube.kubeconfig, f"dev-{name}")
+    bound("delete", "devservers", "--all", "--timeout=60s")
+    kube("delete", "namespace", f"dev-{name}", "--ignore-not-found", "--wait=false")

@@ -1,7 +1,6 @@
-"""What outlives its resource: homes and the namespaces of users."""
+"""What outlives its resource: homes. (And what does not: what warms a flavor up.)"""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -79,77 +78,6 @@ def test_anothers_home_is_never_mounted_as_a_volume(namespace: Kube, key: SshKey
     assert stalled["reason"] == "ForeignHome"
     assert "spec.volumes[0].claimName" in stalled["message"]
     assert namespace.children("thief") == set()
-
-
-def user(name: str, **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "devserver.io/v1",
-        "kind": "DevServerUser",
-        "metadata": {"name": name},
-        "spec": {"username": name, **spec},
-    }
-
-
-def may(kube: Kube, user: str, verb: str, kind: str, namespace: str) -> bool:
-    bound = Kube(kube.kubeconfig, namespace)
-    account = f"system:serviceaccount:dev-{user}:{user}"
-    try:
-        return bound("auth", "can-i", verb, kind, f"--as={account}").strip() == "yes"
-    except Exception:
-        return False
-
-
-def test_a_user_gets_a_namespace_and_rights_in_it_and_loses_the_rights_with_the_resource(
-    kube: Kube, namespace: Kube
-) -> None:
-    name = namespace.namespace
-    hard = {"count/devservers.devserver.io": "2", "requests.cpu": 4}
-    kube.apply(user(name, quotas={"resourceQuotaSpec": {"hard": hard}}))
-    kube.wait_ready("dvsu", name)
-    own = Kube(kube.kubeconfig, f"dev-{name}")
-
-    assert own.names("resourcequota") == {"resourcequota/devserver-quota"}
-    assert may(kube, name, "create", "devservers", own.namespace)
-    assert not may(kube, name, "deletecollection", "devservers", own.namespace)
-    assert not may(kube, name, "get", "secrets", own.namespace)
-    assert not may(kube, name, "list", "devservers", "default")
-    before = kube.get("namespace", own.namespace)
-
-    kube("delete", "dvsu", name, "--timeout=30s")
-    assert not may(kube, name, "create", "devservers", own.namespace)
-    after = kube.get("namespace", own.namespace)
-    assert after is not None
-    assert before is not None
-    assert after["metadata"]["uid"] == before["metadata"]["uid"]
-    assert "deletionTimestamp" not in after["metadata"]
-
-    kube.apply(user(name, deletionPolicy="Delete"))
-    kube.wait_ready("dvsu", name)
-    assert may(kube, name, "create", "devservers", own.namespace)
-    kube("delete", "dvsu", name, "--timeout=30s")
-    eventually(lambda: kube.get("namespace", own.namespace) is None, "the namespace is gone", 60)
-
-
-def test_a_namespace_that_is_not_ours_is_never_taken_over(kube: Kube, namespace: Kube) -> None:
-    name = namespace.namespace
-    kube("create", "namespace", f"dev-{name}")
-    before = (kube.get("namespace", f"dev-{name}") or {})["metadata"]
-    kube.apply(user(name))
-
-    stalled = eventually(lambda: kube.condition("dvsu", name, "Stalled"), "it stalls")
-    assert stalled["reason"] == "NameConflict"
-    kube("delete", "dvsu", name, "--timeout=30s")
-    assert (kube.get("namespace", f"dev-{name}") or {})["metadata"] == before
-    kube("delete", "namespace", f"dev-{name}", "--wait=false")
-
-
-def test_a_role_that_is_not_allowed_is_named(kube: Kube, namespace: Kube) -> None:
-    name = namespace.namespace
-    kube.apply(user(name, rbac={"additionalRoleRefs": [{"kind": "ClusterRole", "name": "cluster-admin"}]}))
-    stalled = eventually(lambda: kube.condition("dvsu", name, "Stalled"), "it stalls")
-    assert stalled["reason"] == "RoleNotAllowed"
-    assert "spec.rbac.additionalRoleRefs[0]: ClusterRole/cluster-admin" in stalled["message"]
-    kube("delete", "dvsu", name, "--timeout=30s")
 
 
 def test_a_flavor_has_its_images_pulled_on_the_nodes(kube: Kube, namespace: Kube) -> None:
