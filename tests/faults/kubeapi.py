@@ -30,7 +30,9 @@ class Api:
         )
         self._host = configuration.host
         self._client = client.ApiClient(configuration)
-        self._impersonation = {"Impersonate-User": as_user} if as_user else {}
+        self._identity = {item["key"]: item["value"] for item in configuration.auth_settings().values()}
+        if as_user:
+            self._identity["Impersonate-User"] = as_user
 
     def close(self) -> None:
         self._client.rest_client.pool_manager.clear()
@@ -39,7 +41,7 @@ class Api:
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"
     ) -> Object:
         """The answer. Raises ApiError."""
-        headers = {"Accept": "application/json", "Content-Type": content_type, **self._impersonation}
+        headers = {"Accept": "application/json", "Content-Type": content_type, **self._identity}
         answer = self._client.call_api(
             method, f"{self._host}{path}", headers, body, _request_timeout=_TIMEOUT_S
         )
