@@ -152,7 +152,10 @@ async def _serve(
             term = leader.term
             _log.info("leading", holder=term.holder, epoch=list(term.epoch), resources=len(queue))
             group.create_task(wall_clock.follow(watches.wake_all))
-            await _work(reconciler, settings.workers)
+            try:
+                await _work(reconciler, settings.workers)
+            finally:
+                _log.info("work stopped")
 
 
 def _expose(cluster: Cluster, leader: Leader, watches: Watches, queue: WorkQueue, health: Health) -> None:

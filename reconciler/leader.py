@@ -131,6 +131,7 @@ class Leader:
         """Give the Lease back, for another to take it at once. Nothing of this process may run any more."""
         if self.elected.is_set() and self._clock() < self._until_s:
             await self._lock.release()
+            _log.info("Lease given back")
 
     def _give_up_if_lost(self) -> None:
         if self._lock.other_holder:
