@@ -177,6 +177,7 @@ def _providers(settings: Settings, environment: dict[str, str], stack: ExitStack
     limits = ProviderLimits(settings.provider_max_runs, settings.provider_max_age_s, settings.worker_idle_s)
     shared = SharedProvider(start, limits)
     stack.callback(shared.stop)
+    shared.warm_up()
     return shared
 
 

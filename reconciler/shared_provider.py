@@ -141,6 +141,10 @@ class SharedProvider:
         self._stopping = False
         self._tidying = Periodic("tidy provider", _TIDY_INTERVAL_S, self.tidy)
 
+    def warm_up(self) -> None:
+        """Start the provider ahead of the first run, in a thread: whoever needs it meanwhile waits for this one."""
+        threading.Thread(target=self._start_first, name="start provider", daemon=True).start()
+
     @contextmanager
     def lend(self) -> Iterator[Loan]:
         """The shared provider until the block ends; leave to start a private one if it cannot be had."""
@@ -196,14 +200,21 @@ class SharedProvider:
                 _log.warning("the shared provider has died and is replaced", runs=self._current.runs)
                 metrics.engine_restarted("provider", "died")
                 self._retire(self._current)
-            if self._current is None and not self._stopping and self._now() >= self._paused_until:
-                # Whoever else wants a provider waits at the lock for this one.
-                self._current = self._started()
+            self._start_if_none()
             served = self._current
             if served is not None:
                 served.runs += 1
                 served.loans += 1
             return served
+
+    def _start_first(self) -> None:
+        with self._lock:
+            self._start_if_none()
+
+    def _start_if_none(self) -> None:
+        if self._current is None and not self._stopping and self._now() >= self._paused_until:
+            # Whoever else wants a provider waits at the lock for this one.
+            self._current = self._started()
 
     def _give_back(self, served: _Served, suspicious: bool) -> None:
         with self._lock:

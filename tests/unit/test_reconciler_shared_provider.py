@@ -70,6 +70,12 @@ def test_none_is_started_before_the_first_run(provider: SharedProvider, world: W
     assert world.alive == []
 
 
+def test_one_that_was_started_ahead_serves_the_first_run(provider: SharedProvider, world: World) -> None:
+    provider.warm_up()
+    assert port(provider) == 1
+    assert world.alive == [1]
+
+
 def test_runs_share_one(provider: SharedProvider, world: World) -> None:
     assert [port(provider) for _ in range(5)] == [1] * 5
 
