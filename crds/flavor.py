@@ -115,7 +115,20 @@ class DevServerFlavorStatus(CommonStatus):
     schedulable: (
         Annotated[
             Literal["Yes", "No", "AUTOSCALED", "Unknown"],
-            Field(description="Whether a pod of it may find room now."),
+            Field(
+                description="Whether a pod of it finds room now. The condition Schedulable says why. AUTOSCALED: not "
+                "now, but a NodePool of Karpenter may bring a node."
+            ),
+        ]
+        | None
+    ) = None
+    fitting_nodes: Annotated[int, Field(ge=0, description="On how many nodes it finds room now.")] | None = (
+        None
+    )
+    dev_servers: Annotated[int, Field(ge=0, description="How many DevServers use it.")] | None = None
+    pending_restarts: (
+        Annotated[
+            int, Field(ge=0, description="How many of these have yet to be restarted to be as it says.")
         ]
         | None
     ) = None

@@ -152,6 +152,7 @@ async def _serve(
             term = leader.term
             _log.info("leading", holder=term.holder, epoch=list(term.epoch), resources=len(queue))
             group.create_task(wall_clock.follow(watches.wake_all))
+            group.create_task(watches.run_flavor_views())
             try:
                 await _work(reconciler, settings.workers)
             finally:

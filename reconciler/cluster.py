@@ -54,6 +54,12 @@ PVC = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 # Of the older group, for only it can be selected by what an Event is about.
 CORE_EVENT = Resource("v1", "Event", "events")
 EVENT = Resource("events.k8s.io/v1", "Event", "events")
+NODE = Resource("v1", "Node", "nodes", namespaced=False)
+PRIORITY_CLASS = Resource("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", namespaced=False)
+RUNTIME_CLASS = Resource("node.k8s.io/v1", "RuntimeClass", "runtimeclasses", namespaced=False)
+CRD = Resource(
+    "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+)
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 
 # Every kind that a stack may hold, in the order in which a sweep deletes them.
@@ -125,14 +131,22 @@ class Cluster:
             raise
 
     async def list_all(
-        self, resource: Resource, namespace: str = "", selector: str = "", fields: str = ""
+        self,
+        resource: Resource,
+        namespace: str = "",
+        selector: str = "",
+        fields: str = "",
+        trim: Callable[[Object], Object] = lambda item: item,
     ) -> tuple[list[Object], str]:
-        """All objects that match the label and field selectors, and the resourceVersion to watch from."""
+        """All objects that match the label and field selectors, and the resourceVersion to watch from.
+
+        trim: reduces each object to what is wanted of it, so that one page at most is in memory as a whole.
+        """
         items: list[Object] = []
         query = {"limit": "500", "labelSelector": selector, "fieldSelector": fields}
         while True:
             page = await self._json("GET", resource.path(namespace), query=query)
-            items += page.get("items", [])
+            items += map(trim, page.get("items", []))
             query = {**query, "continue": page["metadata"].get("continue", "")}
             if not query["continue"]:
                 return items, page["metadata"]["resourceVersion"]

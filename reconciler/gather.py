@@ -50,7 +50,7 @@ def devserver_inputs(
     """Inputs of a DevServer's program."""
     devserver = parsed(DevServer, resource)
     owner = owner_of(key, resource)
-    flavor_name, flavor = find_flavor(world, devserver.spec.flavor)
+    flavor_name, flavor = find_flavor(world, devserver.spec.flavor, devserver.status.flavor)
     ssh = devserver.spec.ssh
     extra = [
         authorized_key(line, f"spec.ssh.additionalPublicKeys[{index}]")
@@ -73,32 +73,42 @@ def devserver_inputs(
     )
 
 
-def find_flavor(world: World, name: str | None) -> tuple[str, DevServerFlavorSpec]:
-    """The named flavor, or without a name the default one: the oldest that is marked so."""
-    flavors = world.resources[FLAVOR.kind]
+def find_flavor(world: World, name: str | None, had: str | None = None) -> tuple[str, DevServerFlavorSpec]:
+    """The named flavor, or without a name the default one. had: the one that the DevServer has been given."""
+    keeps = f" Meanwhile the DevServer stays as flavor {had!r} made it." if had is not None else ""
     if name is not None:
-        found = flavors.get(("", name))
-        if found is None or _is_deleting(found):
+        found = world.resources[FLAVOR.kind].get(("", name))
+        if found is None or is_deleting(found):
             raise Waiting(
                 reasons.FLAVOR_NOT_FOUND,
-                f"spec.flavor: there is no DevServerFlavor {name!r}; waiting for it.",
+                f"spec.flavor: there is no DevServerFlavor {name!r}; waiting for it.{keeps}",
             )
         return name, parsed(DevServerFlavor, found).spec
-    defaults = [
-        (flavor["metadata"]["creationTimestamp"], flavor["metadata"]["name"], flavor)
-        for flavor in flavors.values()
-        if flavor.get("spec", {}).get("default") is True and not _is_deleting(flavor)
-    ]
-    if not defaults:
+    default = default_flavor(world)
+    if default is None:
         raise Waiting(
             reasons.NO_DEFAULT_FLAVOR,
-            "spec.flavor is empty and no DevServerFlavor has spec.default: true; waiting for one.",
+            f"spec.flavor is empty and no DevServerFlavor has spec.default: true; waiting for one.{keeps}",
         )
-    _, chosen, flavor = min(defaults, key=lambda default: default[:2])
-    return chosen, parsed(DevServerFlavor, flavor).spec
+    return default["metadata"]["name"], parsed(DevServerFlavor, default).spec
 
 
-def _is_deleting(resource: Object) -> bool:
+def default_flavor(world: World) -> Object | None:
+    """The flavor that DevServers take which name none: the oldest that is marked so, by name among equals."""
+    defaults = [
+        flavor
+        for flavor in world.resources[FLAVOR.kind].values()
+        if flavor.get("spec", {}).get("default") is True and not is_deleting(flavor)
+    ]
+    return min(
+        defaults,
+        key=lambda flavor: (flavor["metadata"]["creationTimestamp"], flavor["metadata"]["name"]),
+        default=None,
+    )
+
+
+def is_deleting(resource: Object) -> bool:
+    """Whether the resource is on its way out."""
     return "deletionTimestamp" in resource["metadata"]
 
 

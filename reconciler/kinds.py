@@ -8,7 +8,7 @@ from typing import Any
 
 from crds import DevServer, DevServerFlavor, DevServerUser
 from crds.base import CommonStatus, Metadata
-from reconciler import expiry, gather, users
+from reconciler import expiry, flavor_views, gather, users
 from reconciler.cluster import (
     CHILD_RESOURCES,
     DEVSERVER,
@@ -166,7 +166,7 @@ _FLAVOR = Kind(
     readiness=lambda world, owner: APPLIED,
     restart=lambda world, model: None,
     facts=lambda inputs: {},
-    shows=lambda world, key, resource: Shown(),
+    shows=flavor_views.shows,
     child_resources=_resources(("apps/v1", "DaemonSet"), ("apps/v1", "Deployment")),
 )
 

@@ -246,10 +246,15 @@ CLOCK_OFFSET = Gauge(
     "How far the API server's clock is ahead of ours, to within a second.",
     registry=REGISTRY,
 )
-WATCH_SILENCE = Gauge(
+_WATCH_SILENCE = Gauge(
     "devserver_watch_silence_seconds",
     "For how long the API server has said nothing in a watch.",
     ["watch"],
+    registry=REGISTRY,
+)
+SCHEDULABLE_LOOKS = Counter(
+    "devserver_schedulable_looks_total",
+    "How often it was worked out whether pods of a flavor find room.",
     registry=REGISTRY,
 )
 EXPIRATIONS = Counter(
@@ -268,6 +273,16 @@ _STATE_PROBLEMS = Counter(
     ["problem"],
     registry=REGISTRY,
 )
+
+
+def follow_silence(watch: str, silent_s: Callable[[], float]) -> None:
+    """From now on tell for how long the watch of that name has heard nothing."""
+    _WATCH_SILENCE.labels(watch).set_function(silent_s)
+
+
+def forget_silence(watch: str) -> None:
+    """The watch has ended, as it should."""
+    _WATCH_SILENCE.remove(watch)
 
 
 def state_problem(problem: Problem) -> None:

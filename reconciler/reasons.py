@@ -39,6 +39,17 @@ INTERNAL_ERROR = "InternalError"
 DRIFT_OBSERVED = "DriftObserved"  # spec.driftPolicy is Observe
 DRIFT_CONTESTED = "DriftContested"  # it was put back again and again, someone else insists on it
 
+# Schedulable, of a flavor
+NODES_FIT = "NodesFit"
+LOWER_PRIORITY_GIVES_WAY = "LowerPriorityGivesWay"  # placeholders, above all
+NODE_POOL_MAY_FIT = "NodePoolMayFit"  # Karpenter may bring a node
+NO_NODE_FITS = "NoNodeFits"
+UNREADABLE_QUANTITY = "UnreadableQuantity"  # of a node, a pod or a NodePool
+
+# DefaultFlavor, of flavors with spec.default
+OLDEST_DEFAULT = "OldestDefault"  # taken by DevServers that name none
+OLDER_DEFAULT_EXISTS = "OlderDefaultExists"
+
 # Events only
 STATE_MISSING = "StateMissing"  # these five: the stack's state is rebuilt by adoption
 STATE_DAMAGED = "StateDamaged"

@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         Field(gt=0, description="A watch that brings nothing, not even a bookmark, is renewed. Seconds."),
     ] = 150.0
 
+    schedulable_refresh_s: Annotated[
+        float,
+        Field(ge=2, description="So often flavors are looked at though nothing happened. Seconds."),
+    ] = 600.0
+
     lease_duration_s: Annotated[
         int, Field(ge=3, description="Others take the Lease when it was not renewed for so long. Seconds.")
     ] = 15

@@ -108,7 +108,7 @@ class Watch:
 
     async def _relist(self) -> None:
         items, version = await self.cluster.list_all(
-            self.resource, self.namespace, self.selector, self.fields
+            self.resource, self.namespace, self.selector, self.fields, self.trim
         )
         self._hear()
         listed = {_name(item): item for item in items}
@@ -116,7 +116,7 @@ class Watch:
         for name in self.objects.keys() - listed.keys():
             self._store(name, None)
         for name, item in listed.items():
-            self._store(name, self.trim(item))
+            self._store(name, item)
         self._resume_from = version
         self.synced.set()
 

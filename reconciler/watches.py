@@ -1,16 +1,19 @@
 """All watches of the reconciler, and which resources a change of an object wakes."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 
 import structlog
 
 from reconciler import metrics, reasons, refused_pods
+from reconciler.capacity_watches import CapacityWatches
 from reconciler.cluster import (
     CHILDREN,
     CORE_EVENT,
     DEVSERVER,
+    FLAVOR,
     LEASE,
     NAMESPACE,
     POD,
@@ -22,13 +25,15 @@ from reconciler.cluster import (
     Resource,
 )
 from reconciler.errors import ReconcileError
+from reconciler.flavor_views import FlavorViews, use
 from reconciler.kinds import KINDS
+from reconciler.ownership import with_own_fields
 from reconciler.queue import Key, WorkQueue
 from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
 from reconciler.settings import Settings
 from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore
 from reconciler.users import namesakes
-from reconciler.watch import OnChange, Watch
+from reconciler.watch import OnChange, Trim, Watch
 from reconciler.world import World, labels, owner_key
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, USER_LABEL
 
@@ -49,7 +54,13 @@ class Watches:
 
     states: StateStore
 
-    def __init__(self, cluster: Cluster, settings: Settings, queue: WorkQueue) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        queue: WorkQueue,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.world = World()
         self.relieve: Callable[[Relieved], None] = lambda is_relieved: None
         self._queue = queue
@@ -68,12 +79,23 @@ class Watches:
         self.world.pods = self._add(POD, self._pod_changed, selector=_MANAGED).objects
         refusals = self._add(CORE_EVENT, self._pod_refused)
         refusals.fields, refusals.trim = refused_pods.FIELDS, refused_pods.essence
-        self._states = self._watch(SECRET, self._state_changed, STATE_SELECTOR, settings.namespace, "states")
-        self.followed = list(self._by_resource.values())
+        self.flavor_views = FlavorViews(self.world, self._wake_flavor, clock, settings.schedulable_refresh_s)
+        self._capacity = CapacityWatches(self._watch, self.world.capacity, self.flavor_views.touch_all)
+        self._states = self._watch(
+            SECRET, self._state_changed, selector=STATE_SELECTOR, namespace=settings.namespace, name="states"
+        )
+        self.followed = [*self._by_resource.values(), *self._capacity.always]
 
     async def run(self, synced: Callable[[], None]) -> None:
         """Follow all but the states until cancelled; `synced` is called once when all first lists are in."""
-        await _follow(self._by_resource.values(), synced)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._capacity.run_node_pools(self.followed))
+            await _follow(list(self.followed), synced)
+
+    async def run_flavor_views(self) -> None:
+        """Keep up to date how it stands with the flavors, until cancelled. (Who stands by writes no status.)"""
+        await self._capacity.settled()
+        await self.flavor_views.run()
 
     async def run_states(self, states: StateStore, synced: Callable[[], None]) -> None:
         """Follow the states too. Who leads can read them: keys may have to be made first."""
@@ -84,7 +106,9 @@ class Watches:
     def lease(self, name: str, changed: Callable[[], None]) -> Watch:
         """A watch of the Lease by which the reconcilers elect one."""
         namespace, fields = self._settings.namespace, f"metadata.name={name}"
-        return self._watch(LEASE, lambda old, new: changed(), "", namespace, "lease", fields)
+        return self._watch(
+            LEASE, lambda old, new: changed(), namespace=namespace, name="lease", fields=fields
+        )
 
     def wake_all(self) -> None:
         """Have every resource looked at: what is due by the clock may be another thing now."""
@@ -97,7 +121,7 @@ class Watches:
         (self._states if resource == SECRET else self._by_resource[resource]).learn(obj)
 
     def _add(self, resource: Resource, on_change: OnChange, selector: str = "") -> Watch:
-        watch = self._watch(resource, on_change, selector)
+        watch = self._watch(resource, on_change, selector=selector)
         self._by_resource[resource] = watch
         return watch
 
@@ -105,10 +129,12 @@ class Watches:
         self,
         resource: Resource,
         on_change: OnChange,
-        selector: str,
+        *,
+        selector: str = "",
         namespace: str = "",
         name: str = "",
         fields: str = "",
+        trim: Trim = with_own_fields,
     ) -> Watch:
         return Watch(
             cluster=self._cluster,
@@ -120,6 +146,7 @@ class Watches:
             selector=selector,
             name=name,
             fields=fields,
+            trim=trim,
         )
 
     def _resource_changed(self, old: Object | None, new: Object | None) -> None:
@@ -128,10 +155,32 @@ class Watches:
         meta = obj["metadata"]
         key = Key(obj["kind"], meta.get("namespace", ""), meta["name"])
         self._queue.add(key)
-        if key.kind == "DevServerFlavor" and _spec_of(old) != _spec_of(new):
-            self._wake_users_of(key.name)
-        if key.kind == USER.kind and (old is None or new is None):
+        if key.kind == FLAVOR.kind and _spec_of(old) != _spec_of(new):
+            self._flavor_changed(key.name, new)
+        elif key.kind == DEVSERVER.kind:
+            self._use_changed(old, new)
+        elif key.kind == USER.kind and (old is None or new is None):
             self._wake_namesakes(obj["spec"]["username"])
+
+    def _flavor_changed(self, name: str, new: Object | None) -> None:
+        self._wake_users_of(name)
+        # Which one of them is the default may be another now.
+        for (_, other), flavor in self.world.resources[FLAVOR.kind].items():
+            if flavor.get("spec", {}).get("default") is True:
+                self._wake_flavor(other)
+        if new is None:
+            self.flavor_views.forget(name)
+        else:
+            self.flavor_views.touch(name)
+
+    def _use_changed(self, old: Object | None, new: Object | None) -> None:
+        before, after = use(old) if old is not None else None, use(new) if new is not None else None
+        if before != after:
+            for flavor in {item.flavor for item in (before, after) if item is not None and item.flavor}:
+                self.flavor_views.touch(flavor)
+
+    def _wake_flavor(self, name: str) -> None:
+        self._queue.add(Key(FLAVOR.kind, "", name))
 
     def _wake_users_of(self, flavor: str) -> None:
         """A flavor changed: so may what those get that name it, have it or take the default one."""
@@ -217,7 +266,7 @@ class Watches:
 async def _follow(watches: Collection[Watch], synced: Callable[[], None]) -> None:
     async with asyncio.TaskGroup() as group:
         for watch in watches:
-            metrics.WATCH_SILENCE.labels(watch.name).set_function(partial(getattr, watch, "silent_s"))
+            metrics.follow_silence(watch.name, partial(getattr, watch, "silent_s"))
             group.create_task(watch.run())
         for watch in watches:
             await watch.synced.wait()

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 
 from crds import API_VERSION
+from reconciler.capacity import Capacity
 from reconciler.cluster import Object
 from reconciler.queue import Key
 from reconciler.refused_pods import Refusal
+from reconciler.schedulable import Verdict
 from reconciler.state import StateRecord
 from stacks.metadata import (
     MANAGED_BY_LABEL,
@@ -22,6 +24,15 @@ Store = dict[tuple[str, str], Object]
 _KINDS = {kind.lower(): kind for kind in ("DevServer", "DevServerFlavor", "DevServerUser")}
 
 
+@dataclass(frozen=True)
+class FlavorView:
+    """How it stands with a flavor. devservers: how many use it. pending_restarts: those that wait for a restart."""
+
+    verdict: Verdict
+    devservers: int = 0
+    pending_restarts: int = 0
+
+
 @dataclass
 class World:
     """Stores by (namespace, name). The watches fill them; everyone else only reads.
@@ -29,6 +40,7 @@ class World:
     resources: custom resources by kind. children: managed objects by (apiVersion, kind).
     refusals: pods that were refused to their StatefulSets, which are named.
     states: what is known of the stacks' states, by key and uid: of this life and of earlier ones of the name.
+    capacity: nodes, pods and what else decides where there is room. flavor_views: what comes of it, by flavor.
     """
 
     resources: dict[str, Store] = field(default_factory=dict)
@@ -36,6 +48,8 @@ class World:
     pods: Store = field(default_factory=dict)
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     states: dict[Key, dict[str, StateRecord]] = field(default_factory=dict)
+    capacity: Capacity = field(default_factory=Capacity)
+    flavor_views: dict[str, FlavorView] = field(default_factory=dict)
 
     def resource(self, key: Key) -> Object | None:
         """The custom resource of that name."""

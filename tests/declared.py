@@ -94,7 +94,7 @@ class _Recorder(MockMonitor):
 
 
 def _declared(request: Any) -> Declared:
-    inputs = MessageToDict(request.object)
+    inputs = _whole(MessageToDict(request.object))
     return Declared(
         type=request.type,
         name=request.name,
@@ -105,6 +105,15 @@ def _declared(request: Any) -> Declared:
         ),
         dependencies=tuple(urn.rpartition("::")[2] for urn in request.dependencies),
     )
+
+
+def _whole(value: Any) -> Any:
+    """Numbers as a manifest has them: protobuf knows fractions only."""
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @contextmanager

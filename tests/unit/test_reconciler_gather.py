@@ -128,6 +128,13 @@ def test_a_missing_flavor_is_waited_for(seen: World, name: str | None, reason: s
         find_flavor(seen, name)
     assert error.value.reason == reason
     assert message in error.value.message
+    assert "Meanwhile" not in error.value.message
+
+
+@pytest.mark.parametrize("named", ["gpu", None])
+def test_a_devserver_whose_flavor_went_is_told_to_stay_as_it_is(named: str | None) -> None:
+    with pytest.raises(Waiting, match="Meanwhile the DevServer stays as flavor 'gpu' made it"):
+        find_flavor(world(), named, had="gpu")
 
 
 # --- homes

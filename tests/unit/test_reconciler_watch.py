@@ -25,12 +25,15 @@ class FakeCluster:
     asked: list[str] = field(default_factory=list)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def list_all(self, resource: Any, namespace: str, selector: str, fields: str) -> Page:
+    async def list_all(
+        self, resource: Any, namespace: str, selector: str, fields: str, trim: Callable[[Object], Object]
+    ) -> Page:
         self.asked.append("list")
         answer = self.lists.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        items, version = answer
+        return [trim(item) for item in items], version
 
     async def watch(
         self,

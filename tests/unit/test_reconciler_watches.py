@@ -32,6 +32,7 @@ from reconciler.watches import Relieved, Watches
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
 from tests.builders import TERM, child_object, owner, pod, resource, stack_id
+from tests.clock import Clock
 from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, state
 
@@ -50,7 +51,8 @@ class Bench:
         self.relieved: list[Relieved] = []
         cluster = cast(Cluster, FakeCluster())
         states = StateStore(cluster, "devserver-system", "salt", lambda: TERM)
-        self.watches = Watches(cluster, Settings(), self.queue)
+        self.clock = Clock()
+        self.watches = Watches(cluster, Settings(), self.queue, self.clock)
         self.watches.relieve, self.watches.states = self.relieved.append, states
         self.world = self.watches.world
         self._version = 0
@@ -188,6 +190,57 @@ def test_a_namespace_that_is_given_to_another_user_by_hand_relieves_that_one(ben
     assert relieved(user_key("second"), stopped)
     assert not relieved(user_key("third"), stopped)
     assert not relieved(user_key("second"), Stalled("InvalidSpec", stopped.message))
+
+
+def test_a_flavor_that_may_be_the_default_wakes_those_that_may_not_be_any_more(bench: Bench) -> None:
+    older = flavor(default=True)
+    other = resource("DevServerFlavor", "other", default=True)
+    bench.see(FLAVOR, older)
+    bench.see(FLAVOR, resource("DevServerFlavor", "plain"))
+    assert bench.see(FLAVOR, other) == {GPU, Key("DevServerFlavor", "", "other")}
+    assert bench.see(FLAVOR, flavor(default=False)) == {GPU, Key("DevServerFlavor", "", "other")}
+    assert bench.end(FLAVOR, other) == {Key("DevServerFlavor", "", "other")}
+
+
+async def views(bench: Bench) -> dict[str, tuple[int, int]]:
+    """How many use each flavor and wait for a restart, as of now; a flavor that is not looked at is left out."""
+    bench.clock.now += 2
+    bench.world.flavor_views.clear()
+    await bench.watches.flavor_views.work()
+    return {name: (view.devservers, view.pending_restarts) for name, view in bench.world.flavor_views.items()}
+
+
+async def test_who_uses_a_flavor_has_it_looked_at(bench: Bench) -> None:
+    bench.see(FLAVOR, flavor())
+    bench.see(FLAVOR, resource("DevServerFlavor", "other"))
+    assert await views(bench) == {"gpu": (0, 0), "other": (0, 0)}
+    box = resource("DevServer", flavor="gpu")
+    bench.see(DEVSERVER, box)
+    assert await views(bench) == {"gpu": (1, 0)}
+    bench.see(DEVSERVER, box | {"status": {"phase": "Running"}})
+    assert await views(bench) == {}, "what has nothing to do with the flavor is nothing to look at"
+    pending = {"type": "RestartPending", "status": "True"}
+    bench.see(DEVSERVER, box | {"status": {"conditions": [pending]}})
+    assert await views(bench) == {"gpu": (1, 1)}
+    bench.see(DEVSERVER, resource("DevServer", flavor="other"))
+    assert await views(bench) == {"gpu": (0, 0), "other": (1, 0)}
+    bench.end(DEVSERVER, resource("DevServer", flavor="other"))
+    assert await views(bench) == {"other": (0, 0)}
+
+
+async def test_a_flavor_whose_view_changed_is_woken_and_one_that_is_gone_forgotten(bench: Bench) -> None:
+    bench.see(FLAVOR, flavor())
+    await bench.watches.flavor_views.work()
+    assert bench.woken() == {GPU}
+    bench.clock.now += 2
+    bench.watches.flavor_views.touch_all()
+    await bench.watches.flavor_views.work()
+    assert bench.woken() == set(), "nothing changed"
+    bench.end(FLAVOR, flavor())
+    assert bench.world.flavor_views == {}
+    bench.clock.now += 2
+    await bench.watches.flavor_views.work()
+    assert bench.world.flavor_views == {}
 
 
 # --- relief
