@@ -21,10 +21,9 @@ from reconciler.queue import Key
 from reconciler.settings import Settings
 from reconciler.state import StackId, StateStore
 from reconciler.state_alarms import StateAlarms
-from reconciler.world import World, belongs_to, labels
+from reconciler.world import FINALIZER, World, belongs_to, labels
 from stacks.metadata import UID_LABEL, Child, Owner
 
-FINALIZER = "devserver.io/stack"
 # When a quota gave way; any change of it wakes the StatefulSet's controller.
 ROOM_ANNOTATION = "devserver.io/quota-gave-way"
 

@@ -187,7 +187,7 @@ _USER = Kind(
     expires_at=lambda model, settings, now: None,
     person=lambda model: model.spec.username,
     keeps=lambda model: model.spec.deletion_policy == "Retain",
-    readiness=lambda world, owner: APPLIED,
+    readiness=users.readiness,
     restart=lambda world, model: None,
     facts=lambda inputs: {"namespace": inputs.namespace},
     shows=users.shown,

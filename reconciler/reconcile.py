@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from reconciler import metrics, reasons
-from reconciler.act import FINALIZER, Actor
+from reconciler.act import Actor
 from reconciler.cluster import ClusterError
 from reconciler.decide import (
     DELETION,
@@ -30,6 +30,7 @@ from reconciler.gather import owner_of
 from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.subject import Done, Subject, subject_of
 from reconciler.tell import is_repair, tell
+from reconciler.world import FINALIZER
 
 _log = structlog.get_logger()
 # The wall clock may be set meanwhile, so no timer is trusted for longer.

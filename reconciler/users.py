@@ -10,9 +10,10 @@ from reconciler.cluster import USER, Object
 from reconciler.errors import Stalled
 from reconciler.gather import owner_of, parsed
 from reconciler.queue import Key
+from reconciler.readiness import APPLIED, Readiness
 from reconciler.settings import Settings
 from reconciler.shown import Shown
-from reconciler.world import World, annotations, belongs_to
+from reconciler.world import FINALIZER, World, annotations, belongs_to
 from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
 from stacks.user import DevServerUserInputs, namespace_of, quota_of
 
@@ -67,18 +68,31 @@ def namesakes(world: World, username: str) -> list[Object]:
 def holder_of(world: World, username: str) -> str:
     """Which DevServerUser has the username: whose namespace it is, if one has it, else the oldest.
 
-    There must be one. One that is being deleted has it until it is gone.
+    There must be one. One that is being deleted has it until it is gone. (Those of one second are not told apart by
+    age: one whose stack was begun goes first.)
     """
     namespace = world.children[("v1", "Namespace")].get(("", namespace_of(username)))
     held_by = annotations(namespace).get(RETAINED_BY_ANNOTATION) if namespace is not None else None
 
-    def rank(user: Object) -> tuple[bool, str, str]:
+    def rank(user: Object) -> tuple[bool, str, bool, str]:
         meta = user["metadata"]
         owner = Owner(USER.kind, "", meta["name"], meta["uid"])
-        return owner.retained_by != held_by, meta["creationTimestamp"], meta["name"]
+        was_begun = FINALIZER in meta.get("finalizers", [])
+        return owner.retained_by != held_by, meta["creationTimestamp"], not was_begun, meta["name"]
 
     holder: str = min(namesakes(world, username), key=rank)["metadata"]["name"]
     return holder
+
+
+def readiness(world: World, owner: Owner) -> Readiness:
+    """All children are in place, unless someone deletes the namespace. (What is gone is made again by a run.)"""
+    user = world.resource(Key(owner.kind, owner.namespace, owner.name))
+    name = namespace_of(user["spec"]["username"]) if user is not None else ""
+    namespace = world.children[("v1", "Namespace")].get(("", name))
+    if namespace is not None and "deletionTimestamp" in namespace["metadata"]:
+        message = f"Namespace {name} is being deleted; it is made again when it is gone."
+        return Readiness(False, reasons.NAMESPACE_TERMINATING, message, "Pending")
+    return APPLIED
 
 
 def shown(world: World, key: Key, resource: Object) -> Shown:

@@ -19,6 +19,8 @@ from stacks.metadata import (
     Owner,
 )
 
+# Of ours on a custom resource: a stack of its was begun, and is to be destroyed before it goes.
+FINALIZER = "devserver.io/stack"
 Store = dict[tuple[str, str], Object]
 # As an annotation names them.
 _KINDS = {kind.lower(): kind for kind in ("DevServer", "DevServerFlavor", "DevServerUser")}

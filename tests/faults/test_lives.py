@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.act import FINALIZER
 from reconciler.cluster import DEVSERVER, NAMESPACE, USER
 from reconciler.expiry import parse_time
+from reconciler.world import FINALIZER
 from tests import builders
 from tests.e2e.kube import condition, eventually
 from tests.faults.harness import Operator, Space, await_quiet

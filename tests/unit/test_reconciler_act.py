@@ -14,7 +14,7 @@ import pytest
 
 from crds import DevServer
 from reconciler import checkpoint, metrics
-from reconciler.act import FINALIZER, Actor
+from reconciler.act import Actor
 from reconciler.checkpoint import Recorded
 from reconciler.cluster import CHILD_RESOURCES, DEVSERVER, SECRET, Cluster, Object, Resource
 from reconciler.decide import Destroy, Up
@@ -29,6 +29,7 @@ from reconciler.settings import Settings
 from reconciler.state import StackId, StateRecord, StateStore, StoredState
 from reconciler.state_alarms import StateAlarms
 from reconciler.term import Epoch, Term
+from reconciler.world import FINALIZER
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
 from tests.builders import CREATED, TERM, child_object, devserver_inputs, owner, resource, stack_id, world

@@ -8,7 +8,8 @@ from reconciler.errors import Stalled
 from reconciler.expiry import parse_time
 from reconciler.queue import Key
 from reconciler.settings import Settings
-from reconciler.users import holder_of, objection, shown, user_inputs
+from reconciler.users import holder_of, objection, readiness, shown, user_inputs
+from reconciler.world import FINALIZER
 from stacks.metadata import Child, Owner
 from stacks.user import DevServerUserInputs, children, quota_of
 from tests import builders
@@ -46,10 +47,16 @@ def leaving(made: Object) -> Object:
     return made
 
 
+def begun(made: Object) -> Object:
+    made["metadata"]["finalizers"] = [FINALIZER]
+    return made
+
+
 HOLDERS = {
     "the only one": ([user("b")], "b"),
     "the older one": ([user("a", NINE), user("b", EIGHT)], "b"),
     "of the same second, the first by name": ([user("b"), user("a")], "a"),
+    "of the same second, whose stack was begun": ([begun(user("b")), user("a")], "b"),
     "whose namespace it is, though another is older": (
         [user("a", EIGHT), user("b", NINE), namespace_of("b")],
         "b",
@@ -75,6 +82,24 @@ def test_others_of_the_username_stall_and_are_told_whose_it_is() -> None:
         gathered(younger, older)
     assert error.value.reason == "UsernameTaken"
     assert "spec.username: ada is that of the DevServerUser a" in error.value.message
+
+
+# --- readiness
+
+
+@pytest.mark.parametrize(
+    ("objects", "reason"),
+    [
+        ([namespace_of("ada")], "Applied"),
+        ([], "Applied"),
+        ([leaving(namespace_of("ada"))], "NamespaceTerminating"),
+    ],
+    ids=["in place", "not seen yet", "on its way out"],
+)
+def test_a_user_is_ready_unless_the_namespace_is_being_deleted(objects: list[Object], reason: str) -> None:
+    found = readiness(world(user("ada"), *objects), owner("DevServerUser", "ada"))
+    assert found.reason == reason
+    assert found.ready is (reason == "Applied")
 
 
 # --- roles
