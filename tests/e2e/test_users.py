@@ -122,7 +122,7 @@ def test_a_removed_user_is_denied_and_gets_its_data_back_and_no_one_else_does(
     assert "Forbidden" in said or "Unauthorized" in said
     eventually(lambda: not person.resource(), "the resource is gone")
     assert refusal(own, "exec", "box-0", "--", "true")
-    with pytest.raises(Refused, match="Forbidden|forbidden|Unauthorized"):
+    with pytest.raises(Refused, match=r"(Forbidden|forbidden|Unauthorized)"):
         own.apply(devserver("more", key, owner=person.name))
     assert uids(person.admin) == kept
     assert person.admin.names("networkpolicy") == {"networkpolicy.networking.k8s.io/devserver-default-deny"}

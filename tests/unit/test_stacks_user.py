@@ -1,9 +1,16 @@
 """What the program of a DevServerUser declares."""
 
+import re
 from functools import partial
+from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
+from crds import DevServerUserSpec
+from crds.user import RoleRef, is_never_given
 from stacks import user
 from stacks.metadata import owner_hash
 from stacks.user import DevServerUserInputs
@@ -132,6 +139,31 @@ def test_a_role_that_is_named_twice_is_bound_once() -> None:
     inputs = user_inputs(rbac={"additionalRoleRefs": [ROLES[0], ROLES[0]]})
     bindings = [child.name for child in user.children(inputs) if child.kind == "RoleBinding"]
     assert bindings == ["clusterrole.devserver-user", "clusterrole.view"]
+
+
+def valid(field: Any) -> st.SearchStrategy[str]:
+    """Values that the field's own pattern and length allow."""
+    schema = TypeAdapter(field.rebuild_annotation()).json_schema()
+    longest = schema["maxLength"]
+    return st.from_regex(schema["pattern"], fullmatch=True).map(lambda text: text[:longest].strip("-."))
+
+
+@given(
+    username=valid(DevServerUserSpec.model_fields["username"]).filter(
+        lambda name: name not in ("", "default")
+    ),
+    role=valid(RoleRef.model_fields["name"]).filter(lambda name: name and not is_never_given(name)),
+)
+def test_every_valid_username_and_role_gives_valid_names(username: str, role: str) -> None:
+    assume(not re.search(r"[.-]{2}", role))
+    inputs = user_inputs(
+        username=username, rbac={"additionalRoleRefs": [{"kind": "ClusterRole", "name": role}]}
+    )
+    for child in user.children(inputs):
+        assert child.namespace in ("", f"dev-{username}")
+        longest = 253 if child.kind in ("RoleBinding", "ServiceAccount") else 63
+        assert len(child.name) <= longest
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", child.name)
 
 
 def test_quotas_reach_the_namespace_as_they_were_given() -> None:
