@@ -175,7 +175,9 @@ _FLAVOR = Kind(
 
 
 async def _prepare_user(inputs: user.DevServerUserInputs, owner: Owner, _: HostKeySource) -> Prepared:
-    return Prepared(partial(user.program, inputs), user.children(inputs), {})
+    # It may be someone else's until the run has begun.
+    facts = {"namespace": inputs.namespace}
+    return Prepared(partial(user.program, inputs), user.children(inputs), facts)
 
 
 _USER = Kind(
@@ -189,7 +191,7 @@ _USER = Kind(
     keeps=lambda model: model.spec.deletion_policy == "Retain",
     readiness=users.readiness,
     restart=lambda world, model: None,
-    facts=lambda inputs: {"namespace": inputs.namespace},
+    facts=lambda inputs: {},
     shows=users.shown,
     child_resources=_resources(
         (_RBAC, "RoleBinding"),

@@ -74,6 +74,7 @@ def test_a_quota_stops_the_fifth_devserver_until_it_is_raised(person: Person, ke
     )
     print(f"told of the quota after {time.monotonic() - begun:.2f} s")
     assert "exceeded quota: devserver-quota" in told["message"]
+    assert person.resource()["status"]["namespace"] == own.namespace
     use = eventually(lambda: used(person, pods="4"), "the use is shown")
     assert use["hard"] == {"pods": "4", "count/devservers.devserver.io": "5", "limits.memory": "4Gi"}
     assert use["used"]["count/devservers.devserver.io"] == "5"
@@ -219,6 +220,7 @@ def test_a_namespace_that_is_not_ours_is_never_taken_over(person: Person, kube: 
 
     stalled = eventually(lambda: kube.condition("dvsu", person.name, "Stalled"), "it stalls")
     assert stalled["reason"] == "NameConflict"
+    assert "namespace" not in person.resource()["status"]
     assert person.admin.names("serviceaccount,rolebinding,networkpolicy") <= {"serviceaccount/default"}
     person.remove()
     assert (kube.get("namespace", person.admin.namespace) or {})["metadata"] == before
