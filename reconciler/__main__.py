@@ -1,18 +1,11 @@
 """`python -m reconciler`: run the reconciler. Settings are environment variables, see reconciler/settings.py."""
 
 import argparse
-import asyncio
 import sys
-from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from reconciler import log
-from reconciler.app import run
-from reconciler.cluster import ClusterError
-from reconciler.engine import EngineError
-from reconciler.leader import LeaseLost
-from reconciler.serving import ServerError
+from reconciler import garbage, log
 from reconciler.settings import Settings
 
 
@@ -29,22 +22,11 @@ def main() -> int:
             print(f"DEVSERVER_{name}: {message}" if name else message, file=sys.stderr)
         return 2
     log.configure(settings)
-    code = 0
-    try:
-        asyncio.run(run(settings))
-    except* (ClusterError, EngineError, ServerError, LeaseLost) as group:
-        for cause in _leaves(group):
-            print(f"reconciler: {cause}", file=sys.stderr)
-        code = 1
-    return code
+    garbage.load_quietly()
+    # Not before: it takes a second, which whoever has mistyped a setting need not wait.
+    from reconciler import app
 
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+    return app.run_until_end(settings)
 
 
 if __name__ == "__main__":

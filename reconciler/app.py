@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from functools import partial
@@ -21,18 +22,19 @@ from reconciler.cluster import (
     ClusterError,
     connect,
 )
-from reconciler.engine import Engine
+from reconciler.engine import Engine, EngineError
 from reconciler.engine_access import find_access, write_config
 from reconciler.engine_keys import load_or_make_keys
 from reconciler.engine_setup import find_engine, start_engine
 from reconciler.events import Recorder
+from reconciler.garbage import spare_what_is_there
 from reconciler.health import Health, Limits
-from reconciler.leader import LEASE_NAME, Leader
+from reconciler.leader import LEASE_NAME, Leader, LeaseLost
 from reconciler.lease import LeaseTimes
 from reconciler.queue import Lane, WorkQueue
 from reconciler.reconcile import Reconciler
 from reconciler.run_dir import own_run_dir
-from reconciler.serving import serving
+from reconciler.serving import ServerError, serving
 from reconciler.settings import Settings
 from reconciler.state import StateStore
 from reconciler.state_alarms import StateAlarms
@@ -150,6 +152,7 @@ async def _serve(
             await synced.wait()
             await states_read.wait()
             term = leader.term
+            spare_what_is_there()
             _log.info("leading", holder=term.holder, epoch=list(term.epoch), resources=len(queue))
             group.create_task(wall_clock.follow(watches.wake_all))
             group.create_task(watches.run_flavor_views())
@@ -157,6 +160,27 @@ async def _serve(
                 await _work(reconciler, settings.workers)
             finally:
                 _log.info("work stopped")
+
+
+def run_until_end(settings: Settings) -> int:
+    """Run the reconciler; the exit code: 0 after SIGTERM or Ctrl-C, 1 if it cannot run or leads no more."""
+    spare_what_is_there()
+    code = 0
+    try:
+        asyncio.run(run(settings))
+    except* (ClusterError, EngineError, ServerError, LeaseLost) as group:
+        for cause in _leaves(group):
+            print(f"reconciler: {cause}", file=sys.stderr)
+        code = 1
+    return code
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _expose(cluster: Cluster, leader: Leader, watches: Watches, queue: WorkQueue, health: Health) -> None:

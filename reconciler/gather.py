@@ -83,14 +83,30 @@ def find_flavor(world: World, name: str | None, had: str | None = None) -> tuple
                 reasons.FLAVOR_NOT_FOUND,
                 f"spec.flavor: there is no DevServerFlavor {name!r}; waiting for it.{keeps}",
             )
-        return name, parsed(DevServerFlavor, found).spec
+        return name, _flavor_spec(found)
     default = default_flavor(world)
     if default is None:
         raise Waiting(
             reasons.NO_DEFAULT_FLAVOR,
             f"spec.flavor is empty and no DevServerFlavor has spec.default: true; waiting for one.{keeps}",
         )
-    return default["metadata"]["name"], parsed(DevServerFlavor, default).spec
+    return default["metadata"]["name"], _flavor_spec(default)
+
+
+# Flavors are few, and each pass of each DevServer looks at one. By the object itself: the watch replaces it.
+_flavors: dict[int, tuple[Object, DevServerFlavorSpec]] = {}
+_MOST_FLAVORS = 256
+
+
+def _flavor_spec(flavor: Object) -> DevServerFlavorSpec:
+    known = _flavors.get(id(flavor))
+    if known is not None and known[0] is flavor:
+        return known[1]
+    spec = parsed(DevServerFlavor, flavor).spec
+    if len(_flavors) >= _MOST_FLAVORS:
+        _flavors.clear()
+    _flavors[id(flavor)] = flavor, spec
+    return spec
 
 
 def default_flavor(world: World) -> Object | None:

@@ -1,14 +1,10 @@
-"""How a change of one object wakes resources, and how the reconciler refuses to start."""
+"""How a change of one object wakes resources."""
 
-import asyncio
-import sys
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, cast
 
 import pytest
 
-from reconciler import __main__ as command
 from reconciler.cluster import (
     CHILD_RESOURCES,
     CORE_EVENT,
@@ -24,7 +20,6 @@ from reconciler.cluster import (
     Object,
 )
 from reconciler.errors import Stalled, Waiting
-from reconciler.leader import LeaseLost
 from reconciler.queue import Key, WorkQueue
 from reconciler.settings import Settings
 from reconciler.state import StateStore, StoredState
@@ -331,55 +326,3 @@ async def test_a_state_that_cannot_be_read_ends_no_watch(bench: Bench, spoil: st
         secret["data"] = {"checkpoint.json.gz": "H4sIAAAAAAAA/////w=="}
         assert bench.see(SECRET, secret) == {BOX}
         assert bench.world.states[BOX]["uid-box"].children is None
-
-
-# --- the command
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("DEVSERVER_WORKERS", "0"),
-        ("DEVSERVER_RUN_DEADLINE_S", "soon"),
-        ("DEVSERVER_SSH_SERVICE_TYPE", "ExternalName"),
-        ("DEVSERVER_MAX_TIME_TO_LIVE_S", "-1"),
-        ("DEVSERVER_LEASE_RENEW_DEADLINE_S", "14.5"),
-        ("DEVSERVER_LEASE_RETRY_S", "6"),
-    ],
-)
-def test_a_wrong_setting_is_named_and_nothing_starts(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "argv", ["reconciler"])
-    assert command.main() == 2
-    assert capsys.readouterr().err.startswith(f"{name}: ")
-
-
-def test_without_a_cli_the_reconciler_says_how_to_get_one(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    quiet: Callable[[Settings], None] = lambda settings: None  # noqa: E731
-    monkeypatch.setattr(command.log, "configure", quiet)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["reconciler"])
-    assert command.main() == 1
-    assert "make tools" in capsys.readouterr().err
-
-
-def test_a_process_that_leads_no_more_says_so_and_ends_with_an_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async def run(settings: Settings) -> None:
-        async def renew() -> None:
-            raise LeaseLost("somebody has the Lease")
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(renew())
-            group.create_task(asyncio.sleep(60))
-
-    monkeypatch.setattr(command, "run", run)
-    monkeypatch.setattr(command.log, "configure", lambda settings: None)
-    monkeypatch.setattr(sys, "argv", ["reconciler"])
-    assert command.main() == 1
-    assert capsys.readouterr().err == "reconciler: somebody has the Lease\n"
