@@ -54,6 +54,11 @@ def test_the_inputs_hold_what_the_program_needs() -> None:
     assert inputs.cluster_id == "cluster-uid"
 
 
+def test_a_flavor_is_read_anew_when_the_watch_has_replaced_it() -> None:
+    for size in ("1Gi", "2Gi", "1Gi"):
+        assert find_flavor(world(flavor("gpu", shmSize=size)), "gpu")[1].shm_size == size
+
+
 def test_settings_reach_the_inputs() -> None:
     settings = Settings(tools_image="tools:2", ssh_service_type="NodePort", default_time_to_live_s=3600)
     inputs = gathered(settings=settings)
