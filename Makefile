@@ -6,14 +6,14 @@ export CLUSTER
 
 BIN := .venv/bin
 VENV := .venv/.complete
-# The quick ones first. Those of external backends kill runs by the clock and belong to the faults. The two of faults in their short form.
-SUITES = tests/unit $(filter-out tests/unit/ tests/backends/ %__pycache__/,$(sort $(wildcard tests/*/)))
+# The quick ones first, the two of faults in their short form. The others have targets of their own.
+SUITES = tests/unit $(filter-out tests/unit/ tests/backends/ tests/bench/ tests/incluster/ %__pycache__/,$(sort $(wildcard tests/*/)))
 SHELL_SCRIPTS = $(shell find . -path ./.venv -prune -o -name '*.sh' -print) .ci/run
 
-.PHONY: help tools up down demo env test test-faults bench test-unit check lock image local-cluster-only
+.PHONY: help tools up down demo env test test-incluster test-faults bench test-unit check lock image local-cluster-only
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 # An environment without the stamp was never completed and is made anew; an outdated one is brought up to date.
 $(VENV): requirements.lock pyproject.toml
@@ -38,8 +38,11 @@ demo: $(VENV) ## show a DevServer from kubectl apply to SSH, and one that expire
 env: $(VENV) ## print the environment for kubectl and pulumi, as the README shows
 	@$(BIN)/python -m demo env
 
-test: tools ## run all tests, as root: they start clusters, and leave the one called test
+test: tools ## run the tests, as root: they start clusters, and leave the one called test (20 minutes)
 	$(BIN)/pytest $(SUITES)
+
+test-incluster: tools ## build the image, run it from deploy/ in a cluster; a small form of the bench (5 minutes)
+	$(BIN)/pytest tests/incluster tests/bench
 
 test-faults: tools ## kill, stop and cut off everything that can be, at every point (20 minutes)
 	$(BIN)/pytest --full tests/faults tests/engine_speed tests/backends
