@@ -7,7 +7,7 @@ from enum import Enum, auto
 from reconciler import reasons
 from reconciler.cluster import CHILD_RESOURCES, NAMESPACE, Cluster, Object
 from reconciler.errors import ReconcileError, Stalled, Waiting
-from reconciler.world import World, annotations, belongs_to, is_managed, labels
+from reconciler.world import World, annotations, belongs_to, is_managed, labels, owner_key
 from stacks.metadata import OWNER_HASH_LABEL, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner, owner_hash
 
 
@@ -72,7 +72,9 @@ def conflict(child: Child, obj: Object | None) -> ReconcileError:
         message = f"{where} is being deleted; waiting until it is gone."
         return Waiting(reasons.NAMESPACE_TERMINATING, message)
     if child.retained:
-        message = f"{where} exists and holds the data of someone else; it is left untouched."
+        keeper = owner_key(obj) if obj is not None and RETAINED_BY_ANNOTATION in annotations(obj) else None
+        kept = f" (kept for {keeper})" if keeper is not None else ""
+        message = f"{where} exists and holds the data of someone else{kept}; it is left untouched."
     else:
         message = f"{where} exists and was not made for this resource; it is left untouched."
     return Stalled(reasons.NAME_CONFLICT, f"{message} Remove it or choose another name.")

@@ -168,10 +168,15 @@ def test_an_administrator_can_hand_a_retained_namespace_over(person: Person) -> 
     person.apply()
     person.wait_ready()
     kept = uids(person.admin)
-    person.remove()
     heir = f"{person.name}-too"
     person.apply(heir)
-    eventually(lambda: person.admin.condition("dvsu", heir, "Stalled"), "the heir is refused at first")
+
+    def why() -> str:
+        return str(person.admin.condition("dvsu", heir, "Stalled").get("reason"))
+
+    eventually(lambda: why() == "UsernameTaken", "the heir waits")
+    person.remove()
+    eventually(lambda: why() == "NameConflict", "what was retained is not the heir's")
 
     objects = [f"namespace/{person.admin.namespace}", "networkpolicy/devserver-default-deny"]
     person.admin("annotate", "--overwrite", *objects, f"devserver.io/retained-by=devserveruser..{heir}")

@@ -101,6 +101,13 @@ def test_a_conflict_names_the_object_and_the_way_out(child: Child, parts: list[s
         assert part in error.message
 
 
+def test_a_conflict_over_what_was_retained_says_for_whom() -> None:
+    namespace = children(user_inputs())[0]
+    kept = child_object(namespace, owner("DevServerUser", "eve"), person="ada")
+    assert "(kept for DevServerUser/eve)" in conflict(namespace, kept).message
+    assert "kept for" not in conflict(namespace, changed(kept, annotations=None)).message
+
+
 def test_a_namespace_that_is_on_its_way_out_is_waited_for_whosever_it_is() -> None:
     namespace = children(user_inputs())[0]
     leaving = child_object(namespace)
