@@ -52,6 +52,7 @@ PACKAGES = (
     Package("postgresql", "/usr/lib/postgresql/*/bin/postgres"),
     # The users' side.
     Package("openssh-client", "ssh"),
+    Package("rsync", "rsync"),
 )
 
 

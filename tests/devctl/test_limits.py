@@ -1,0 +1,160 @@
+"""Errors that only a cluster can make, hostile objects, many of them, and how quick it is."""
+
+import json
+import re
+import subprocess
+import time
+
+import pytest
+
+from tests.devctl.conftest import NAMESPACE, Person
+from tests.e2e.kube import Kube, eventually
+from tests.shared_cluster import SharedCluster
+
+pytestmark = pytest.mark.cluster
+
+MANY = 200
+EVIL = "\x1b]0;owned\x07\x1b[2J\u202e[red]x[/red]\r\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        ("describe nobody", 3, "there is no DevServer nobody in dev-alice"),
+        ("delete nobody --yes", 3, "there is no DevServer nobody"),
+        ("ssh nobody", 3, "there is no DevServer nobody"),
+        ("exec nobody -- id", 3, "there is no DevServer nobody"),
+        ("extend nobody --by 1h", 3, "there is no DevServer nobody"),
+        ("wait nobody", 3, "there is no DevServer nobody"),
+        ("create box", 7, "DevServer box in dev-alice exists already"),
+        ("volumes delete nothing --yes", 3, "there is no volume nothing in dev-alice"),
+        ("list -A", 4, "you may not do that: "),
+        ("list -n kube-system", 4, "you may not do that: "),
+        ("create other -n default", 4, "you may not do that: "),
+        ("user list", 4, "you may not do that: "),
+        ("user add mallory", 4, "you may not do that: "),
+        ("user kubeconfig alice", 4, "you may not do that: "),
+        ("logs box -c other", 7, "container other is not valid for pod box-0"),
+        ("keys remove box nothing", 2, "no key is 'nothing'"),
+        ("wait box --for stopped --timeout 1s", 6, "box has not stopped after 1 s"),
+        ("delete box", 2, "there is no terminal to ask at: say --yes"),
+    ],
+)
+def test_what_the_cluster_refuses_is_a_message_and_an_exit_code(
+    alice: Person, box: str, command: str, code: int, message: str
+) -> None:
+    done = alice.try_devctl(*command.split())
+    assert message in done.stderr
+    assert (done.returncode, done.stdout) == (code, "")
+
+
+def test_a_question_is_asked_at_a_terminal_and_no_is_the_answer_by_default(
+    alice: Person, box: str, bound: Kube
+) -> None:
+    shell = alice.terminal(*alice.devctl_command("delete", box))
+    shell.expect(r"Delete box in dev-alice\? \[y/N\] ")
+    shell.sendline("")
+    shell.expect("nothing was deleted")
+    shell.wait()
+    assert shell.exitstatus == 2
+    assert "deletionTimestamp" not in (bound.get("dvs", box) or {})["metadata"]
+
+
+def test_hostile_events_and_statuses_are_printed_inert(
+    alice: Person, bound: Kube, cluster: SharedCluster, box: str
+) -> None:
+    uid = (bound.get("dvs", box) or {})["metadata"]["uid"]
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": "evil-", "namespace": NAMESPACE},
+        "involvedObject": {"kind": "DevServer", "name": box, "namespace": NAMESPACE, "uid": uid},
+        "reason": EVIL,
+        "message": EVIL,
+        "type": "Warning",
+        "lastTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    bound("create", "-f", "-", stdin=json.dumps(event))
+    # A status of a DevServer that the operator leaves alone, for its flavor is not there.
+    for command in (("describe", box), ("describe", box, "-o", "yaml"), ("list",)):
+        text = alice.devctl(*command)
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
+    assert "\\x1b]0;owned\\x07" in alice.devctl("describe", box)
+    shell = alice.terminal(*alice.devctl_command("describe", box))
+    shell.expect("owned")
+    shell.wait()
+    assert "\x1b]0;owned" not in shell.before
+    assert "\x1b[2J" not in shell.before
+
+
+@pytest.fixture(scope="module")
+def many(alice: Person, kube: Kube, cluster: SharedCluster) -> str:
+    """A namespace with many DevServers, for which no run is needed: their flavor is not there."""
+    namespace = f"many-{time.time_ns():x}"
+    kube("create", "namespace", namespace)
+    template = json.loads(alice.devctl("create", "x", "--flavor", "not-there", "--dry-run", "-o", "json"))
+    items = []
+    for number in range(MANY):
+        metadata = {"name": f"box-{number}", "namespace": namespace}
+        items.append({**template, "metadata": metadata})
+    kube("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    yield namespace
+    kube("delete", "devservers", "--all", "-n", namespace, "--wait=false")
+    kube("delete", "namespace", namespace, "--wait=false")
+
+
+def quickest_s(person: Person, *args: str, tries: int = 3) -> float:
+    """Time of the quickest of some tries, measured in seconds."""
+    times = []
+    for _ in range(tries):
+        begun = time.monotonic()
+        subprocess.run(
+            person.devctl_command(*args), env=person.environment, stdout=subprocess.DEVNULL, check=True
+        )
+        times.append(time.monotonic() - begun)
+    return min(times)
+
+
+def test_two_hundred_devservers_are_listed_within_a_second(admin: Person, many: str) -> None:
+    assert len(admin.devctl("list", "-n", many).splitlines()) == MANY + 1
+    assert quickest_s(admin, "list", "-n", many) < 1
+
+
+def test_help_takes_less_than_a_third_of_a_second(admin: Person) -> None:
+    assert quickest_s(admin, "--help", tries=5) < 0.3
+
+
+def test_the_live_list_shows_what_changes(admin: Person, alice: Person, name: str, box: str) -> None:
+    screen = alice.terminal(*alice.devctl_command("list", "--watch"))
+    screen.expect("Running")
+    alice.devctl("create", name, "--flavor", "not-there")
+    screen.expect(name)
+    alice.devctl("delete", name, "--yes", "--no-wait")
+    screen.sendcontrol("c")
+    screen.wait()
+    assert screen.exitstatus == 130
+
+
+def test_into_a_pipe_the_live_list_is_a_line_for_each_change(alice: Person, name: str) -> None:
+    watch = subprocess.Popen(
+        alice.devctl_command("list", "-w", "-o", "json"),
+        env=alice.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert watch.stdout is not None
+    try:
+        first = json.loads(watch.stdout.readline())
+        assert first["type"] == "ADDED"
+        alice.devctl("create", name, "--flavor", "not-there")
+        alice.devctl("delete", name, "--yes")
+
+        def change() -> str | None:
+            event = json.loads(watch.stdout.readline())  # type: ignore[union-attr]
+            return event["type"] if event["object"]["metadata"]["name"] == name else None
+
+        assert eventually(change, "it is added") == "ADDED"
+        eventually(lambda: change() == "DELETED", "it is deleted")
+    finally:
+        watch.terminate()
+        watch.wait()
