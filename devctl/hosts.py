@@ -59,6 +59,9 @@ def trust(server: DevServer) -> Host:
     text = "".join(f"{host.alias} {line}\n" for line in lines if re.fullmatch(_HOST_KEY, line))
     if not text:
         raise CannotStart(f"{server.name} has no host keys yet: see devctl describe {server.name}")
+    if server.client.session.config.ssh.share_connection:
+        # ssh makes its socket there, but not the directory.
+        _sockets().mkdir(mode=0o700, parents=True, exist_ok=True)
     if not host.known_hosts.exists() or host.known_hosts.read_text() != text:
         replace(host.known_hosts, text)
     return host
@@ -107,9 +110,16 @@ def options(
     if identity is not None:
         found["IdentityFile"] = quoted(identity)
     if settings.share_connection:
-        sockets = config.directory("XDG_STATE_HOME", ".local/state") / "sockets"
-        found |= {"ControlMaster": "auto", "ControlPersist": "60", "ControlPath": f'"{checked(sockets)}/%C"'}
+        found |= {
+            "ControlMaster": "auto",
+            "ControlPersist": "60",
+            "ControlPath": f'"{checked(_sockets())}/%C"',
+        }
     return found
+
+
+def _sockets() -> Path:
+    return config.directory("XDG_STATE_HOME", ".local/state") / "sockets"
 
 
 def _identity(session: Session) -> Path | None:

@@ -9,8 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from pydantic import TypeAdapter, ValidationError
 
 from crds.devserver import DevServerSpec, PublicKey, Ssh
@@ -44,6 +42,10 @@ def read(file: str) -> str:
 
 def checked(line: str, source: str) -> str:
     """The key, if it is one that DevServers accept. Raises Misuse."""
+    # Slow to import, and not needed by lists.
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
     try:
         _VALID.validate_python(line)
         # Keys of security tokens are beyond this library; the operator takes them as they are.

@@ -1,6 +1,6 @@
 """Options that many commands have, and the completion of names. Imported by every command: nothing slow here."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -55,6 +55,3 @@ Timeout = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
 Start = Annotated[bool, typer.Option("--start", help="Start it if it is stopped, and wait until it runs.")]
-
-# After the options of a command, all is its argument, options included.
-PASS_ON: dict[str, Any] = {"ignore_unknown_options": True, "allow_interspersed_args": False}

@@ -11,7 +11,7 @@ from devctl import options
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(logs)
-    app.command("exec", context_settings=options.PASS_ON)(exec_)
+    app.command("exec")(exec_)
     app.command()(cp)
     app.command()(edit)
 
@@ -56,12 +56,9 @@ def exec_(
         raise Misuse("--tty needs a terminal here: leave it out")
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     server = DevServer.get(name, client=client)
-    given = command[1:] if command[0] == "--" else command
-    if not given:
-        raise Misuse(f"name a command: devctl exec {name} -- CMD")
     with_terminal = here if tty is None else tty
     raise typer.Exit(
-        streams.interact(client.api, server.namespace, server.pod, CONTAINER, given, with_terminal)
+        streams.interact(client.api, server.namespace, server.pod, CONTAINER, command, with_terminal)
     )
 
 

@@ -9,7 +9,7 @@ from devctl import options
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(context_settings=options.PASS_ON)(ssh)
+    app.command()(ssh)
     app.command("ssh-proxy")(ssh_proxy)
 
 
@@ -31,13 +31,7 @@ def ssh(
     from devctl.client import Client, DevServer
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
-    given = command or []
-    login.log_in(
-        DevServer.get(name, client=client),
-        given[1:] if given[:1] == ["--"] else given,
-        start=start,
-        agent=agent,
-    )
+    login.log_in(DevServer.get(name, client=client), command or [], start=start, agent=agent)
 
 
 def ssh_proxy(

@@ -1,6 +1,7 @@
 """Real ssh clients, by devctl's way in: one's own token, strict host keys, several at once, restarts in between."""
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -186,3 +187,41 @@ def test_creates_and_deletes_keep_the_include_file_up_to_date(included: Person, 
         lambda: included.devctl("config", "ssh-include", "--write") == "" and name not in own.read_text(),
         "gone",
     )
+
+
+def test_what_vs_code_does_works_a_shell_without_a_terminal_and_a_dynamic_forward(
+    included: Person, box: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ("ssh", "-F", f"{included.home}/.ssh/config", "-T", "-D", str(port), box, "bash")
+    shell = subprocess.Popen(
+        command, env=included.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert shell.stdin is not None
+    assert shell.stdout is not None
+    try:
+        shell.stdin.write("echo ready-$((40 + 2))\n")
+        shell.stdin.flush()
+        assert shell.stdout.readline() == "ready-42\n"
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as through:
+            # SOCKS 5: no sign-in, then a connection to what is port 2222 of the DevServer itself.
+            through.sendall(b"\x05\x01\x00")
+            assert through.recv(2) == b"\x05\x00"
+            through.sendall(b"\x05\x01\x00\x01\x7f\x00\x00\x01" + (2222).to_bytes(2, "big"))
+            assert through.recv(10)[1] == 0
+            assert through.recv(4) == b"SSH-"
+    finally:
+        shell.stdin.close()
+        assert shell.wait(timeout=10) == 0
+
+
+def test_sessions_can_share_one_connection(alice: Person, box: str, tmp_path: Path) -> None:
+    settings = tmp_path / "config.toml"
+    settings.write_text('key = "~/.ssh/id_ed25519.pub"\n[ssh]\nshare_connection = true\n')
+    sharing = Person(alice.home, alice.kubeconfig, {"DEVCTL_CONFIG": str(settings)})
+    assert sharing.devctl("ssh", box, "--", "echo one") == "one\n"
+    (control,) = (alice.home / ".local/state/devctl/sockets").iterdir()
+    assert sharing.devctl("ssh", box, "--", "echo two") == "two\n"
+    sharing.run("ssh", "-o", f"ControlPath={control}", "-O", "exit", "any")
