@@ -17,7 +17,7 @@ def carry(server: DevServer, start: bool, timeout_s: float) -> None:
     hosts.trust(server)
     terminal = server.client.session.terminal
     try:
-        tunnel.connect_streams(server.client.api, server.namespace, server.pod, SSHD_PORT, timeout_s)
+        tunnel.connect(server.client.api, server.namespace, server.pod, SSHD_PORT, timeout_s)
     except tunnel.Broken as error:
         terminal.warn(_NOT_RESUMED.format(name=server.name))
         raise error

@@ -198,7 +198,7 @@ def _pump(connection: Any, resized: int, status: bytearray) -> None:
                 return
             channel, data = received
             if channel in (STDOUT, STDERR):
-                _write(channel, data)
+                write(channel, data)
             elif channel == ERROR:
                 status += data
         if 0 in ready:
@@ -213,6 +213,7 @@ def _pump(connection: Any, resized: int, status: bytearray) -> None:
             send(connection, RESIZE, size())
 
 
-def _write(file: int, data: bytes) -> None:
+def write(file: int, data: bytes) -> None:
+    """Write all of it."""
     while data:
         data = data[os.write(file, data) :]

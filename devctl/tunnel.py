@@ -8,6 +8,7 @@ be one program more that users need, and a port on this machine that its other u
 import os
 import select
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import websocket
@@ -31,8 +32,16 @@ class Broken(Unreachable):
     """The connection broke after data had passed."""
 
 
-def connect_streams(api: Api, namespace: str, pod: str, port: int, timeout_s: float) -> None:
-    """Carry standard input to the port and what comes back to standard output, until one side ends.
+@dataclass(frozen=True)
+class Ends:
+    """File descriptors on this side: what goes to the pod, and where goes what comes back."""
+
+    source: int = 0
+    sink: int = 1
+
+
+def connect(api: Api, namespace: str, pod: str, port: int, timeout_s: float, ends: Ends = Ends()) -> None:
+    """Carry data to the port of the pod and back, until one side ends.
 
     A connection that fails before the port has said anything is dialled again, for timeout_s. Raises Unreachable,
     Broken among them.
@@ -40,7 +49,7 @@ def connect_streams(api: Api, namespace: str, pod: str, port: int, timeout_s: fl
     deadline = time.monotonic() + timeout_s
     while True:
         try:
-            _once(api, namespace, pod, port)
+            _once(api, namespace, pod, port, ends)
             return
         except Broken:
             raise
@@ -50,13 +59,13 @@ def connect_streams(api: Api, namespace: str, pod: str, port: int, timeout_s: fl
             time.sleep(_RETRY_S)
 
 
-def _once(api: Api, namespace: str, pod: str, port: int) -> None:
+def _once(api: Api, namespace: str, pod: str, port: int, ends: Ends) -> None:
     what = f"port {port} of pod {pod} in {namespace}"
     query = [("ports", str(port))]
     path = POD.path(namespace, pod, "portforward")
     with streams.opened(api, path, query, PROTOCOL, what) as connection:
         connection.settimeout(SILENCE_S)
-        carrier = _Carrier(connection, what)
+        carrier = _Carrier(connection, what, ends)
         try:
             carrier.run()
         except (websocket.WebSocketException, OSError) as error:
@@ -66,11 +75,12 @@ def _once(api: Api, namespace: str, pod: str, port: int) -> None:
 class _Carrier:
     """The two directions of one connection.
 
-    Standard input is not read before the other side has spoken, so that nothing of it is lost with a connection that
+    The source is not read before the other side has spoken, so that nothing of it is lost with a connection that
     comes to nothing.
     """
 
-    def __init__(self, connection: Any, what: str) -> None:
+    def __init__(self, connection: Any, what: str, ends: Ends) -> None:
+        self._ends = ends
         self._connection = connection
         self._what = what
         self._announced: set[int] = set()
@@ -83,10 +93,10 @@ class _Carrier:
         return kind(f"the connection to {self._what} broke: {why}")
 
     def run(self) -> None:
-        """Carry until standard input ends or the other side does."""
+        """Carry until the source ends or the other side does."""
         pinged = time.monotonic()
         while True:
-            sources = [self._connection.sock, *([0] if self._has_spoken else [])]
+            sources = [self._connection.sock, *([self._ends.source] if self._has_spoken else [])]
             if streams.is_waiting(self._connection):
                 ready = [self._connection.sock]
             else:
@@ -96,8 +106,8 @@ class _Carrier:
                 self._heard = now
                 if not self._take():
                     return
-            if 0 in ready:
-                data = os.read(0, _CHUNK_BYTES)
+            if self._ends.source in ready:
+                data = os.read(self._ends.source, _CHUNK_BYTES)
                 if not data:
                     return
                 streams.send(self._connection, _DATA, data)
@@ -120,12 +130,7 @@ class _Carrier:
             self._announced.add(channel)
         elif channel == _DATA:
             self._has_spoken = True
-            _write(data)
+            streams.write(self._ends.sink, data)
         elif channel == _ERROR and data:
             raise self.failure(data.decode(errors="replace").strip())
         return True
-
-
-def _write(data: bytes) -> None:
-    while data:
-        data = data[os.write(1, data) :]
