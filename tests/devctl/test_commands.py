@@ -3,7 +3,9 @@
 import json
 import re
 import subprocess
+import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -254,9 +256,20 @@ def test_a_flavor_without_room_is_told_of_and_strict_makes_nothing(
         kube("delete", "dvsf", flavor)
 
 
-def test_the_plugin_of_kubectl_is_the_same_program(alice: Person, box: str) -> None:
-    assert box in alice.run("kubectl", "devserver", "list").stdout
-    assert "Usage: kubectl devserver list" in alice.run("kubectl", "devserver", "list", "--help").stdout
+def test_the_plugin_of_kubectl_is_the_same_program(alice: Person, box: str, tmp_path: Path) -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    for program, target in scripts.items():
+        module, function = target.split(":")
+        # As pip writes it; what is installed may be of another checkout.
+        script = f"#!{sys.executable}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+        (tmp_path / program).write_text(script)
+        (tmp_path / program).chmod(0o755)
+    with_programs = Person(alice.home, alice.kubeconfig, {"PATH": f"{tmp_path}:{alice.environment['PATH']}"})
+    assert box in with_programs.run("devctl", "list").stdout
+    assert box in with_programs.run("kubectl", "devserver", "list").stdout
+    assert (
+        "Usage: kubectl devserver list" in with_programs.run("kubectl", "devserver", "list", "--help").stdout
+    )
 
 
 def test_contexts_and_namespaces_of_the_kubeconfig_are_those_of_kubectl(
