@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from kubernetes import client, config
@@ -346,6 +346,3 @@ def refusal(status: int, reason: str, message: str, what: str) -> DevctlError:
 def now() -> datetime:
     """The present time."""
     return datetime.now(UTC)
-
-
-__all__ = ["Api", "Object", "Target", "connect", "now", "quote", "refusal"]

@@ -4,8 +4,10 @@ import sys
 import time
 from datetime import timedelta
 
+from rich.text import Text
+
 from devctl.api import now
-from devctl.client import Client, DevServer
+from devctl.client import DevServer
 from devctl.errors import Misuse
 from devctl.output import Terminal
 from devctl.progress import Stage, Standing
@@ -33,7 +35,7 @@ def await_ready(server: DevServer, terminal: Terminal, timeout_s: float) -> None
     with terminal.err.status("") as status:
 
         def show(stands: Standing) -> None:
-            status.update(_styled(told(server.name, stands)))
+            status.update(Text(inert(told(server.name, stands))))
 
         server.wait_ready(timeout_s, show)
     terminal.say(f"{server.name} is ready after {time.monotonic() - begun:.1f} s")
@@ -44,12 +46,6 @@ def told(name: str, stands: Standing) -> str:
     if stands.stage is Stage.READY:
         return f"{name} is ready"
     return f"{name}: {stands.reason}: {stands.message}"
-
-
-def _styled(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(inert(text))
 
 
 def extend(server: DevServer, by: timedelta, terminal: Terminal) -> None:
@@ -72,10 +68,3 @@ def extend(server: DevServer, by: timedelta, terminal: Terminal) -> None:
         terminal.warn(
             "that is less than you asked for: the operator allows no time further ahead. Extend it again later"
         )
-
-
-def refresh_ssh(client: Client) -> None:
-    """Bring the Include file up to date, if the user has one for this namespace."""
-    from devctl import sshconfig
-
-    sshconfig.refresh(client)

@@ -44,7 +44,7 @@ def create(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Create a DevServer. Its name goes to standard output."""
-    from devctl import asking, creating
+    from devctl import asking, creating, sshconfig
     from devctl.client import Client, duration
     from devctl.drafts import Wishes
     from devctl.session import Session
@@ -56,7 +56,7 @@ def create(
     creating.report(server, dry_run)
     if dry_run:
         return
-    asking.refresh_ssh(client)
+    sshconfig.refresh(client)
     if wait or ssh:
         asking.await_ready(server, client.session.terminal, timeout_s)
     if ssh:

@@ -47,7 +47,7 @@ def delete(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Delete DevServers. Homes stay, unless they were made to be deleted: see `devctl volumes`."""
-    from devctl import asking
+    from devctl import asking, sshconfig
     from devctl.client import Client, DevServer, duration
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
@@ -61,7 +61,7 @@ def delete(
         if wait:
             server.wait_gone(timeout_s)
         client.session.terminal.say(f"{server.name} {'deleted' if wait else 'is being deleted'}")
-    asking.refresh_ssh(client)
+    sshconfig.refresh(client)
 
 
 def stop(
