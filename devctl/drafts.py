@@ -62,7 +62,7 @@ def draft(session: Session, wishes: Wishes) -> Object:
     settings = session.config
     public = [keys.read(file) for file in wishes.keys] or [keys.default(settings.key)]
     spec: Object = {
-        "owner": settings.owner or owner_of(session.api),
+        "owner": settings.owner or owner_of(session.api, session.namespace),
         "image": wishes.image or settings.image,
         "flavor": wishes.flavor or settings.flavor,
         "ssh": {"publicKey": public[0], "additionalPublicKeys": public[1:] or None},

@@ -17,15 +17,18 @@ def username(api: Api) -> str:
     return str((answer.get("status") or {}).get("userInfo", {}).get("username", ""))
 
 
-def owner_of(api: Api) -> str:
-    """The owner of what one creates."""
-    return owner_name(username(api))
+def owner_of(api: Api, namespace: str) -> str:
+    """The owner of what one creates in the namespace."""
+    return owner_name(username(api), namespace)
 
 
-def owner_name(user: str) -> str:
-    """The user's name; of a DevServerUser's own ServiceAccount, the DevServerUser's."""
-    match = re.fullmatch(rf"system:serviceaccount:{NAMESPACE_PREFIX}([^:]+):([^:]+)", user)
-    return match[1] if match and match[1] == match[2] else user
+def owner_name(user: str, namespace: str) -> str:
+    """The user's name; that of a DevServerUser for their own ServiceAccount in their own namespace.
+
+    Other names the cluster would refuse (the policy devserver-owners).
+    """
+    match = re.fullmatch(rf"system:serviceaccount:({NAMESPACE_PREFIX}([^:]+)):([^:]+)", user)
+    return match[2] if match and match[2] == match[3] and match[1] == namespace else user
 
 
 def may(

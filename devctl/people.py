@@ -12,7 +12,7 @@ from crds import API_VERSION, NAMESPACE_PREFIX
 from crds.user import DevServerUser
 from devctl import hosts, waiting
 from devctl.api import Api, Object
-from devctl.errors import CannotStart, DevctlError, Misuse
+from devctl.errors import CannotStart, DevctlError, Forbidden, Misuse
 from devctl.progress import condition, is_true
 from devctl.resources import SERVICE_ACCOUNT, USER
 from devctl.session import Session
@@ -80,8 +80,7 @@ def kubeconfig(session: Session, name: str, duration: timedelta) -> str:
     if not _MIN_TOKEN <= duration <= _MAX_TOKEN:
         raise Misuse(f"--duration must be from {_MIN_TOKEN.seconds // 60}m to {_MAX_TOKEN.days * 24}h")
     api = session.api
-    user = api.get(USER, name)
-    username = str(user["spec"]["username"])
+    username = _username(api, name)
     namespace = f"{NAMESPACE_PREFIX}{username}"
     path = SERVICE_ACCOUNT.path(namespace, username, "token")
     request = {
@@ -91,6 +90,14 @@ def kubeconfig(session: Session, name: str, duration: timedelta) -> str:
     }
     answer = api.post(path, request, f"ServiceAccount {username} in {namespace}")
     return yaml.safe_dump(_kubeconfig(api, username, namespace, answer["status"]["token"]), sort_keys=False)
+
+
+def _username(api: Api, name: str) -> str:
+    try:
+        return str(api.get(USER, name)["spec"]["username"])
+    except Forbidden:
+        # Those who may renew their own token need not be able to read users.
+        return name
 
 
 def _kubeconfig(api: Api, username: str, namespace: str, token: str) -> Object:

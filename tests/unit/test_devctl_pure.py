@@ -325,16 +325,19 @@ def test_a_volume_is_a_home_in_use_a_retained_home_in_use_or_unused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "owner"),
+    ("name", "namespace", "owner"),
     [
-        ("alice@example.com", "alice@example.com"),
-        ("system:serviceaccount:dev-alice:alice", "alice"),
-        ("system:serviceaccount:dev-alice:bob", "system:serviceaccount:dev-alice:bob"),
-        ("system:serviceaccount:default:default", "system:serviceaccount:default:default"),
+        ("alice@example.com", "dev-alice", "alice@example.com"),
+        ("system:serviceaccount:dev-alice:alice", "dev-alice", "alice"),
+        ("system:serviceaccount:dev-alice:alice", "shared", "system:serviceaccount:dev-alice:alice"),
+        ("system:serviceaccount:dev-alice:bob", "dev-alice", "system:serviceaccount:dev-alice:bob"),
+        ("system:serviceaccount:default:default", "default", "system:serviceaccount:default:default"),
     ],
 )
-def test_the_owner_is_the_user_or_the_person_of_the_service_account(name: str, owner: str) -> None:
-    assert owner_name(name) == owner
+def test_the_owner_is_the_user_or_the_person_of_the_service_account(
+    name: str, namespace: str, owner: str
+) -> None:
+    assert owner_name(name, namespace) == owner
 
 
 def test_a_user_has_a_name_and_bounds() -> None:
