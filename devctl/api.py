@@ -20,7 +20,7 @@ import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from devctl.errors import DevctlError, Forbidden, NotFound, Refused, TimedOut, Unreachable
+from devctl.errors import DevctlError, Forbidden, NoAnswer, NotFound, Refused, TimedOut, Unreachable
 from devctl.resources import Resource
 
 Object = dict[str, Any]
@@ -148,7 +148,7 @@ class Api:
         try:
             yield from _lines(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unreachable(f"{what}: the connection broke: {error}") from error
+            raise NoAnswer(f"{what}: the connection broke: {error}") from error
         finally:
             response.close()
 
@@ -224,7 +224,7 @@ class Api:
             )
         # "HTTPSConnection(host='...', port=...): " says nothing new.
         said = re.sub(r"^\w*Connection\w*\(.*?\): ", "", str(inner)) or type(inner).__name__
-        return Unreachable(f"no answer from {server} (context {self.target.context or '-'}): {said}")
+        return NoAnswer(f"no answer from {server} (context {self.target.context or '-'}): {said}")
 
 
 def connect(kubeconfig: str | None = None, context: str | None = None) -> Api:
@@ -339,7 +339,7 @@ def refusal(status: int, reason: str, message: str, what: str) -> DevctlError:
     if status in (400, 403, 422):
         return Refused(f"the cluster refuses {what}: {message}", reason)
     if status == 429 or status >= 500:
-        return Unreachable(f"{what}: the API server cannot answer now ({status}): {message}")
+        return NoAnswer(f"{what}: the API server cannot answer now ({status}): {message}")
     return DevctlError(f"{what}: {message or 'refused'} ({status} {reason})")
 
 

@@ -4,7 +4,8 @@ DevctlError          1   anything else
 ├─ Misuse            2   the command line or the configuration is wrong (typer's own errors too)
 ├─ NotFound          3   there is no such object
 ├─ Forbidden         4   the cluster does not allow it
-├─ Unreachable       5   no usable kubeconfig, no answer, or the sign-in is not valid
+├─ Unreachable       5   no usable kubeconfig, or the sign-in is not valid
+│  └─ NoAnswer       5   the API server is away, perhaps for a moment only
 ├─ TimedOut          6   it was waited for in vain
 ├─ Refused           7   the API server refuses it: invalid, exists already, changed meanwhile
 └─ CannotStart       8   the DevServer cannot start as it is, or (--strict) not now
@@ -61,6 +62,10 @@ class Unreachable(DevctlError):
     """There is no cluster to talk to."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+class NoAnswer(Unreachable):
+    """The API server does not answer. It may soon: trying again makes sense."""
 
 
 class TimedOut(DevctlError):

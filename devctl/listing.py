@@ -16,7 +16,7 @@ from rich.text import Text
 from devctl import tables
 from devctl.api import Object, now
 from devctl.client import Client, DevServer
-from devctl.errors import Unreachable
+from devctl.errors import NoAnswer
 from devctl.output import table
 from devctl.resources import DEVSERVER
 from devctl.text import inert
@@ -72,7 +72,7 @@ def _lines(client: Client, all_namespaces: bool) -> None:
 def changes(client: Client, all_namespaces: bool) -> Iterator[tuple[str, DevServer]]:
     """ADDED, MODIFIED and DELETED DevServers for ever, those that are there first.
 
-    Raises Unreachable only if the first list fails; later on, an API server that is away is waited for.
+    Raises NoAnswer only if the first list fails; later on, an API server that is away is waited for.
     """
     namespace = "" if all_namespaces else client.namespace
     known: dict[str, Object] = {}
@@ -80,7 +80,7 @@ def changes(client: Client, all_namespaces: bool) -> Iterator[tuple[str, DevServ
     while True:
         try:
             items, version = client.api.list_from(DEVSERVER, namespace)
-        except Unreachable:
+        except NoAnswer:
             if is_first:
                 raise
             time.sleep(_RETRY_S)
@@ -89,7 +89,7 @@ def changes(client: Client, all_namespaces: bool) -> Iterator[tuple[str, DevServ
         listed = [("ADDED" if _uid(item) not in known else "MODIFIED", item) for item in items]
         present = {_uid(item) for item in items}
         gone = [("DELETED", obj) for uid, obj in known.items() if uid not in present]
-        with suppress(Unreachable):
+        with suppress(NoAnswer):
             for kind, obj in chain(gone, listed, client.api.watch(DEVSERVER, namespace, version)):
                 before = known.pop(_uid(obj), None)
                 if kind != "DELETED":

@@ -14,7 +14,7 @@ import yaml
 from kubernetes.stream.ws_client import create_websocket
 
 from devctl.api import Api, refusal
-from devctl.errors import DevctlError, TimedOut, Unreachable
+from devctl.errors import DevctlError, NoAnswer, TimedOut
 from devctl.resources import POD
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
@@ -50,7 +50,7 @@ def opened(api: Api, path: str, query: list[tuple[str, str]], protocols: str, wh
     except websocket.WebSocketBadStatusException as error:
         raise _refused(error, what) from error
     except (websocket.WebSocketException, OSError) as error:
-        raise Unreachable(f"{what}: no answer from {api.target.server}: {error}") from error
+        raise NoAnswer(f"{what}: no answer from {api.target.server}: {error}") from error
     finally:
         websocket.setdefaulttimeout(before)
     try:
@@ -85,7 +85,8 @@ def send(connection: Any, channel: int, data: bytes) -> None:
 
 def end_input(connection: Any) -> None:
     """Say that standard input has ended, where the protocol can."""
-    if connection.subprotocol == "v5.channel.k8s.io":
+    # Its own attribute knows only of protocols that were asked for by its own option.
+    if (connection.getheaders() or {}).get("sec-websocket-protocol") == "v5.channel.k8s.io":
         connection.send(bytes([CLOSE, STDIN]), opcode=websocket.ABNF.OPCODE_BINARY)
 
 
@@ -158,7 +159,7 @@ def run(
         except websocket.WebSocketTimeoutException as error:
             raise TimedOut(f"{command[0]} in {pod} has not ended after {timeout_s} s") from error
         except (websocket.WebSocketException, OSError) as error:
-            raise Unreachable(f"{what}: the connection broke: {error}") from error
+            raise NoAnswer(f"{what}: the connection broke: {error}") from error
     return Completed(exit_code(bytes(output[ERROR])), bytes(output[STDOUT]), bytes(output[STDERR]))
 
 
@@ -182,7 +183,7 @@ def interact(api: Api, namespace: str, pod: str, container: str, command: Sequen
                     _pump(connection, resized, status)
                 return exit_code(bytes(status))
             except (websocket.WebSocketException, OSError) as error:
-                raise Unreachable(f"{what}: the connection broke: {error}") from error
+                raise NoAnswer(f"{what}: the connection broke: {error}") from error
 
 
 def _pump(connection: Any, resized: int, status: bytearray) -> None:

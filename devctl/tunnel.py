@@ -15,7 +15,7 @@ import websocket
 
 from devctl import streams
 from devctl.api import Api
-from devctl.errors import NotFound, Unreachable
+from devctl.errors import NoAnswer, NotFound
 from devctl.resources import POD
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -28,7 +28,7 @@ SILENCE_S = 90.0
 _RETRY_S = 0.5
 
 
-class Broken(Unreachable):
+class Broken(NoAnswer):
     """The connection broke after data had passed."""
 
 
@@ -43,7 +43,7 @@ class Ends:
 def connect(api: Api, namespace: str, pod: str, port: int, timeout_s: float, ends: Ends = Ends()) -> None:
     """Carry data to the port of the pod and back, until one side ends.
 
-    A connection that fails before the port has said anything is dialled again, for timeout_s. Raises Unreachable,
+    A connection that fails before the port has said anything is dialled again, for timeout_s. Raises NoAnswer,
     Broken among them.
     """
     deadline = time.monotonic() + timeout_s
@@ -53,7 +53,7 @@ def connect(api: Api, namespace: str, pod: str, port: int, timeout_s: float, end
             return
         except Broken:
             raise
-        except (Unreachable, NotFound):
+        except (NoAnswer, NotFound):
             if time.monotonic() > deadline:
                 raise
             time.sleep(_RETRY_S)
@@ -87,9 +87,9 @@ class _Carrier:
         self._has_spoken = False
         self._heard = time.monotonic()
 
-    def failure(self, why: str) -> Unreachable:
+    def failure(self, why: str) -> NoAnswer:
         """The error for a connection that ended unasked."""
-        kind = Broken if self._has_spoken else Unreachable
+        kind = Broken if self._has_spoken else NoAnswer
         return kind(f"the connection to {self._what} broke: {why}")
 
     def run(self) -> None:

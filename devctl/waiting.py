@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from devctl.api import Api, Object
-from devctl.errors import TimedOut, Unreachable
+from devctl.errors import NoAnswer, TimedOut
 from devctl.resources import Resource
 
 _T = TypeVar("_T")
@@ -32,7 +32,7 @@ def follow(
                 return
             for kind, obj in api.watch(resource, namespace, version, fields, timeout_s=max(1, int(left))):
                 yield None if kind == "DELETED" else obj
-        except Unreachable:
+        except NoAnswer:
             if not is_known or time.monotonic() > deadline:
                 raise
             time.sleep(_RETRY_S)

@@ -44,7 +44,8 @@ def ssh_proxy(
 ) -> None:
     """Connect standard input and output with a DevServer's sshd: ssh's ProxyCommand."""
     from devctl import proxy
-    from devctl.client import Client, DevServer, duration
+    from devctl.client import Client, duration
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
-    proxy.carry(DevServer.get(name, client=client), start, duration(timeout).total_seconds())
+    timeout_s = duration(timeout).total_seconds()
+    proxy.carry(proxy.found(client, name, timeout_s), start, timeout_s)

@@ -126,7 +126,7 @@ CASES: list[tuple[str, int, str]] = [
     ("create --key {home}/id.pub", 5, "no answer from"),
     ("exec box -- id", 5, "no answer from"),
     ("ssh box", 5, "no answer from"),
-    ("ssh-proxy box", 5, "no answer from"),
+    ("ssh-proxy box --timeout 1s", 5, "no answer from"),
     ("config ssh-include", 5, "no answer from"),
     ("list --context other", 5, "has no context other: it has ctx"),
     ("list --kubeconfig missing", 5, "no usable kubeconfig (missing)"),

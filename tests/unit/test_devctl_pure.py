@@ -13,7 +13,7 @@ from devctl import advice, drafts, homes, keys
 from devctl.api import refusal
 from devctl.client import Client, DevServer
 from devctl.config import Config
-from devctl.errors import DevctlError, Forbidden, Misuse, NotFound, Refused, Unreachable
+from devctl.errors import DevctlError, Forbidden, Misuse, NoAnswer, NotFound, Refused, Unreachable
 from devctl.identity import owner_name
 from devctl.people import manifest as user_manifest
 from devctl.progress import Stage, standing
@@ -388,8 +388,8 @@ def test_what_is_no_user_is_refused_by_its_option(name: str, quota: list[str], m
         (409, "AlreadyExists", "already exists", Refused, "DevServer box exists already"),
         (409, "Conflict", "the object has been modified", Refused, "changed by someone else"),
         (422, "Invalid", "spec.image: bad", Refused, "refuses DevServer box: spec.image: bad"),
-        (429, "", "slow down", Unreachable, "cannot answer now"),
-        (503, "", "", Unreachable, "cannot answer now (503)"),
+        (429, "", "slow down", NoAnswer, "cannot answer now"),
+        (503, "", "", NoAnswer, "cannot answer now (503)"),
         (418, "", "", DevctlError, "418"),
     ],
 )

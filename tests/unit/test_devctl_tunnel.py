@@ -13,7 +13,7 @@ from kubernetes.client import Configuration
 
 from devctl import tunnel
 from devctl.api import Api, Target
-from devctl.errors import Unreachable
+from devctl.errors import NoAnswer
 
 BANNER = b"SSH-2.0-x\r\n"
 Handler = Callable[[web.WebSocketResponse], Awaitable[None]]
@@ -158,7 +158,7 @@ def test_in_vain_it_ends_with_the_last_reason(
 ) -> None:
     monkeypatch.setattr(tunnel, "_RETRY_S", 0.01)
     kubelet = serve(complain)
-    with pytest.raises(Unreachable, match="port 2222 of pod box-0 in ns broke: connection refused"):
+    with pytest.raises(NoAnswer, match="port 2222 of pod box-0 in ns broke: connection refused"):
         tunnel.connect(kubelet.api, "ns", "box-0", 2222, 0.1, pipes.ends)
     assert kubelet.dials > 1
 
