@@ -119,7 +119,8 @@ def options(
 
 
 def _sockets() -> Path:
-    return config.directory("XDG_STATE_HOME", ".local/state") / "sockets"
+    """Of shared connections. The path of a socket may have 107 characters, of which ssh takes about 60."""
+    return config.directory("XDG_RUNTIME_DIR", ".ssh")
 
 
 def _identity(session: Session) -> Path | None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +61,18 @@ class Person:
             done.stdout.decode(errors="replace"),
             done.stderr.decode(errors="replace"),
         )
+
+    @contextmanager
+    def started(self, *command: str) -> "Iterator[subprocess.Popen[str]]":
+        """A program that runs while the block does, with pipes for input and output."""
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, env=self.environment, cwd=self.home, stdin=pipe, stdout=pipe, text=True
+        ) as it:
+            try:
+                yield it
+            finally:
+                it.terminate()
 
     def try_devctl(self, *args: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[str]":
         """devctl, which may fail, but never by a traceback."""

@@ -4,12 +4,12 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from tests.devctl.conftest import NAMESPACE, Person
-from tests.e2e.kube import Kube, eventually
-from tests.shared_cluster import SharedCluster
+from tests.e2e.kube import Kube
 
 pytestmark = pytest.mark.cluster
 
@@ -60,9 +60,7 @@ def test_a_question_is_asked_at_a_terminal_and_no_is_the_answer_by_default(
     assert "deletionTimestamp" not in (bound.get("dvs", box) or {})["metadata"]
 
 
-def test_hostile_events_and_statuses_are_printed_inert(
-    alice: Person, bound: Kube, cluster: SharedCluster, box: str
-) -> None:
+def test_hostile_events_and_statuses_are_printed_inert(alice: Person, bound: Kube, box: str) -> None:
     uid = (bound.get("dvs", box) or {})["metadata"]["uid"]
     event = {
         "apiVersion": "v1",
@@ -75,7 +73,6 @@ def test_hostile_events_and_statuses_are_printed_inert(
         "lastTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     bound("create", "-f", "-", stdin=json.dumps(event))
-    # A status of a DevServer that the operator leaves alone, for its flavor is not there.
     for command in (("describe", box), ("describe", box, "-o", "yaml"), ("list",)):
         text = alice.devctl(*command)
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
@@ -88,7 +85,7 @@ def test_hostile_events_and_statuses_are_printed_inert(
 
 
 @pytest.fixture(scope="module")
-def many(alice: Person, kube: Kube, cluster: SharedCluster) -> str:
+def many(alice: Person, kube: Kube) -> Iterator[str]:
     """A namespace with many DevServers, for which no run is needed: their flavor is not there."""
     namespace = f"many-{time.time_ns():x}"
     kube("create", "namespace", namespace)
@@ -97,7 +94,14 @@ def many(alice: Person, kube: Kube, cluster: SharedCluster) -> str:
     for number in range(MANY):
         metadata = {"name": f"box-{number}", "namespace": namespace}
         items.append({**template, "metadata": metadata})
-    kube("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    kube(
+        "create",
+        "-n",
+        namespace,
+        "-f",
+        "-",
+        stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}),
+    )
     yield namespace
     kube("delete", "devservers", "--all", "-n", namespace, "--wait=false")
     kube("delete", "namespace", namespace, "--wait=false")
@@ -136,25 +140,12 @@ def test_the_live_list_shows_what_changes(admin: Person, alice: Person, name: st
 
 
 def test_into_a_pipe_the_live_list_is_a_line_for_each_change(alice: Person, name: str) -> None:
-    watch = subprocess.Popen(
-        alice.devctl_command("list", "-w", "-o", "json"),
-        env=alice.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert watch.stdout is not None
-    try:
-        first = json.loads(watch.stdout.readline())
-        assert first["type"] == "ADDED"
+    with alice.started(*alice.devctl_command("list", "-w", "-o", "json")) as watch:
+        assert watch.stdout is not None
+        lines = map(json.loads, watch.stdout)
+        assert next(lines)["type"] == "ADDED"
         alice.devctl("create", name, "--flavor", "not-there")
         alice.devctl("delete", name, "--yes")
-
-        def change() -> str | None:
-            event = json.loads(watch.stdout.readline())  # type: ignore[union-attr]
-            return event["type"] if event["object"]["metadata"]["name"] == name else None
-
-        assert eventually(change, "it is added") == "ADDED"
-        eventually(lambda: change() == "DELETED", "it is deleted")
-    finally:
-        watch.terminate()
-        watch.wait()
+        changes = (event["type"] for event in lines if event["object"]["metadata"]["name"] == name)
+        assert next(changes) == "ADDED"
+        assert "DELETED" in changes

@@ -3,6 +3,8 @@
 import os
 import socket
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -159,23 +161,16 @@ def test_a_session_over_a_restart_of_the_api_server_says_why_it_ended_and_the_ne
         columns=300,
     )
     session.expect("begun")
-    localcluster.stop("kube-apiserver", shared_cluster.settings())
+    killer = threading.Thread(target=localcluster.kill, args=("kube-apiserver", shared_cluster.settings()))
+    killer.start()
     session.expect("An SSH session cannot go on over another connection")
     session.wait()
     assert session.exitstatus == 255
-    # A session that begins while the API server is away goes on when it is back.
-    waiting = subprocess.Popen(
-        ["ssh", "-F", f"{included.home}/.ssh/config", "-o", "BatchMode=yes", box, "pgrep -x sleep"],
-        env=included.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    time.sleep(1.5)
-    localcluster.start("kube-apiserver", shared_cluster.settings())
-    output, _ = waiting.communicate(timeout=60)
-    assert waiting.returncode == 0
-    # What ran there still runs.
-    assert output.strip().isdigit()
+    # A session that begins while the API server is away goes on when it is back; what ran there still runs.
+    done = included.ssh(box, "pgrep -x sleep")
+    killer.join()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().isdigit()
 
 
 def test_creates_and_deletes_keep_the_include_file_up_to_date(included: Person, name: str) -> None:
@@ -196,12 +191,9 @@ def test_what_vs_code_does_works_a_shell_without_a_terminal_and_a_dynamic_forwar
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = ("ssh", "-F", f"{included.home}/.ssh/config", "-T", "-D", str(port), box, "bash")
-    shell = subprocess.Popen(
-        command, env=included.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert shell.stdin is not None
-    assert shell.stdout is not None
-    try:
+    with included.started(*command) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
         shell.stdin.write("echo ready-$((40 + 2))\n")
         shell.stdin.flush()
         assert shell.stdout.readline() == "ready-42\n"
@@ -212,7 +204,6 @@ def test_what_vs_code_does_works_a_shell_without_a_terminal_and_a_dynamic_forwar
             through.sendall(b"\x05\x01\x00\x01\x7f\x00\x00\x01" + (2222).to_bytes(2, "big"))
             assert through.recv(10)[1] == 0
             assert through.recv(4) == b"SSH-"
-    finally:
         shell.stdin.close()
         assert shell.wait(timeout=10) == 0
 
@@ -220,8 +211,16 @@ def test_what_vs_code_does_works_a_shell_without_a_terminal_and_a_dynamic_forwar
 def test_sessions_can_share_one_connection(alice: Person, box: str, tmp_path: Path) -> None:
     settings = tmp_path / "config.toml"
     settings.write_text('key = "~/.ssh/id_ed25519.pub"\n[ssh]\nshare_connection = true\n')
-    sharing = Person(alice.home, alice.kubeconfig, {"DEVCTL_CONFIG": str(settings)})
+    # A short path: that of a socket may have 107 characters.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as runtime:
+        sharing = Person(
+            alice.home, alice.kubeconfig, {"DEVCTL_CONFIG": str(settings), "XDG_RUNTIME_DIR": runtime}
+        )
+        share(sharing, box, Path(runtime))
+
+
+def share(sharing: Person, box: str, runtime: Path) -> None:
     assert sharing.devctl("ssh", box, "--", "echo one") == "one\n"
-    (control,) = (alice.home / ".local/state/devctl/sockets").iterdir()
+    (control,) = (runtime / "devctl").iterdir()
     assert sharing.devctl("ssh", box, "--", "echo two") == "two\n"
     sharing.run("ssh", "-o", f"ControlPath={control}", "-O", "exit", "any")

@@ -88,7 +88,7 @@ def take_pictures(user: Person) -> None:
     user.devctl("create", "notebook", "--ttl", "25m", "--wait")
     user.devctl("create", "old-branch", "--ttl", "48h")
     user.devctl("stop", "old-branch", "--wait")
-    user.devctl("create", "typo", "--image", "local/debain:bookworm")
+    user.devctl("create", "typo", "--image", "Local/Debian:bookworm")
     user.devctl("create", "training", "--flavor", "gpu-large", "--ttl", "24h")
     eventually(lambda: "Failing" in user.devctl("list"), "an image is not there")
     client = Client.open(kubeconfig=str(user.kubeconfig))
