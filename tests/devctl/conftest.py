@@ -146,13 +146,24 @@ def admin(
 def alice(
     admin: Person, cluster: SharedCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Person]:
-    """A DevServerUser with a token of her own. All that she made goes in the end, as does her namespace."""
-    admin.devctl("user", "add", USER, "--delete")
-    home = tmp_path_factory.mktemp("alice")
-    admin.devctl("user", "kubeconfig", USER, "--file", str(home / "kubeconfig"))
+    """A DevServerUser with a token of her own."""
+    yield from user(USER, admin, cluster, tmp_path_factory.mktemp("alice"))
+
+
+def user(name: str, admin: Person, cluster: SharedCluster, home: Path) -> Iterator[Person]:
+    """A new DevServerUser. All that they made goes in the end, and before, should a run have been cut short."""
+    forget(name, cluster)
+    cluster.kubectl("wait", "--for=delete", f"namespace/dev-{name}", "--timeout=60s")
+    admin.devctl("user", "add", name, "--delete")
+    admin.devctl("user", "kubeconfig", name, "--file", str(home / "kubeconfig"))
     yield person(home, home / "kubeconfig")
-    cluster.kubectl("delete", "devservers", "--all", f"--namespace={NAMESPACE}", "--timeout=60s")
-    admin.devctl("user", "remove", USER, "--yes")
+    forget(name, cluster)
+
+
+def forget(name: str, cluster: SharedCluster) -> None:
+    """Delete a user with their DevServers; the namespace goes by itself."""
+    cluster.kubectl("delete", "devservers", "--all", f"--namespace=dev-{name}", "--timeout=60s")
+    cluster.kubectl("delete", "dvsu", name, "--ignore-not-found", "--timeout=60s")
 
 
 @pytest.fixture(scope="package")

@@ -11,7 +11,7 @@ from rich.console import Console
 from devctl import describing, listing
 from devctl.api import now
 from devctl.client import Client, DevServer
-from tests.devctl.conftest import Person, person
+from tests.devctl.conftest import Person, user
 from tests.e2e.kube import eventually
 from tests.shared_cluster import ROOT, SharedCluster
 
@@ -37,22 +37,21 @@ SESSION = (
 @pytest.fixture
 def carol(admin: Person, cluster: SharedCluster, tmp_path: Path) -> Iterator[Person]:
     """A user whose first session it is."""
-    admin.devctl("user", "add", "carol", "--delete")
-    admin.devctl("user", "kubeconfig", "carol", "--file", str(tmp_path / "kubeconfig"))
-    yield person(tmp_path, tmp_path / "kubeconfig")
-    cluster.kubectl("delete", "devservers", "--all", "--namespace=dev-carol", "--timeout=60s")
-    admin.devctl("user", "remove", "carol", "--yes")
+    yield from user("carol", admin, cluster, tmp_path)
 
 
-def played(user: Person) -> str:
+def played(carol: Person) -> str:
     """The session as it looks on a terminal: what a user types and what comes back."""
     lines = []
     for command in SESSION:
         program, *args = command.split()
         # ssh would look for its configuration in the account's home.
-        done = user.ssh(*args) if program == "ssh" else user.try_devctl(*args)
+        done = carol.ssh(*args) if program == "ssh" else carol.try_devctl(*args)
         said = done.stderr + done.stdout
-        lines += [f"$ {command}", *(line.rstrip() for line in said.replace(str(user.home), "~").splitlines())]
+        lines += [
+            f"$ {command}",
+            *(line.rstrip() for line in said.replace(str(carol.home), "~").splitlines()),
+        ]
         if done.returncode:
             lines += ["$ echo $?", str(done.returncode)]
     return "\n".join(lines) + "\n"
@@ -82,16 +81,16 @@ def test_the_first_session_of_the_document_is_what_happens(carol: Person) -> Non
         assert shape(happened) == shape(recorded)
 
 
-def take_pictures(user: Person) -> None:
+def take_pictures(carol: Person) -> None:
     """`list --watch` and `describe` as SVG, of DevServers in several states."""
-    user.devctl("create", "api", "--ttl", "8h", "--home", "16Mi", "--wait")
-    user.devctl("create", "notebook", "--ttl", "25m", "--wait")
-    user.devctl("create", "old-branch", "--ttl", "48h")
-    user.devctl("stop", "old-branch", "--wait")
-    user.devctl("create", "typo", "--image", "Local/Debian:bookworm")
-    user.devctl("create", "training", "--flavor", "gpu-large", "--ttl", "24h")
-    eventually(lambda: "Failing" in user.devctl("list"), "an image is not there")
-    client = Client.open(kubeconfig=str(user.kubeconfig))
+    carol.devctl("create", "api", "--ttl", "8h", "--home", "16Mi", "--wait")
+    carol.devctl("create", "notebook", "--ttl", "25m", "--wait")
+    carol.devctl("create", "old-branch", "--ttl", "48h")
+    carol.devctl("stop", "old-branch", "--wait")
+    carol.devctl("create", "typo", "--image", "Local/Debian:bookworm")
+    carol.devctl("create", "training", "--flavor", "gpu-large", "--ttl", "24h")
+    eventually(lambda: "Failing" in carol.devctl("list"), "an image is not there")
+    client = Client.open(kubeconfig=str(carol.kubeconfig))
     board = listing.Board({server.uid: server for server in client.list()})
     picture(board.rendered(wide=False, namespaces=False, present=now()), "devctl list --watch", "devctl-list")
     facts = describing.gather(DevServer.get("api", client=client))
