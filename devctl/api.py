@@ -142,6 +142,14 @@ class Api:
         """A document of the API server's own, such as its version."""
         return self._json("GET", path, what=what)
 
+    def is_ready(self) -> bool:
+        """Whether the API server has all that it needs to judge requests. One that has just started does not."""
+        try:
+            self._send("GET", "/readyz", accept="*/*", what="the API server's health").close()
+        except DevctlError:
+            return False
+        return True
+
     def lines(self, path: str, query: Mapping[str, str], what: str) -> Iterator[bytes]:
         """The lines of an answer that may never end (a log that is followed)."""
         response = self._send("GET", path, query, timeout_s=None, what=what, accept="*/*")

@@ -4,7 +4,7 @@ import time
 
 from devctl import hosts, login, tunnel
 from devctl.client import Client, DevServer
-from devctl.errors import NoAnswer
+from devctl.errors import Forbidden, NoAnswer
 
 SSHD_PORT = 2222
 _RETRY_S = 0.5
@@ -21,8 +21,10 @@ def found(client: Client, name: str, timeout_s: float) -> DevServer:
     while True:
         try:
             return DevServer.get(name, client=client)
-        except NoAnswer as error:
-            if time.monotonic() > deadline:
+        except (NoAnswer, Forbidden) as error:
+            # An API server that has just started does not know anybody's rights yet.
+            is_away = isinstance(error, NoAnswer) or not client.api.is_ready()
+            if not is_away or time.monotonic() > deadline:
                 raise
             if not is_told:
                 client.session.terminal.say(f"{error.message}: trying again for {timeout_s:g} s")

@@ -39,7 +39,7 @@ def list_(
 
 def delete(
     names: options.Names,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until all is gone.")] = True,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is gone.")] = True,
     yes: options.Yes = False,
     timeout: options.Timeout = "5m",
     namespace: options.Namespace = None,

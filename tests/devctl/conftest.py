@@ -107,6 +107,14 @@ class Person:
         return self.run("ssh", "-F", f"{self.home}/.ssh/config", "-o", "BatchMode=yes", *args)
 
 
+def ended(program: "pexpect.spawn[str]") -> int:
+    """Wait for the end of a program on a terminal; returns its exit code. What it still has to say is read."""
+    program.expect(pexpect.EOF)
+    program.wait()
+    assert program.exitstatus is not None
+    return program.exitstatus
+
+
 def person(home: Path, kubeconfig: Path) -> Person:
     """Someone with a key, whose settings name it and an image that the local cluster has."""
     (home / ".ssh").mkdir(mode=0o700)

@@ -75,7 +75,8 @@ def test_without_a_word_a_devserver_has_a_name_the_default_flavor_and_the_settin
     assert (bound.get("dvs", name) or {})["spec"]["image"] == IMAGE
     assert alice.devctl("delete", name, "--yes") == ""
     assert bound.get("dvs", name) is None
-    assert bound.children(name) == set()
+    # The pod may still be ending.
+    assert bound.children(name) <= {f"pod/{name}-0"}
 
 
 def test_a_dry_run_prints_what_kubectl_would_apply_and_makes_nothing(

@@ -14,7 +14,7 @@ import pytest
 
 import localcluster
 from tests import shared_cluster
-from tests.devctl.conftest import NAMESPACE, Person
+from tests.devctl.conftest import NAMESPACE, Person, ended
 from tests.e2e.kube import eventually
 
 pytestmark = pytest.mark.cluster
@@ -115,8 +115,7 @@ def test_a_terminal_has_its_size_its_keys_and_its_end(included: Person, box: str
         shell.sendcontrol("c")
         shell.sendline("echo after-$((40 + 2)); exit 3")
         shell.expect("after-42")
-        shell.wait()
-        assert shell.exitstatus == 3
+        assert ended(shell) == 3
 
 
 @pytest.fixture
@@ -164,8 +163,7 @@ def test_a_session_over_a_restart_of_the_api_server_says_why_it_ended_and_the_ne
     killer = threading.Thread(target=localcluster.kill, args=("kube-apiserver", shared_cluster.settings()))
     killer.start()
     session.expect("An SSH session cannot go on over another connection")
-    session.wait()
-    assert session.exitstatus == 255
+    assert ended(session) == 255
     # A session that begins while the API server is away goes on when it is back; what ran there still runs.
     done = included.ssh(box, "pgrep -x sleep")
     killer.join()
