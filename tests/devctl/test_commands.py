@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -220,30 +221,45 @@ def test_a_devserver_that_cannot_start_says_why(alice: Person, name: str) -> Non
     assert "Local/Debian:1" in done.stderr
 
 
-def test_a_flavor_without_room_is_told_of_and_strict_makes_nothing(
-    alice: Person, cluster: object, kube: Kube, bound: Kube, name: str
-) -> None:
+@pytest.fixture
+def huge(kube: Kube, name: str) -> Iterator[str]:
+    """A flavor that no node has room for."""
     flavor = f"huge-{name}"
+    spec = {"resources": {"requests": {"cpu": "4000"}}}
     kube.apply(
         {
             "apiVersion": "devserver.io/v1",
             "kind": "DevServerFlavor",
             "metadata": {"name": flavor},
-            "spec": {"resources": {"requests": {"cpu": "4000"}}},
+            "spec": spec,
         }
     )
-    try:
-        assert flavor in alice.devctl("flavors", "-o", "name").splitlines()
-        done = alice.try_devctl("create", name, "--flavor", f"{flavor}x", "--strict")
+    eventually(
+        lambda: (kube.get("dvsf", flavor) or {}).get("status", {}).get("schedulable"), "it was looked at"
+    )
+    yield flavor
+    kube("delete", "dvsf", flavor)
+
+
+def test_a_flavor_without_room_is_told_of_and_strict_makes_nothing(
+    alice: Person, bound: Kube, huge: str, name: str
+) -> None:
+    listed = alice.try_devctl("flavors")
+    assert re.search(rf"^{huge} +- +No +0 +4k? ", listed.stdout.replace("4000", "4k"), re.MULTILINE)
+    assert re.search(r"^tiny +yes +Yes +1 +10m ", listed.stdout, re.MULTILINE)
+    assert f"{huge}: " in listed.stderr
+    for flavor, message in (
+        (huge, f"flavor {huge} is not schedulable now ("),
+        (f"{huge}x", f"there is no flavor {huge}x (did you mean {huge}?)"),
+    ):
+        done = alice.try_devctl("create", name, "--flavor", flavor, "--strict")
         assert (done.returncode, done.stdout) == (8, "")
-        assert f"there is no flavor {flavor}x (did you mean {flavor}?)" in done.stderr
-        assert bound.get("dvs", name) is None
-        done = alice.try_devctl("create", name, "--flavor", flavor, "--wait", "--timeout", "4s")
-        assert done.returncode == 6
-        assert "Insufficient cpu" in done.stderr
-    finally:
-        alice.try_devctl("delete", name, "--yes")
-        kube("delete", "dvsf", flavor)
+        assert message in done.stderr
+    assert bound.get("dvs", name) is None
+    done = alice.try_devctl("create", name, "--flavor", huge, "--wait", "--timeout", "2s")
+    assert done.returncode == 6
+    assert "; tiny is the nearest that is" in done.stderr
+    assert re.search(f"{name} is not ready after 2 s: Unschedulable: .*Insufficient cpu", done.stderr)
 
 
 def test_the_plugin_of_kubectl_is_the_same_program(alice: Person, box: str, tmp_path: Path) -> None:
