@@ -69,20 +69,13 @@ def gather(client: Client) -> list[Volume]:
 def show(client: Client, now: datetime) -> None:
     """Print them."""
     found = gather(client)
-    form, terminal = client.session.output, client.session.terminal
-    if form in ("json", "yaml"):
-        terminal.machine(
-            form, {"apiVersion": "v1", "kind": "List", "items": [volume.object for volume in found]}
-        )
-    elif form == "name":
-        for volume in found:
-            terminal.data(volume.name)
-    elif not found:
-        terminal.say(f"There are no volumes in namespace {client.namespace}")
-    else:
-        terminal.table(
-            ["NAME", "WHAT", "DEVSERVER", "SIZE", "PHASE", "AGE"], [_row(volume, now) for volume in found]
-        )
+    columns = ["NAME", "WHAT", "DEVSERVER", "SIZE", "PHASE", "AGE"]
+    client.session.terminal.objects(
+        client.session.output,
+        [volume.object for volume in found],
+        lambda: (columns, [_row(volume, now) for volume in found]),
+        f"There are no volumes in namespace {client.namespace}",
+    )
 
 
 def _row(volume: Volume, now: datetime) -> list[Cell]:

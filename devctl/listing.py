@@ -27,20 +27,15 @@ _REDRAW_S = 0.25
 
 def show(client: Client, all_namespaces: bool) -> None:
     """Print the list."""
-    form, terminal = client.session.output, client.session.terminal
+    form = client.session.output
     found = client.list(all_namespaces=all_namespaces)
-    if form in ("json", "yaml"):
-        terminal.machine(
-            form, {"apiVersion": "v1", "kind": "List", "items": [server.object for server in found]}
-        )
-    elif form == "name":
-        for server in found:
-            terminal.data(server.name)
-    elif not found:
-        place = "any namespace" if all_namespaces else f"namespace {client.namespace}"
-        terminal.say(f"There are no DevServers in {place}. Make one: devctl create")
-    else:
-        terminal.table(*tables.servers(found, now(), wide=form == "wide", namespaces=all_namespaces))
+    place = "any namespace" if all_namespaces else f"namespace {client.namespace}"
+    client.session.terminal.objects(
+        form,
+        [server.object for server in found],
+        lambda: tables.servers(found, now(), wide=form == "wide", namespaces=all_namespaces),
+        f"There are no DevServers in {place}. Make one: devctl create",
+    )
 
 
 def watch(client: Client, all_namespaces: bool) -> None:

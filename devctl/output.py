@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,9 @@ from rich.text import Text
 from devctl.text import inert
 
 Cell = str | Text
+Object = dict[str, Any]
+# Columns, and their cells row by row.
+Rows = tuple[list[str], list[list[Cell]]]
 
 
 class Terminal:
@@ -49,6 +52,18 @@ class Terminal:
             import yaml
 
             self.data(yaml.safe_dump(value, sort_keys=False, allow_unicode=False).rstrip())
+
+    def objects(self, form: str, found: Sequence[Object], rows: Callable[[], Rows], nothing: str) -> None:
+        """A list of objects in one of the forms of `-o`. nothing: the remark for an empty table."""
+        if form in ("json", "yaml"):
+            self.machine(form, {"apiVersion": "v1", "kind": "List", "items": list(found)})
+        elif form == "name":
+            for obj in found:
+                self.data(inert(obj["metadata"]["name"]))
+        elif not found:
+            self.say(nothing)
+        else:
+            self.table(*rows())
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """A table; a remark if it would be empty."""

@@ -8,7 +8,7 @@ from rich.text import Text
 from devctl.advice import why_not
 from devctl.api import Object
 from devctl.client import DevServer
-from devctl.output import Cell
+from devctl.output import Cell, Rows
 from devctl.progress import Stage, is_true
 from devctl.text import ago, ahead, inert, parse_time, shortened, span
 
@@ -29,9 +29,7 @@ def styled(text: str, stage: Stage) -> Text:
     return Text(inert(text), style=_STYLES[stage])
 
 
-def servers(
-    found: Sequence[DevServer], now: datetime, *, wide: bool, namespaces: bool
-) -> tuple[list[str], list[list[Cell]]]:
+def servers(found: Sequence[DevServer], now: datetime, *, wide: bool, namespaces: bool) -> Rows:
     """Columns and rows of a list of DevServers."""
     columns = ["NAME", "FLAVOR", "PHASE", "READY", "EXPIRES IN", "AGE"]
     if wide:
@@ -84,7 +82,7 @@ def time_left(created: str | None, expires_at: str | None, now: datetime, width:
     return Text.assemble(("█" * filled, style), ("░" * (width - filled), "dim"), shown)
 
 
-def flavors(found: Sequence[Object], default: str | None, wide: bool) -> tuple[list[str], list[list[Cell]]]:
+def flavors(found: Sequence[Object], default: str | None, wide: bool) -> Rows:
     """Columns and rows of a list of flavors. default: the name of the one that is taken where none is named."""
     columns = ["NAME", "DEFAULT", "SCHEDULABLE", "NODES", "CPU", "MEMORY", "OTHER"]
     if wide:
@@ -121,7 +119,7 @@ def schedulable(flavor: Object) -> Text:
     return Text(inert(word), style=_SCHEDULABLE_STYLES.get(word, ""))
 
 
-def users(found: Sequence[Object], now: datetime) -> tuple[list[str], list[list[Cell]]]:
+def users(found: Sequence[Object], now: datetime) -> Rows:
     """Columns and rows of a list of DevServerUsers."""
     rows: list[list[Cell]] = [
         [

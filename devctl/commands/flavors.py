@@ -23,16 +23,13 @@ def flavors(
     session = Session.open(kubeconfig, context, None, output)
     found = sorted(session.api.list_all(FLAVOR), key=lambda flavor: str(flavor["metadata"]["name"]))
     form, terminal = session.output, session.terminal
-    if form in ("json", "yaml"):
-        terminal.machine(form, {"apiVersion": "v1", "kind": "List", "items": found})
-    elif form == "name":
+    terminal.objects(
+        form,
+        found,
+        lambda: tables.flavors(found, advice.default_of(found), form == "wide"),
+        "The cluster has no flavors: its administrator makes them",
+    )
+    if form == "table":
         for flavor in found:
-            terminal.data(flavor["metadata"]["name"])
-    elif not found:
-        terminal.say("The cluster has no flavors: its administrator makes them")
-    else:
-        terminal.table(*tables.flavors(found, advice.default_of(found), form == "wide"))
-        for flavor in found:
-            why = advice.why_not(flavor)
-            if why and form != "wide":
+            if why := advice.why_not(flavor):
                 terminal.say(f"{flavor['metadata']['name']}: {why}")

@@ -23,16 +23,8 @@ def list_(
 
     session = Session.open(kubeconfig, context, None, output)
     found = sorted(session.api.list_all(USER), key=lambda user: str(user["metadata"]["name"]))
-    form, terminal = session.output, session.terminal
-    if form in ("json", "yaml"):
-        terminal.machine(form, {"apiVersion": "v1", "kind": "List", "items": found})
-    elif form == "name":
-        for user in found:
-            terminal.data(user["metadata"]["name"])
-    elif not found:
-        terminal.say("There are no DevServerUsers. Add one: devctl user add NAME")
-    else:
-        terminal.table(*tables.users(found, now()))
+    nothing = "There are no DevServerUsers. Add one: devctl user add NAME"
+    session.terminal.objects(session.output, found, lambda: tables.users(found, now()), nothing)
 
 
 @app.command()
