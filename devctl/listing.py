@@ -23,6 +23,8 @@ from devctl.text import inert
 
 _RETRY_S = 1.0
 _REDRAW_S = 0.25
+# A connection that died in silence, as over a night, is noticed after so long.
+_WATCH_S = 60
 
 
 def show(client: Client, all_namespaces: bool) -> None:
@@ -85,7 +87,9 @@ def changes(client: Client, all_namespaces: bool) -> Iterator[tuple[str, DevServ
         present = {_uid(item) for item in items}
         gone = [("DELETED", obj) for uid, obj in known.items() if uid not in present]
         with suppress(NoAnswer):
-            for kind, obj in chain(gone, listed, client.api.watch(DEVSERVER, namespace, version)):
+            for kind, obj in chain(
+                gone, listed, client.api.watch(DEVSERVER, namespace, version, timeout_s=_WATCH_S)
+            ):
                 before = known.pop(_uid(obj), None)
                 if kind != "DELETED":
                     known[_uid(obj)] = obj
