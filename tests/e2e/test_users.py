@@ -35,11 +35,26 @@ def refusal(kube: Kube, *args: str) -> str:
 
 # --- rights
 
+FORBIDDEN = [
+    "get secrets",
+    "get configmaps",
+    "get dvs -n default",
+    "get dvs -A",
+    "get dvsu",
+    "get namespace dev-{name}",
+    "get nodes",
+    "create token {name}",
+    "create rolebinding more --clusterrole=admin --user={name}",
+    "run pod --image=local/busybox:1",
+    "label namespace dev-{name} pod-security.kubernetes.io/enforce-",
+]
+
 
 def test_a_users_token_is_good_for_the_table_of_rights_and_for_nothing_else(person: Person) -> None:
     person.apply()
     person.wait_ready()
-    admin, own = Api(person.admin.kubeconfig), Api(person.sign_in().kubeconfig)
+    kubectl = person.sign_in()
+    admin, own = Api(person.admin.kubeconfig), Api(kubectl.kubeconfig)
     namespace, resources = person.admin.namespace, rights.served(admin)
     assert rights.OWN.keys() | rights.EVERYWHERE.keys() <= resources.keys(), "the table names what there is"
     assert len(resources) > 100
@@ -49,6 +64,11 @@ def test_a_users_token_is_good_for_the_table_of_rights_and_for_nothing_else(pers
     assert rights.allowed(own, asked) == rights.table(namespace)
     for path, may in rights.PATHS.items():
         assert rights.review(own, {"nonResourceAttributes": {"path": path, "verb": "get"}}) is may, path
+
+    # What the API server answers is what it does.
+    for line in FORBIDDEN:
+        assert "forbidden" in refusal(kubectl, *line.format(name=person.name).split()), line
+    assert kubectl("get", "dvs,dvsf,pods,services,resourcequotas,events,pvc", "-o", "name")
 
     # The same person by another way of signing in has the same rights.
     by_name = Api(person.admin.kubeconfig, as_user=person.name)
