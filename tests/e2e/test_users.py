@@ -29,7 +29,7 @@ def refusal(kube: Kube, *args: str) -> str:
     try:
         kube(*args)
     except Refused as refused:
-        return str(refused)
+        return str(refused) or "refused without a word"
     return ""
 
 
