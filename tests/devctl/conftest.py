@@ -64,10 +64,10 @@ class Person:
 
     @contextmanager
     def started(self, *command: str) -> "Iterator[subprocess.Popen[str]]":
-        """A program that runs while the block does, with pipes for input and output."""
+        """A program that runs while the block does, with pipes."""
         pipe = subprocess.PIPE
         with subprocess.Popen(
-            command, env=self.environment, cwd=self.home, stdin=pipe, stdout=pipe, text=True
+            command, env=self.environment, cwd=self.home, stdin=pipe, stdout=pipe, stderr=pipe, text=True
         ) as it:
             try:
                 yield it
