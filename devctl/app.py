@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shlex
 import sys
 from typing import Annotated
 
@@ -70,6 +71,22 @@ def main() -> None:
             f"an error that nobody foresaw: {type(error).__name__}: {error} (see it all: {DEBUG_VARIABLE}=1)"
         )
         sys.exit(ExitCode.FAILED)
+
+
+def complete_for_kubectl() -> None:
+    """The entry point of `kubectl_complete-devserver`, which kubectl's own completion calls with the words so far."""
+    words = sys.argv[1:] or [""]
+    os.environ |= {
+        "_DEVCTL_COMPLETE": "complete_bash",
+        "COMP_WORDS": shlex.join(["devctl", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    sys.argv = ["devctl"]
+    try:
+        main()
+    finally:
+        # Cobra's directive: these are all, no names of files.
+        print(":4")
 
 
 def _program() -> str:

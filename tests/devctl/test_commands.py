@@ -298,6 +298,9 @@ def test_names_are_completed_by_the_shell(alice: Person, box: str) -> None:
     words = {"_DEVCTL_COMPLETE": "complete_bash", "COMP_WORDS": "devctl ssh b", "COMP_CWORD": "2"}
     shell = Person(alice.home, alice.kubeconfig, words)
     assert shell.try_devctl().stdout.split() == [box]
+    kubectl = "import sys; from devctl.app import complete_for_kubectl; complete_for_kubectl()"
+    done = alice.run(alice.devctl_command()[0], "-c", kubectl, "ssh", "b")
+    assert done.stdout.split() == [box, ":4"], done.stderr
     broken = Person(alice.home, alice.home / "missing", words)
     done = broken.try_devctl()
     assert (done.stdout.strip(), done.stderr) == ("", "")
