@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import structlog
+
 from crds import DevServerFlavor
 from reconciler import metrics, reasons
 from reconciler.capacity import Capacity, seen
@@ -24,6 +26,7 @@ from reconciler.schedulable import Verdict, verdict
 from reconciler.shown import Shown, Stated
 from reconciler.world import FlavorView, World
 
+_log = structlog.get_logger()
 SCHEDULABLE = "Schedulable"
 DEFAULT_FLAVOR = "DefaultFlavor"
 # A flavor is looked at at most once in this time.
@@ -159,7 +162,11 @@ class FlavorViews:
             if self.clock() >= refresh_at:
                 refresh_at = self.clock() + self.refresh_s
                 self.touch_all()
-            await self.work()
+            try:
+                await self.work()
+            except Exception:
+                # One odd object must not end the operator; the flavors are looked at again in a while.
+                _log.exception("looking at flavors failed")
             next_s = self._debouncer.next_s()
             left_s = refresh_at - self.clock()
             try:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from reconciler import capacity
 from reconciler.flavor_views import FlavorViews, shows, use, views
@@ -202,3 +203,15 @@ async def test_all_are_looked_at_again_after_a_long_time_though_nothing_happened
         await asyncio.sleep(0.06)
     running.cancel()
     assert growth("devserver_schedulable_looks_total") >= 3
+
+
+async def test_an_object_that_nobody_foresaw_does_not_end_it() -> None:
+    seen = world(flavor())
+    seen.capacity.nodes["", "odd"] = {"metadata": {"name": "odd"}, "seen": None}
+    looked = FlavorViews(seen, lambda name: None, Clock(), refresh_s=600)
+    running = asyncio.create_task(looked.run())
+    with capture_logs() as logs:
+        await asyncio.sleep(0.01)
+    assert not running.done()
+    assert [line["event"] for line in logs] == ["looking at flavors failed"]
+    running.cancel()
