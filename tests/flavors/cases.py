@@ -74,7 +74,8 @@ class Pod:
             "spec": {
                 "nodeName": node,
                 "containers": [container("main", cpu=self.cpu)],
-                "terminationGracePeriodSeconds": 300,
+                # No kubelet would ever confirm their end.
+                "terminationGracePeriodSeconds": 0,
                 "tolerations": [{"operator": "Exists"}],
                 **deepcopy(self.spec),
             },
