@@ -1,26 +1,24 @@
 """The Kubernetes API: the one module that sends requests to it. Objects are plain dicts, as on the wire.
 
-The generated client's transport and kubeconfig reader are used, not its models. All refusals become errors that name
+The generated client's transport is used, not its models. All refusals become errors that name
 what to do.
 """
 
 import json
-import os
 import re
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from devctl.errors import DevctlError, Forbidden, NoAnswer, NotFound, Refused, TimedOut, Unreachable
+from devctl.errors import DevctlError, NoAnswer, NotFound, TimedOut, Unreachable
+from devctl.refusals import refusal_of
 from devctl.resources import Resource
 
 Object = dict[str, Any]
@@ -29,7 +27,6 @@ MERGE_PATCH = "application/merge-patch+json"
 # A live list, a create with admission webhooks: all end well before.
 REQUEST_TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 10.0
-_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True)
@@ -209,11 +206,11 @@ class Api:
             )
             answer = self._api.call_api(*request, _request_timeout=(_CONNECT_TIMEOUT_S, timeout_s))
             if not 200 <= answer.status <= 299:
-                raise _refusal(answer.status, answer.response.data, what)
+                raise refusal_of(answer.status, answer.response.data, what)
         except ApiException as error:
             if not error.status:
                 raise self._no_answer(error, what) from error
-            raise _refusal(error.status, error.body, what) from error
+            raise refusal_of(error.status, error.body, what) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._no_answer(error, what) from error
         except config.ConfigException as error:
@@ -233,62 +230,6 @@ class Api:
         # "HTTPSConnection(host='...', port=...): " says nothing new.
         said = re.sub(r"^\w*Connection\w*\(.*?\): ", "", str(inner)) or type(inner).__name__
         return NoAnswer(f"no answer from {server} (context {self.target.context or '-'}): {said}")
-
-
-def connect(kubeconfig: str | None = None, context: str | None = None) -> Api:
-    """The API server that the kubeconfig (default: $KUBECONFIG, ~/.kube/config) and context name.
-
-    Inside a pod without a kubeconfig, that of its ServiceAccount. Raises Unreachable.
-    """
-    configuration = client.Configuration()
-    file = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    try:
-        if kubeconfig is None and "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
-            config.load_incluster_config(client_configuration=configuration)
-            target = Target("", _SERVICE_ACCOUNT.read_text().strip(), configuration.host)
-        else:
-            target = _load(file, context, configuration)
-    except config.ConfigException as error:
-        raise Unreachable(f"no usable kubeconfig ({file}): {_first_line(error)}") from error
-    except OSError as error:
-        raise Unreachable(f"cannot read the kubeconfig {file}: {error.strerror or error}") from error
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise Unreachable(f"the kubeconfig {file} is damaged: {_first_line(error)}") from error
-    except Exception as error:
-        # The YAML reader's errors have no base class that the client would name.
-        if type(error).__module__.startswith("yaml"):
-            raise Unreachable(f"the kubeconfig {file} is no YAML: {_first_line(error)}") from error
-        raise
-    configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
-    # The default is three tries, each of which a user would wait for.
-    configuration.retries = False
-    return Api(configuration, target)
-
-
-def _load(file: str, context: str | None, configuration: client.Configuration) -> Target:
-    contexts, active = config.list_kube_config_contexts(config_file=file)
-    chosen = next((item for item in contexts if item["name"] == context), None) if context else active
-    if chosen is None:
-        known = ", ".join(item["name"] for item in contexts)
-        raise Unreachable(f"the kubeconfig {file} has no context {context}: it has {known or 'none'}")
-    config.load_kube_config(
-        config_file=file, context=chosen["name"], client_configuration=configuration, persist_config=False
-    )
-    namespace = chosen.get("context", {}).get("namespace") or "default"
-    return Target(chosen["name"], namespace, configuration.host)
-
-
-def _proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for the API server, by HTTPS_PROXY and NO_PROXY."""
-    parts = urlsplit(url)
-    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _what(resource: Resource, name: str, namespace: str) -> str:
@@ -316,39 +257,6 @@ def _parsed(text: bytes, what: str) -> Object:
             f"{what}: the answer is no object of the API; is there a proxy in between? {shown!r}"
         )
     return parsed
-
-
-def _refusal(status: int, body: bytes | str | None, what: str) -> DevctlError:
-    try:
-        answer = json.loads(body or "")
-        message, reason = str(answer.get("message", "")), str(answer.get("reason", ""))
-    except (ValueError, AttributeError):
-        text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
-        message, reason = text.strip()[:300], ""
-    return refusal(status, reason, message, what)
-
-
-def refusal(status: int, reason: str, message: str, what: str) -> DevctlError:
-    """What an answer of that HTTP status means to the user."""
-    if status == 401:
-        return Unreachable("the cluster does not know you: the token or certificate is wrong or has expired")
-    if status == 403 and "is forbidden: User" in message:
-        return Forbidden(f"you may not do that: {message}")
-    if status == 404 and "could not find the requested resource" in message:
-        return NotFound("the cluster has no devserver.io/v1: its CRDs are not installed (see devctl doctor)")
-    if status == 404:
-        return NotFound(f"there is no {what}" if "not found" in message else message or f"there is no {what}")
-    if status == 409 and reason == "AlreadyExists":
-        return Refused(f"{what} exists already", reason)
-    if status == 409:
-        return Refused(
-            f"{what} was changed by someone else meanwhile: try again ({message})", reason or "Conflict"
-        )
-    if status in (400, 403, 422):
-        return Refused(f"the cluster refuses {what}: {message}", reason)
-    if status == 429 or status >= 500:
-        return NoAnswer(f"{what}: the API server cannot answer now ({status}): {message}")
-    return DevctlError(f"{what}: {message or 'refused'} ({status} {reason})")
 
 
 def now() -> datetime:

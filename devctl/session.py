@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from devctl import config
-from devctl.api import Api, connect
+from devctl.api import Api
 from devctl.config import Config
+from devctl.kubeconfig import connect
 from devctl.output import Terminal
 
 

@@ -13,8 +13,9 @@ import websocket
 import yaml
 from kubernetes.stream.ws_client import create_websocket
 
-from devctl.api import Api, refusal
+from devctl.api import Api
 from devctl.errors import DevctlError, NoAnswer, TimedOut
+from devctl.refusals import refusal_of
 from devctl.resources import POD
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
@@ -48,7 +49,7 @@ def opened(api: Api, path: str, query: list[tuple[str, str]], protocols: str, wh
     try:
         connection = create_websocket(api.configuration, api.websocket_url(path, query), headers)
     except websocket.WebSocketBadStatusException as error:
-        raise _refused(error, what) from error
+        raise refusal_of(error.status_code, error.resp_body, what) from error
     except (websocket.WebSocketException, OSError) as error:
         raise NoAnswer(f"{what}: no answer from {api.target.server}: {error}") from error
     finally:
@@ -57,18 +58,6 @@ def opened(api: Api, path: str, query: list[tuple[str, str]], protocols: str, wh
         yield connection
     finally:
         connection.shutdown()
-
-
-def _refused(error: websocket.WebSocketBadStatusException, what: str) -> DevctlError:
-    import json
-
-    body = error.resp_body or b""
-    try:
-        answer = json.loads(body)
-        message, reason = str(answer.get("message", "")), str(answer.get("reason", ""))
-    except (ValueError, AttributeError):
-        message, reason = body.decode(errors="replace").strip()[:300], ""
-    return refusal(error.status_code, reason, message, what)
 
 
 def exec_query(container: str, command: Sequence[str], stdin: bool, tty: bool) -> list[tuple[str, str]]:

@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from devctl import advice, drafts, homes, keys
-from devctl.api import refusal
 from devctl.client import Client, DevServer
 from devctl.config import Config
 from devctl.errors import DevctlError, Forbidden, Misuse, NoAnswer, NotFound, Refused, Unreachable
 from devctl.identity import owner_name
 from devctl.people import manifest as user_manifest
 from devctl.progress import Stage, standing
+from devctl.refusals import refusal
 from devctl.session import Session
 from devctl.text import ahead, inert, nearest, span
 
