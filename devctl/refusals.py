@@ -6,7 +6,7 @@ from devctl.errors import DevctlError, Forbidden, NoAnswer, NotFound, Refused, U
 
 
 def refusal_of(status: int, body: bytes | str | None, what: str) -> DevctlError:
-    """The same for an answer's body."""
+    """What an answer of that HTTP status and body means to the user."""
     try:
         answer = json.loads(body or "")
         message, reason = str(answer.get("message", "")), str(answer.get("reason", ""))
@@ -17,7 +17,7 @@ def refusal_of(status: int, body: bytes | str | None, what: str) -> DevctlError:
 
 
 def refusal(status: int, reason: str, message: str, what: str) -> DevctlError:
-    """What an answer of that HTTP status means to the user."""
+    """The same, for the machine-readable reason and the message in a body."""
     if status == 401:
         return Unreachable("the cluster does not know you: the token or certificate is wrong or has expired")
     if status == 403 and "is forbidden: User" in message:
