@@ -12,7 +12,7 @@ import pytest
 
 from devctl.app import main
 from tests.devctl.conftest import NAMESPACE, Person, ended
-from tests.e2e.kube import Kube
+from tests.e2e.kube import Kube, eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -122,25 +122,26 @@ def many(alice: Person, kube: Kube) -> Iterator[str]:
     kube("delete", "namespace", namespace, "--wait=false")
 
 
-def quickest_s(person: Person, *args: str, tries: int = 3) -> float:
-    """Time of the quickest of some tries, measured in seconds."""
-    times = []
-    for _ in range(tries):
+def takes_less_than(limit_s: float, person: Person, *args: str) -> None:
+    """Runs it again and again until one run is that quick: other programs may take the processors for a while."""
+
+    def is_quick() -> bool:
         begun = time.monotonic()
         subprocess.run(
             person.devctl_command(*args), env=person.environment, stdout=subprocess.DEVNULL, check=True
         )
-        times.append(time.monotonic() - begun)
-    return min(times)
+        return time.monotonic() - begun < limit_s
+
+    eventually(is_quick, f"devctl {' '.join(args)} takes less than {limit_s:g} s")
 
 
 def test_two_hundred_devservers_are_listed_within_a_second(admin: Person, many: str) -> None:
     assert len(admin.devctl("list", "-n", many).splitlines()) == MANY + 1
-    assert quickest_s(admin, "list", "-n", many) < 1
+    takes_less_than(1, admin, "list", "-n", many)
 
 
 def test_help_takes_less_than_a_third_of_a_second(admin: Person) -> None:
-    assert quickest_s(admin, "--help", tries=5) < 0.3
+    takes_less_than(0.3, admin, "--help")
 
 
 def test_the_live_list_shows_what_changes(admin: Person, alice: Person, name: str, box: str) -> None:
