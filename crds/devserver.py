@@ -198,6 +198,21 @@ class SshStatus(StatusModel):
     ] = []
 
 
+class SshAddress(StatusModel):
+    """Where to connect to, by the type of the SSH Service."""
+
+    type: Annotated[str, Field(max_length=32, description="ClusterIP, NodePort or LoadBalancer.")]
+    host: Annotated[
+        str,
+        Field(
+            max_length=253,
+            description="The Service's name in the cluster (ClusterIP), the address of the pod's node (NodePort) or "
+            "the load balancer's.",
+        ),
+    ]
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
 class DevServerStatus(CommonStatus):
     """What the operator observed and did."""
 
@@ -208,6 +223,7 @@ class DevServerStatus(CommonStatus):
     ) = None
     flavor: Annotated[str, Field(max_length=253, description="The flavor in use.")] | None = None
     ssh: SshStatus | None = None
+    ssh_address: SshAddress | None = None
 
 
 def is_valid_name(name: str) -> bool:

@@ -41,6 +41,8 @@ def definitions() -> dict[str, JsonObject]:
                 _READY,
                 _REASON,
                 column("Expires", ".status.expiresAt", priority=1),
+                column("Host", ".status.sshAddress.host", priority=1),
+                column("Port", ".status.sshAddress.port", "integer", priority=1),
                 column("Image", ".spec.image", priority=1),
                 _AGE,
             ),

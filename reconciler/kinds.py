@@ -24,7 +24,8 @@ from reconciler.queue import Key
 from reconciler.readiness import APPLIED, Readiness, Restart, devserver_readiness, pending_restart
 from reconciler.settings import Settings
 from reconciler.shown import Shown
-from reconciler.world import World
+from reconciler.ssh_address import ssh_address
+from reconciler.world import World, belongs_to
 from stacks import devserver, flavor, user
 from stacks.devserver import SSH_PORT, DevServerChildren, DevServerInputs
 from stacks.metadata import Child, Owner
@@ -128,6 +129,14 @@ def _devserver_facts(inputs: DevServerInputs) -> dict[str, Any]:
     return {"expiresAt": inputs.expires_at, "timeToLive": ttl, "flavor": inputs.flavor_name}
 
 
+def _devserver_shows(world: World, key: Key, resource: Object) -> Shown:
+    owner = gather.owner_of(key, resource)
+    service = world.child(DevServerChildren.of(owner).ssh)
+    if service is not None and not belongs_to(service, owner, DevServerChildren.of(owner).ssh):
+        service = None
+    return Shown(fields={"sshAddress": ssh_address(service, pod_of(world, owner))})
+
+
 _DEVSERVER = Kind(
     resource=DEVSERVER,
     model=DevServer,
@@ -140,7 +149,7 @@ _DEVSERVER = Kind(
     readiness=_devserver_readiness,
     restart=_devserver_restart,
     facts=_devserver_facts,
-    shows=lambda world, key, resource: Shown(),
+    shows=_devserver_shows,
     child_resources=_resources(
         ("apps/v1", "StatefulSet"), ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "Secret")
     ),
