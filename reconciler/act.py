@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from crds import DevServer
 from reconciler import checkpoint, claims, metrics, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.claims import Claim
@@ -15,6 +16,7 @@ from reconciler.drift import Drift, changed_fields
 from reconciler.engine import Engine, Keys, Outcome
 from reconciler.errors import ReconcileError, Transient
 from reconciler.events import Recorder
+from reconciler.expiry import fate_of_home
 from reconciler.hostkeys import HostKeyFinder
 from reconciler.kinds import KINDS, Kind, Model, Prepared
 from reconciler.queue import Key
@@ -121,7 +123,8 @@ class Actor:
                 f"The time to live is up by this clock, but the API server's clock is {skew_s:+.0f} s off; nothing "
                 "expires until they agree.",
             )
-        ends = kind.expires_at(kind.model.model_validate(fresh), self.settings, now())
+        model = kind.model.model_validate(fresh)
+        ends = kind.expires_at(model, self.settings, now())
         if ends is None or now() < ends:
             self.learn(kind.resource, fresh)
             return
@@ -131,6 +134,8 @@ class Actor:
         ):
             metrics.EXPIRATIONS.inc()
             note = f"The time to live ended at {ends:%Y-%m-%d %H:%M:%S} UTC; the DevServer is being deleted."
+            if isinstance(model, DevServer):
+                note += f" {fate_of_home(model)}"
             await self.recorder.record(fresh, "Normal", reasons.EXPIRED, note)
 
     async def hasten_pod(self, owner: Owner) -> None:

@@ -3,6 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from crds import DevServer, parse_duration
+from reconciler.cluster import Object
+from reconciler.shown import Stated
+
+# How long before the end a DevServer warns, the first warning first.
+WARN_BEFORE = (timedelta(minutes=60), timedelta(minutes=15), timedelta(minutes=5))
 
 
 def parse_time(text: str) -> datetime:
@@ -35,3 +40,49 @@ def expires_at(devserver: DevServer, default_s: int | None, longest_s: int, now:
         return parse_time(status.expires_at)
     created = parse_time(devserver.metadata.creation_timestamp or format_time(now))
     return min(created + parse_duration(ttl), now + timedelta(seconds=longest_s)).replace(microsecond=0)
+
+
+def created_at(resource: Object) -> datetime:
+    """When the API server made the resource."""
+    return parse_time(resource["metadata"]["creationTimestamp"])
+
+
+def _warnings(created: datetime, ends: datetime) -> list[timedelta]:
+    """Those that there is time for: who asks for half an hour need not be told at once that less than one is left."""
+    return [before for before in WARN_BEFORE if ends - created > before]
+
+
+def warning(created: datetime, ends: datetime | None, home: str, now: datetime) -> Stated | None:
+    """The condition Expiring; None while there is time. Each warning has a reason of its own, and so an Event.
+
+    home: what becomes of the data, a sentence.
+    """
+    if ends is None:
+        return None
+    reached = [before for before in _warnings(created, ends) if now >= ends - before]
+    if not reached:
+        return None
+    minutes = int(reached[-1].total_seconds()) // 60
+    message = (
+        f"It ends at {format_time(ends)}, in less than {minutes} minutes. Raise spec.lifecycle.timeToLive to extend "
+        f"it. {home}"
+    )
+    return Stated("True", f"EndsIn{minutes}Minutes", message, warns=True)
+
+
+def next_warning(created: datetime, ends: datetime | None, now: datetime) -> datetime | None:
+    """When the condition Expiring changes next, None if it does not before the end."""
+    if ends is None:
+        return None
+    times = (ends - before for before in _warnings(created, ends))
+    return next((time for time in times if time > now), None)
+
+
+def fate_of_home(devserver: DevServer) -> str:
+    """What becomes of the data at the end, a sentence for Events."""
+    home = devserver.spec.home
+    if home is None:
+        return "It has no home volume: what is not on a volume is lost."
+    if home.on_delete == "Delete":
+        return "Its home is deleted with it (home.onDelete: Delete)."
+    return f"Its home, PersistentVolumeClaim {devserver.metadata.name}-home, is kept (home.onDelete: Retain)."

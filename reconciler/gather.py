@@ -20,7 +20,7 @@ from reconciler.errors import Stalled, Waiting
 from reconciler.queue import Key
 from reconciler.settings import Settings
 from reconciler.sshkeys import authorized_key
-from reconciler.world import World, annotations
+from reconciler.world import World, annotations, belongs_to
 from stacks.devserver import DevServerChildren, DevServerInputs
 from stacks.flavor import DevServerFlavorInputs
 from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
@@ -57,6 +57,7 @@ def devserver_inputs(
         for index, line in enumerate(ssh.additional_public_keys)
     ]
     _refuse_foreign_homes(world, owner, devserver)
+    _refuse_to_move_the_home(world, owner, devserver)
     ends = expiry.expires_at(devserver, settings.default_time_to_live_s, settings.max_time_to_live_s, now)
     return DevServerInputs(
         owner=owner,
@@ -138,6 +139,26 @@ def _refuse_foreign_homes(world: World, owner: Owner, devserver: DevServer) -> N
                 f"spec.volumes[{index}].claimName: {volume.claim_name} is the home of a DevServer and cannot be "
                 "mounted as a volume.",
             )
+
+
+def _refuse_to_move_the_home(world: World, owner: Owner, devserver: DevServer) -> None:
+    """The engine would delete the home and make another one. (The API server compares with the last spec only.)"""
+    child = DevServerChildren.of(owner).home
+    home, claim = devserver.spec.home, world.child(child)
+    if (
+        home is None
+        or home.storage_class_name is None
+        or claim is None
+        or not belongs_to(claim, owner, child)
+    ):
+        return
+    live = claim["spec"].get("storageClassName")
+    if live not in (None, home.storage_class_name):
+        raise Stalled(
+            reasons.HOME_CANNOT_MOVE,
+            f"spec.home.storageClassName: {claim['metadata']['name']} is of the class {live!r} and cannot be moved to "
+            f"{home.storage_class_name!r}. Name {live!r}, or save the data and delete the claim.",
+        )
 
 
 def _home_size(world: World, owner: Owner, devserver: DevServer) -> str | None:

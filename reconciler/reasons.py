@@ -19,6 +19,7 @@ NAME_CONFLICT = "NameConflict"  # an object of a child's name is not ours
 INVALID_SPEC = "InvalidSpec"  # the spec does not fit the models
 INVALID_PUBLIC_KEY = "InvalidPublicKey"  # a key looks right but cannot be parsed
 INVALID_HOST_KEYS = "InvalidHostKeys"  # the host-key Secret has no usable key
+HOME_CANNOT_MOVE = "HomeCannotMove"  # the spec names another storage class than the home that exists has
 FOREIGN_HOME = "ForeignHome"  # spec.volumes names another DevServer's home
 USERNAME_TAKEN = "UsernameTaken"  # another DevServerUser has the username
 ROLE_NOT_ALLOWED = "RoleNotAllowed"  # an additional role is not on the operator's list
@@ -62,5 +63,6 @@ RESTARTED = "Restarted"
 
 # Other conditions
 RESTART_PENDING = "RestartPending"
+EXPIRING = "Expiring"
 DRIFTED = "Drifted"
 CLOCK_SKEWED = "ClockSkewed"

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import structlog
 
-from reconciler import metrics, reasons
+from reconciler import expiry, metrics, reasons
 from reconciler.act import Actor
 from reconciler.cluster import ClusterError
 from reconciler.decide import (
@@ -109,6 +109,8 @@ class Reconciler:
         if subject is not None and not is_leaving:
             await tell(self.actor, subject, observed, action, done, self.now())
             self._set_timer(key, observed.expires_at)
+            created = expiry.created_at(subject.resource)
+            self._set_timer(key, expiry.next_warning(created, observed.expires_at, self.now()))
             self._set_timer(key, observed.contested_until)
         elif subject is None:
             self._repairs.forget(key)

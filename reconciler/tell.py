@@ -1,15 +1,18 @@
 """The end of a pass: the pod is restarted if that is due, the status is written, Events say what is new."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
+from crds import DevServer
 from crds.base import CommonStatus, Condition, Metadata
-from reconciler import metrics, reasons
+from reconciler import expiry, metrics, reasons
 from reconciler.act import Actor
 from reconciler.decide import Action, Observed, Up
 from reconciler.drift import told
 from reconciler.errors import ReconcileError
+from reconciler.expiry import created_at, fate_of_home
 from reconciler.gather import owner_of
 from reconciler.kinds import identity, pod_of
 from reconciler.readiness import Readiness
@@ -50,6 +53,9 @@ async def tell(
         readiness = Readiness(False, objection.reason, objection.message, "Stalled")
     repaired = is_repair(action, done)
     shown = subject.kind.shows(actor.world, subject.key, subject.resource)
+    if isinstance(model, DevServer):
+        ending = expiry.warning(created_at(subject.resource), observed.expires_at, fate_of_home(model), now)
+        shown = replace(shown, conditions={**shown.conditions, reasons.EXPIRING: ending})
     result = PassResult(
         error=done.error or objection,
         outcome=done.outcome if isinstance(action, Up) else None,

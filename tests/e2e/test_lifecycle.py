@@ -231,6 +231,26 @@ def test_a_devserver_ends_with_its_time_to_live_and_nothing_is_left(namespace: K
     assert states(namespace, uid) == set()
 
 
+def test_a_devserver_warns_before_its_end_and_an_extension_takes_the_warning_back(
+    namespace: Kube, key: SshKey
+) -> None:
+    namespace.apply(devserver("box", key, lifecycle={"timeToLive": "5m8s"}))
+    status = namespace.wait_applied("box")
+    assert status["sshAddress"] == {
+        "type": "ClusterIP",
+        "host": f"box-ssh.{namespace.namespace}.svc",
+        "port": 22,
+    }
+    warned = eventually(lambda: namespace.condition("dvs", "box", "Expiring"), "it warns", 15)
+    assert warned["reason"] == "EndsIn5Minutes"
+    assert status["expiresAt"] in warned["message"]
+    events = ["get", "events", "-o", "name", "--field-selector", "reason=EndsIn5Minutes,type=Warning"]
+    eventually(lambda: len(namespace(*events).split()) == 1, "an Event tells of it, once")
+
+    namespace.patch("dvs", "box", {"lifecycle": {"timeToLive": "1h"}})
+    eventually(lambda: not namespace.condition("dvs", "box", "Expiring"), "the warning is gone")
+
+
 def test_an_extension_a_second_before_the_end_wins(namespace: Kube, key: SshKey) -> None:
     namespace.apply(devserver("box", key, lifecycle={"timeToLive": "10s"}))
     ends = datetime.fromisoformat(namespace.wait_applied("box")["expiresAt"])

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crds import DevServer
-from reconciler.expiry import expires_at, format_time, parse_time, time_to_live
+from reconciler.expiry import (
+    expires_at,
+    fate_of_home,
+    format_time,
+    next_warning,
+    parse_time,
+    time_to_live,
+    warning,
+)
 from tests.builders import CREATED, devserver
 
 BORN = parse_time(CREATED)
@@ -120,3 +128,64 @@ def test_times_are_read_as_the_api_server_writes_them(text: str, time: datetime)
 
 def test_times_are_written_in_utc_with_seconds() -> None:
     assert format_time(parse_time("2030-01-01T10:00:00.9+02:00")) == "2030-01-01T08:00:00Z"
+
+
+def minutes(number: float) -> timedelta:
+    return timedelta(minutes=number)
+
+
+@pytest.mark.parametrize(
+    ("lasts", "left", "reason"),
+    [
+        (480, 480, None),
+        (480, 60.1, None),
+        (480, 60, "EndsIn60Minutes"),
+        (480, 15.1, "EndsIn60Minutes"),
+        (480, 15, "EndsIn15Minutes"),
+        (480, 5, "EndsIn5Minutes"),
+        (480, 0, "EndsIn5Minutes"),
+        (60, 59, None),
+        (30, 30, None),
+        (30, 14, "EndsIn15Minutes"),
+        (5, 1, None),
+        (0.2, 0.1, None),
+    ],
+)
+def test_warnings_come_as_the_end_draws_near_as_far_as_there_is_time_for_them(
+    lasts: float, left: float, reason: str | None
+) -> None:
+    ends = BORN + minutes(lasts)
+    found = warning(BORN, ends, "The home stays.", ends - minutes(left))
+    assert (found.reason if found else None) == reason
+    if found is not None:
+        assert found.warns
+        assert format_time(ends) in found.message
+        assert "spec.lifecycle.timeToLive" in found.message
+        assert found.message.endswith("The home stays.")
+
+
+def test_what_never_ends_never_warns() -> None:
+    assert warning(BORN, None, "", BORN) is None
+    assert next_warning(BORN, None, BORN) is None
+
+
+def test_each_warning_has_its_time_and_an_extension_takes_it_back() -> None:
+    ends, now, seen = BORN + hours(8), BORN, []
+    while (following := next_warning(BORN, ends, now)) is not None:
+        now = following
+        seen.append(ends - now)
+        assert warning(BORN, ends, "", now) != warning(BORN, ends, "", now - timedelta(seconds=1))
+    assert seen == [minutes(60), minutes(15), minutes(5)]
+    assert warning(BORN, ends + hours(8), "", now) is None
+
+
+@pytest.mark.parametrize(
+    ("home", "told"),
+    [
+        (None, "what is not on a volume is lost"),
+        ({"size": "1Gi"}, "PersistentVolumeClaim box-home, is kept"),
+        ({"size": "1Gi", "onDelete": "Delete"}, "is deleted with it"),
+    ],
+)
+def test_the_fate_of_the_home_is_told(home: dict[str, Any] | None, told: str) -> None:
+    assert told in fate_of_home(devserver(**({"home": home} if home else {})))

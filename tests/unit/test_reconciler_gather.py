@@ -189,6 +189,30 @@ def test_a_claim_of_the_same_name_in_another_namespace_is_no_home_here() -> None
     gathered(other, volumes=[{"claimName": "other-home", "mountPath": "/other"}])
 
 
+@pytest.mark.parametrize(
+    ("live", "asked", "moves"),
+    [
+        ("fast", "slow", True),
+        ("fast", "fast", False),
+        ("fast", None, False),
+        (None, "slow", False),
+    ],
+)
+def test_a_home_that_exists_is_not_moved_to_another_storage_class(
+    live: str | None, asked: str | None, moves: bool
+) -> None:
+    spec = {"resources": {"requests": {"storage": "1Gi"}}} | ({"storageClassName": live} if live else {})
+    claim = child_object(DevServerChildren.of(owner()).home, spec=spec)
+    home = {"size": "1Gi"} | ({"storageClassName": asked} if asked else {})
+    if not moves:
+        gathered(claim, home=home)
+        return
+    with pytest.raises(Stalled) as error:
+        gathered(claim, home=home)
+    assert error.value.reason == "HomeCannotMove"
+    assert "spec.home.storageClassName: box-home is of the class 'fast'" in error.value.message
+
+
 # --- models
 
 
