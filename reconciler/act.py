@@ -10,7 +10,17 @@ from crds import DevServer
 from reconciler import checkpoint, claims, metrics, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.claims import Claim
-from reconciler.cluster import JSON_PATCH, POD, SECRET, STATEFUL_SET, Cluster, ClusterError, Object, Resource
+from reconciler.cluster import (
+    JSON_PATCH,
+    NAMESPACE,
+    POD,
+    SECRET,
+    STATEFUL_SET,
+    Cluster,
+    ClusterError,
+    Object,
+    Resource,
+)
 from reconciler.decide import Destroy, Up
 from reconciler.drift import Drift, changed_fields
 from reconciler.engine import Engine, Keys, Outcome
@@ -63,6 +73,8 @@ class Actor:
         recorded = checkpoint.children(stored.checkpoint)
         claimed = await self._claims(look, owner, kind.person(model), recorded | set(prepared.children))
         for child in prepared.children:
+            if child.kind == NAMESPACE.kind:
+                claims.refuse_terminating(child, await look(child))
             if claimed[child] is Claim.FOREIGN:
                 raise claims.conflict(child, await look(child))
         # A recorded name that someone else has by now must leave the state, or the engine would delete it; what

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from reconciler import reasons
-from reconciler.cluster import CHILD_RESOURCES, NAMESPACE, Cluster, Object
+from reconciler.cluster import CHILD_RESOURCES, Cluster, Object
 from reconciler.errors import ReconcileError, Stalled, Waiting
 from reconciler.world import World, annotations, belongs_to, is_managed, labels, owner_key
 from stacks.metadata import OWNER_HASH_LABEL, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner, owner_hash
@@ -65,12 +65,16 @@ class Looks:
         return self._found[child]
 
 
+def refuse_terminating(child: Child, obj: Object | None) -> None:
+    """Raise Waiting if the namespace is on its way out, whosever: the engine would wait for it in vain, and long."""
+    if obj is not None and "deletionTimestamp" in obj["metadata"]:
+        message = f"{child.kind} {child.name} is being deleted; waiting until it is gone."
+        raise Waiting(reasons.NAMESPACE_TERMINATING, message)
+
+
 def conflict(child: Child, obj: Object | None) -> ReconcileError:
     """The error for a child whose name a foreign object has. obj: that object."""
     where = f"{child.kind} {f'{child.namespace}/' if child.namespace else ''}{child.name}"
-    if child.kind == NAMESPACE.kind and obj is not None and "deletionTimestamp" in obj["metadata"]:
-        message = f"{where} is being deleted; waiting until it is gone."
-        return Waiting(reasons.NAMESPACE_TERMINATING, message)
     if child.retained:
         keeper = owner_key(obj) if obj is not None and RETAINED_BY_ANNOTATION in annotations(obj) else None
         kept = f" (kept for {keeper})" if keeper is not None else ""

@@ -80,10 +80,12 @@ def limit_secrets(api: Api, space: Space, most: int) -> None:
 
 
 @pytest.fixture
-def patient(cluster: SharedCluster) -> Iterator[Operator]:
-    """An operator whose tries lie so far apart that only a watch can be what wakes it."""
-    with Operator.running(cluster, retry_base_s=200, retry_cap_s=300) as operator:
-        yield operator
+def patient(cluster: SharedCluster, operator: Operator) -> Iterator[Operator]:
+    """An operator whose tries lie so far apart that only a watch can be what wakes it. The other one rests."""
+    operator.stop()
+    with Operator.running(cluster, retry_base_s=200, retry_cap_s=300) as patient:
+        yield patient
+    operator.start()
 
 
 def test_a_quota_stops_a_run_by_name_and_the_run_goes_on_as_soon_as_it_is_raised(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.claims import Claim, adopted, conflict, judge
+from reconciler.claims import Claim, adopted, conflict, judge, refuse_terminating
 from reconciler.errors import Waiting
 from reconciler.relief import was_stopped_by_namespace
 from stacks.devserver import DevServerChildren
@@ -112,10 +112,12 @@ def test_a_namespace_that_is_on_its_way_out_is_waited_for_whosever_it_is() -> No
     namespace = children(user_inputs())[0]
     leaving = child_object(namespace)
     leaving["metadata"]["deletionTimestamp"] = "2030-01-01T09:00:00Z"
-    error = conflict(namespace, leaving)
-    assert isinstance(error, Waiting)
-    assert error.reason == "NamespaceTerminating"
-    assert was_stopped_by_namespace(error, "dev-ada")
+    with pytest.raises(Waiting) as error:
+        refuse_terminating(namespace, leaving)
+    assert error.value.reason == "NamespaceTerminating"
+    assert was_stopped_by_namespace(error.value, "dev-ada")
+    refuse_terminating(namespace, child_object(namespace))
+    refuse_terminating(namespace, None)
 
 
 def test_what_exists_and_the_state_does_not_hold_is_adopted() -> None:
