@@ -17,6 +17,7 @@ import pytest
 
 from localcluster.pki import write_pki
 from localcluster.settings import Settings
+from localcluster.supervisor import FIRST_BACKOFF_S
 
 SCRIPT = Path(__file__).parents[2] / "localcluster" / "supervisor.py"
 SLEEP = "exec sleep 100"
@@ -124,8 +125,8 @@ def test_one_that_dies_again_and_again_is_started_ever_later(root: Path) -> None
         assert report["last_exit"] == "exit code 3"
     starts = [float(line) for line in (root / "starts").read_text().split()]
     pauses = [later - earlier for earlier, later in pairwise(starts)]
-    assert pauses == sorted(pauses)
-    assert pauses[-1] > 3 * pauses[0]
+    # At least: a busy machine makes them longer.
+    assert all(pause >= FIRST_BACKOFF_S * 2**number for number, pause in enumerate(pauses))
 
 
 def test_a_program_that_is_not_there_stops_no_other(root: Path, port: int) -> None:

@@ -47,7 +47,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 def pids_in(file: Path, count: int) -> list[psutil.Process]:
     """The processes whose pids the script wrote, as soon as it has."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not file.exists() or len(file.read_text().split()) < count:
         assert time.monotonic() < deadline, "the script did not start"
         time.sleep(0.01)

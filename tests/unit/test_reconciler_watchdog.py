@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from reconciler import watchdog_process
 from reconciler.lease import clock_s
 from reconciler.processes import MARK_VARIABLE, PROCESS_MARK
 from reconciler.watchdog import Watchdog
@@ -194,20 +195,24 @@ def test_what_the_engine_sends_is_passed_on_and_so_are_answers(gate: Watchdog, s
         assert client.recv(100) == b"the rest"
 
 
-def test_nothing_is_passed_on_once_the_time_to_act_is_over(gate: Watchdog, server: socket.socket) -> None:
-    gate.feed(clock_s() + 60)
-    client, accepted = joined(gate, server)
+def test_nothing_is_passed_on_once_the_time_to_act_is_over(server: socket.socket) -> None:
+    """Without the process: when the time is over, that kills its parent, which would be this one."""
+    term = watchdog_process.Term()
+    with socket.create_server(("127.0.0.1", 0)) as front:
+        client = socket.create_connection(front.getsockname(), 10)
+        passed, _ = front.accept()
+    passing = threading.Thread(target=watchdog_process.pass_on, args=(passed, server.getsockname(), term))
+    passing.start()
+    accepted, _ = server.accept()
     with client, accepted:
+        accepted.settimeout(10)
         client.sendall(b"in time")
         assert accepted.recv(100) == b"in time"
-        gate.feed(clock_s() + 0.3)
-        client.sendall(b"still")
-        assert accepted.recv(100) == b"still"
-        psutil.Process(gate.pid).suspend()
-        time.sleep(0.4)
+        term.until_s = clock_s() - 0.01
         client.sendall(b"late")
-        psutil.Process(gate.pid).resume()
         assert received_until_the_end(accepted) == b""
+        passing.join(10)
+        assert not passing.is_alive()
 
 
 def received_until_the_end(connection: socket.socket) -> bytes:
