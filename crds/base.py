@@ -22,7 +22,13 @@ class Model(BaseModel):
     """A part of a spec: immutable, camelCase outside; unknown fields and other types are errors."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, populate_by_name=True
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        # devctl starts more often than it needs them all.
+        defer_build=True,
     )
 
     def manifest(self) -> dict[str, Any]:
@@ -45,7 +51,9 @@ class Spec(Model):
 class StatusModel(BaseModel):
     """A part of a status: fields of other versions of the operator are ignored when it is read."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
     def manifest(self) -> dict[str, Any]:
         """The part as it is written to the API server."""

@@ -2,10 +2,11 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +15,8 @@ from devctl.text import inert
 
 Cell = str | Text
 Object = dict[str, Any]
+# Between columns.
+_GAP = 3
 # Columns, and their cells row by row.
 Rows = tuple[list[str], list[list[Cell]]]
 
@@ -67,7 +70,10 @@ class Terminal:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """A table; a remark if it would be empty."""
-        self.out.print(table(columns, rows), soft_wrap=not self.out.is_terminal)
+        if self.out.is_terminal:
+            self.out.print(table(columns, rows))
+        else:
+            self.data("\n".join(_plain_lines([columns, *rows])))
 
 
 def _console(stderr: bool) -> Console:
@@ -80,12 +86,21 @@ def _console(stderr: bool) -> Console:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
     """The table as kubectl would lay it out."""
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold", show_edge=False)
+    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_edge=False)
     for index, column in enumerate(columns):
         made.add_column(Text(column), no_wrap=index < len(columns) - 1, overflow="ellipsis")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(inert(cell)) for cell in row))
     return made
+
+
+def _plain_lines(rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
+    """The same for a pipe, where nothing is cut or coloured: rich would take longer for it than all else together."""
+    texts = [[cell.plain if isinstance(cell, Text) else inert(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) + _GAP for column in zip(*texts, strict=True)]
+    for row in texts:
+        cells = (text + " " * (width - cell_len(text)) for text, width in zip(row, widths, strict=True))
+        yield "".join(cells).rstrip()
 
 
 def complain(message: str) -> None:
