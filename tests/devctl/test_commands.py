@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.devctl.conftest import IMAGE, NAMESPACE, Person
+from tests.devctl.conftest import IMAGE, NAMESPACE, Person, ended, user
 from tests.e2e.kube import Kube, SshKey, eventually
-from tests.shared_cluster import ROOT
+from tests.shared_cluster import ROOT, SharedCluster
 
 pytestmark = pytest.mark.cluster
 
@@ -33,6 +33,26 @@ def test_a_user_is_added_listed_and_signs_in_with_a_token_that_expires(admin: Pe
     assert set(config["users"][0]["user"]) == {"token"}
     assert re.search(rf"^alice +alice +{NAMESPACE} +yes", admin.devctl("user", "list"), re.MULTILINE)
     assert "alice\n" in admin.devctl("user", "list", "-o", "name")
+
+
+def test_a_removed_user_is_refused(admin: Person, cluster: SharedCluster, tmp_path: Path) -> None:
+    users = user("bob", admin, cluster, tmp_path)
+    bob = next(users)
+    bob.devctl("list")
+    asked = admin.terminal(*admin.devctl_command("user", "remove", "bob"))
+    asked.expect("The namespace goes too, with all that is in it")
+    asked.sendline("y")
+    assert ended(asked) == 0
+    eventually(lambda: bob.try_devctl("list").returncode != 0, "bob is refused", timeout_s=15)
+    assert not list(users)
+
+
+def test_create_with_ssh_ends_in_a_session(alice: Person, name: str) -> None:
+    session = alice.terminal(*alice.devctl_command("create", name, "--ssh"), timeout_s=60)
+    session.expect(r"[$#] ")
+    session.sendline("echo in-$((40 + 2)); exit 3")
+    session.expect("in-42")
+    assert ended(session) == 3
 
 
 def test_doctor_finds_all_well_for_a_user_and_for_the_administrator(
