@@ -71,7 +71,11 @@ def owner_hash(owner_name: str) -> str:
 
 
 def child_metadata(owner: Owner, child: Child, labels: dict[str, str] | None = None) -> ObjectMetaArgs:
-    """Metadata of a child that ends with its owner."""
+    """Metadata of a child that ends with its owner.
+
+    The reference does not block the owner's deletion: our finalizer does. And it would have the API server look up the
+    owner's kind for each child, which it cannot do in its first half minute.
+    """
     return ObjectMetaArgs(
         name=child.name,
         namespace=child.namespace or None,
@@ -89,7 +93,6 @@ def child_metadata(owner: Owner, child: Child, labels: dict[str, str] | None = N
                 name=owner.name,
                 uid=owner.uid,
                 controller=True,
-                block_owner_deletion=True,
             )
         ],
     )

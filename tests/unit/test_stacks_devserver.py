@@ -86,7 +86,6 @@ def test_a_child_carries_who_made_it_and_whose_it_is(full: Stack, name: str) -> 
             "name": "box",
             "uid": "uid-box",
             "controller": True,
-            "blockOwnerDeletion": True,
         }
     ]
     assert not child.retain_on_delete
