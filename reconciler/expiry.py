@@ -52,6 +52,11 @@ def _warnings(created: datetime, ends: datetime) -> list[timedelta]:
     return [before for before in WARN_BEFORE if ends - created > before]
 
 
+def warning_minutes(created: datetime, ends: datetime) -> tuple[int, ...]:
+    """How many minutes before its end a DevServer warns, the first warning first."""
+    return tuple(before // timedelta(minutes=1) for before in _warnings(created, ends))
+
+
 def warning(created: datetime, ends: datetime | None, home: str, now: datetime) -> Stated | None:
     """The condition Expiring; None while there is time. Each warning has a reason of its own, and so an Event.
 

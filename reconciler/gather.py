@@ -67,6 +67,7 @@ def devserver_inputs(
         authorized_keys=tuple(dict.fromkeys([authorized_key(ssh.public_key, "spec.ssh.publicKey"), *extra])),
         time_to_live=expiry.time_to_live(devserver, settings.default_time_to_live_s),
         expires_at=expiry.format_time(ends) if ends else None,
+        warn_minutes=expiry.warning_minutes(expiry.created_at(resource), ends) if ends else (),
         home_size=_home_size(world, owner, devserver),
         tools_image=settings.tools_image,
         ssh_service_type=settings.ssh_service_type,

@@ -20,6 +20,7 @@ from pulumi_kubernetes.core.v1 import (
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from crds import DevServerFlavorSpec, DevServerSpec
+from stacks.messages import message_of_the_day, warnings
 from stacks.metadata import (
     NAME_LABEL,
     Child,
@@ -53,7 +54,8 @@ class DevServerInputs:
 
     authorized_keys: checked lines, `TYPE BASE64`.
     time_to_live: the one that holds, the operator's default included; None if there is none.
-    expires_at: RFC 3339 time for the message of the day, None if the DevServer does not expire.
+    expires_at: RFC 3339 time for the messages, None if the DevServer does not expire.
+    warn_minutes: how long before its end it warns, in falling order; those that there is time for.
     home_size: the size to ask for, at least that of the live claim; None without a home.
     """
 
@@ -64,6 +66,7 @@ class DevServerInputs:
     authorized_keys: tuple[str, ...]
     time_to_live: str | None
     expires_at: str | None
+    warn_minutes: tuple[int, ...]
     home_size: str | None
     tools_image: str
     ssh_service_type: Literal["ClusterIP", "NodePort", "LoadBalancer"]
@@ -198,21 +201,8 @@ def sshd_files(inputs: DevServerInputs) -> dict[str, str]:
         "sshd_config": (files / "sshd_config").read_text(),
         "startup.sh": (files / "startup.sh").read_text(),
         "authorized_keys": "".join(f"{line}\n" for line in inputs.authorized_keys),
-        "motd": message_of_the_day(inputs),
+        "motd": message_of_the_day(
+            inputs.owner, inputs.spec.owner, inputs.flavor_name, inputs.time_to_live, inputs.expires_at
+        ),
+        "warnings": warnings(inputs.owner, inputs.time_to_live, inputs.expires_at, inputs.warn_minutes),
     }
-
-
-def message_of_the_day(inputs: DevServerInputs) -> str:
-    """What a person reads at login: whose DevServer it is, how large, until when."""
-    name, namespace = inputs.owner.name, inputs.owner.namespace
-    until = inputs.expires_at or "no expiry"
-    extend = (
-        f"  extend   kubectl -n {namespace} patch dvs {name} --type merge "
-        """-p '{"spec":{"lifecycle":{"timeToLive":"16h"}}}'\n"""
-    )
-    return (
-        f"\n  DevServer {name} in {namespace}\n"
-        f"  owner    {inputs.spec.owner}\n"
-        f"  flavor   {inputs.flavor_name}\n"
-        f"  expires  {until}\n" + (extend if inputs.expires_at else "") + "  root     doas COMMAND\n\n"
-    )

@@ -100,6 +100,7 @@ def devserver_inputs(*, flavor: Object | None = None, **changes: Any) -> DevServ
         "authorized_keys": (ED25519,),
         "time_to_live": None,
         "expires_at": None,
+        "warn_minutes": (),
         "home_size": spec.home.size if spec.home else None,
         "tools_image": "local/devserver-tools:1",
         "ssh_service_type": "ClusterIP",

@@ -1,30 +1,67 @@
 #!/opt/devserver/bin/busybox sh
-# shellcheck shell=busybox
-# `sudo` for images that have none, for scripts and habits that call it: hands its usual options on to doas.
-set -eu
+# shellcheck shell=sh
+# `sudo` for images that have none that works, for scripts and habits that call it: hands its usual options on to doas.
+set -euf
 
 tools=/opt/devserver/bin
 user=root
 shell=
+login=
+forget=
+
+refuse() {
+    echo "sudo: $*; this is doas by another name" >&2
+    exit 1
+}
+
+# Becomes "$@", as the other user.
+as_user() {
+    exec "$tools/doas" -u "${user#'#'}" -- "$@"
+}
+
 while [ $# -gt 0 ]; do
     case $1 in
-    -u | --user) user=${2?a user must follow $1}; shift ;;
-    --user=*) user=${1#--user=} ;;
-    -i | -s | --login | --shell) shell=-s ;;
-    # The environment is kept and a password is never asked for, whatever is said.
-    -E | -H | -n | -S | -k | --preserve-env | --preserve-env=* | --set-home | --non-interactive | --stdin) ;;
-    -v | --validate) exit 0 ;;
     --) shift; break ;;
-    -*) echo "sudo: option $1 is not supported; this is doas by another name" >&2; exit 1 ;;
-    [A-Za-z_]*=*) export "${1?}" ;;
+    -u | --user) user=${2?a user must follow $1}; shift ;;
+    -p | --prompt) : "${2?a text must follow $1}"; shift ;;
+    --user=*) user=${1#*=} ;;
+    -u?*) user=${1#-u} ;;
+    -i | --login) shell=yes login=yes ;;
+    -s | --shell) shell=yes ;;
+    # The environment is kept and a password is never asked for, whatever is said.
+    -k | --reset-timestamp) forget=yes ;;
+    -[AEHPSn] | --askpass | --non-interactive | --preserve-env | --preserve-env=* | --preserve-groups | --prompt=*) ;;
+    --set-home | --stdin) ;;
+    -K | -v | --remove-timestamp | --validate) exit 0 ;;
+    -[AEHPSiknsv]?*) # several in one word
+        rest=${1#-?}
+        option=${1%"$rest"}
+        shift
+        set -- "$option" "-$rest" "$@"
+        continue
+        ;;
+    -*) refuse "option $1 is not supported" ;;
     *) break ;;
     esac
     shift
 done
+
 if [ $# -gt 0 ]; then
-    exec "$tools/doas" -u "$user" -- "$@"
-elif [ -n "$shell" ]; then
-    exec "$tools/doas" -u "$user" -s
+    case $1 in
+    [A-Za-z_]*=*) set -- "$tools/busybox" env "$@" ;;
+    esac
 fi
-echo "usage: sudo [-u USER] [NAME=VALUE...] COMMAND..., or sudo -s" >&2
+# shellcheck disable=SC2016  # for the other user's shell to expand
+if [ -n "$login" ] && [ $# -gt 0 ]; then
+    as_user "$tools/sh" -lc 'cd; exec "$@"' sudo "$@"
+elif [ $# -gt 0 ]; then
+    as_user "$@"
+elif [ -n "$login" ]; then
+    as_user "$tools/sh" -c 'cd; [ -x "$SHELL" ] || SHELL=$0; exec "$SHELL" -l' "$tools/sh"
+elif [ -n "$shell" ]; then
+    exec "$tools/doas" -u "${user#'#'}" -s
+elif [ -n "$forget" ]; then
+    exit 0
+fi
+echo "usage: sudo [-u USER] [-i | -s] [NAME=VALUE...] [COMMAND...]" >&2
 exit 1

@@ -1,9 +1,10 @@
 #!/opt/devserver/bin/busybox sh
-# shellcheck shell=busybox
+# shellcheck shell=sh
 # Makes a container of any image a machine to log in to: creates the user dev, then becomes sshd.
 #
-# Run by the bundle's busybox as root. All commands are busybox's own, so the image may lack any of them, and libc, and
-# /etc/passwd. Safe to run again, after a restart in place or a kill at any point: files are replaced by renames.
+# Run by the bundle's busybox as root; the language is POSIX's. All commands are busybox's own, so the image may lack
+# any of them, and libc, and /etc/passwd. Safe to run again, after a restart in place or a kill at any point: files are
+# replaced by renames.
 # Values from outside come in files and in the environment, and none is ever evaluated.
 set -euf
 umask 022
@@ -40,10 +41,11 @@ main() {
     create_directories
     fill_home
     allow_root_commands
+    override_broken_sudo
     copy_host_keys
     write_environment
     rm -f /etc/nologin # would keep dev out
-    ln -sfn "$CONFIG/motd" /etc/motd
+    show_at_login ''
     become_sshd
 }
 
@@ -182,6 +184,20 @@ allow_root_commands() {
     fi
 }
 
+# The bundle's sudo, which is doas, is last on PATH: the image's own goes before it, unless it does not work.
+override_broken_sudo() {
+    overrides=
+    sudo=$(find_programs sudo | head -n 1)
+    [ -n "$sudo" ] || return 0
+    # It may lack its libraries, the setuid bit, or a policy that reads sudoers.d.
+    got=$(timeout 5 su -s "$BUNDLED_SHELL" -c "$sudo -n $TOOLS/bin/busybox id -u" dev 2>/dev/null </dev/null) || :
+    [ "$got" = 0 ] && return
+    say "the image's $sudo does not make dev root without a password: sessions get doas by that name"
+    overrides=$RUN/overrides
+    mkdir -p "$overrides"
+    ln -sfn "$TOOLS/bin/sudo" "$overrides/sudo"
+}
+
 # sshd wants private keys that only root can read; the mode of those on a volume is not ours to say.
 copy_host_keys() {
     found=
@@ -200,7 +216,7 @@ copy_host_keys() {
 
 # sshd starts sessions with an environment of its own: this hands them the container's.
 write_environment() {
-    path=$IMAGE_PATH:$TOOLS/bin
+    path=${overrides:+$overrides:}$IMAGE_PATH:$TOOLS/bin
     {
         printf SetEnv
         {
@@ -236,13 +252,55 @@ session_variables() {
     '
 }
 
-# --- the end ----------------------------------------------------------------------------------------------------------
+# --- warnings before the DevServer's end ------------------------------------------------------------------------------
+
+# Shows each warning once to those who are logged in, and to others at their login. The file changes when the end does;
+# its last line whose time has come is the warning that holds.
+watch_for_the_end() {
+    set +e # a full disk, say, must not end it
+    shown=
+    while :; do
+        warning=$(awk '
+            $1 ~ /^[0-9]+$/ && $1 <= systime() { sub(/^[^ ]+ /, ""); last = $0 }
+            END { gsub(/[^ -~]/, "", last); print substr(last, 1, 1000) }
+        ' "$CONFIG/warnings")
+        if [ "$warning" != "$shown" ]; then
+            shown=$warning
+            show_at_login "$warning"
+            [ -z "$warning" ] || show_on_terminals "$warning"
+        fi
+        sleep 5
+    done
+}
+
+# show_at_login WARNING: links what sshd shows at each login, to the mounted file itself if there is no warning.
+show_at_login() {
+    motd=$CONFIG/motd
+    if [ -n "$1" ]; then
+        { cat "$motd" && printf '  %s\n\n' "$1"; } >"$RUN/motd.new" && mv -f "$RUN/motd.new" "$RUN/motd"
+        motd=$RUN/motd
+    fi
+    ln -sfn "$motd" /etc/motd.devserver
+    mv -fT /etc/motd.devserver /etc/motd
+}
+
+# show_on_terminals WARNING: those of dev's sessions, and those that its programs made, such as tmux.
+show_on_terminals() {
+    say "$1"
+    find /dev/pts -type c -user "$ID" | while read -r terminal; do
+        # A terminal that is stopped must not hold up the others.
+        printf '\r\n%s\r\n' "$1" | timeout 1 tee "$terminal" >/dev/null
+    done
+}
+
+# --- the end of this script -------------------------------------------------------------------------------------------
 
 become_sshd() {
     set -- "$TOOLS/bin/sshd" -D -e -f "$CONFIG/sshd_config"
     # Newer versions are several programs.
     [ ! -e "$TOOLS/bin/sshd-session" ] || set -- "$@" -o "SshdSessionPath=$TOOLS/bin/sshd-session"
     [ ! -e "$TOOLS/bin/sshd-auth" ] || set -- "$@" -o "SshdAuthPath=$TOOLS/bin/sshd-auth"
+    watch_for_the_end &
     say "starting sshd"
     # The image's openssl.cnf is not meant for sshd. tini collects the processes that outlive their session; sshd would
     # leave them as zombies.

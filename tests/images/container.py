@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stacks.pod import CAPABILITIES
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 STACK_FILES = ROOT / "stacks/files"
@@ -49,15 +51,18 @@ class Container:
             (directory / name).mkdir()
         shutil.copytree(tools, directory / "tools", copy_function=os.link)
         (directory / "known_hosts").write_text(self._make_host_keys())
-        self.publish(keys=key.with_suffix(".pub").read_text())
+        self.publish()
 
     @property
     def upper(self) -> Path:
         """What the container has changed in its root filesystem; before the start, what the image has besides."""
         return self.dir / "upper"
 
-    def publish(self, keys: str, motd: str = "Welcome, dev!\n") -> None:
-        """Put a ConfigMap's files in place as kubelet does: by changing one link, in a directory open to all."""
+    def publish(self, keys: str | None = None, motd: str = "Welcome, dev!\n", warnings: str = "\n") -> None:
+        """Put a ConfigMap's files in place as kubelet does: by changing one link, in a directory open to all.
+
+        keys: the user's public key, unless told otherwise.
+        """
         config = self.dir / "config"
         content = config / f"..{time.monotonic_ns()}"
         content.mkdir(parents=True)
@@ -65,8 +70,11 @@ class Container:
         content.chmod(0o777)
         for name in ("startup.sh", "sshd_config"):
             shutil.copyfile(STACK_FILES / name, content / name)
-        (content / "authorized_keys").write_text(keys)
+        (content / "authorized_keys").write_text(
+            self.key.with_suffix(".pub").read_text() if keys is None else keys
+        )
         (content / "motd").write_text(motd)
+        (content / "warnings").write_text(warnings)
         (config / "..new").symlink_to(content.name)
         (config / "..new").rename(config / "..data")
         for file in content.iterdir():
@@ -80,10 +88,11 @@ class Container:
             **(environment or {}),
         }
         words = [os.fsencode(name) + b"=" + os.fsencode(value) for name, value in variables.items()]
+        capabilities = ",".join(["-all", *(f"+{name.lower()}" for name in CAPABILITIES)])
         namespaces = ["--mount", "--propagation", "private", "--pid", "--net", "--fork", "--kill-child"]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["unshare", *namespaces, "sh", HERE / "container.sh", self.dir, *words],
+                ["unshare", *namespaces, "sh", HERE / "container.sh", self.dir, capabilities, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -151,6 +160,18 @@ class Container:
         done = self.run(words, agent=agent)
         assert done.returncode == 0, f"{command}: {done.stderr.decode(errors='replace')}"
         return done.stdout.decode(errors="replace").replace("\r\n", "\n").removesuffix("\n")
+
+    def login(self) -> str:
+        """What a session with a terminal shows that ends at once."""
+        words = ["ssh", "-tt", *self.options(), "-p", "2222", "dev@127.0.0.1"]
+        return self.run(words, stdin=b"exit\n").stdout.decode()
+
+    def open_session(self, command: str, output: Path) -> subprocess.Popen[bytes]:
+        """A session with a terminal that stays until it is ended; `output` gets what it shows."""
+        words = ["ssh", "-tt", *self.options(), "-p", "2222", "dev@127.0.0.1", command]
+        network = ["nsenter", f"--net=/proc/{self.init_pid}/ns/net", "--"]
+        with output.open("wb") as shown:
+            return subprocess.Popen([*network, *words], stdin=subprocess.PIPE, stdout=shown)
 
     def _make_host_keys(self) -> str:
         lines = []

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Runs startup.sh in a root filesystem, as a pod would: `container.sh DIR NAME=VALUE...`, under unshare (container.py).
+# Runs startup.sh in a root filesystem, as a pod would: `container.sh DIR CAPABILITIES NAME=VALUE...`, under unshare
+# (container.py). CAPABILITIES are those that it may have, as setpriv takes them.
 # DIR holds lower (a file that names the image's layers), upper and work (the container's own layer), merged, and
 # what the pod mounts: tools, config, keys and, if there is one, home.
 set -eu
 
 dir=$1
-shift
+capabilities=$2
+shift 2
 mount -t overlay overlay -o "lowerdir=$(cat "$dir/lower"),upperdir=$dir/upper,workdir=$dir/work" "$dir/merged"
 cd "$dir/merged"
 mkdir -p proc dev opt/devserver etc/devserver etc/devserver-hostkeys
@@ -26,6 +28,5 @@ if [ -d "$dir/home" ]; then
     mount --bind "$dir/home" home/dev
 fi
 ip link set lo up
-capabilities=-all,+audit_write,+chown,+dac_override,+fowner,+kill,+setgid,+setuid,+sys_chroot
 exec setpriv --bounding-set "$capabilities" --inh-caps -all chroot . /opt/devserver/bin/busybox env -i "$@" \
     /opt/devserver/bin/busybox sh /etc/devserver/startup.sh

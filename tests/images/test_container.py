@@ -103,7 +103,8 @@ def test_a_path_that_does_not_fit_into_a_setting_is_not_used(new_container: NewC
 def test_processes_that_outlive_their_session_are_collected(started: Container) -> None:
     started.ssh("(sleep 0.1 & sleep 0.2 &) >/dev/null 2>&1 </dev/null")
     deadline = time.monotonic() + 5
-    while (states := _states_of_children(started.init_pid)) != ["S"]:
+    # What stays is sshd and the watcher for the end.
+    while (states := _states_of_children(started.init_pid)) != ["S", "S"]:
         assert "Z" not in states or time.monotonic() < deadline, states
         time.sleep(0.02)
 
@@ -234,6 +235,31 @@ def test_other_accounts_of_the_image_are_coped_with(new_container: NewContainer,
     kept = [line for line in passwd.splitlines() if not line.startswith("dev:")]
     assert [line for line in (etc / "passwd").read_text().splitlines() if line in kept] == kept
     assert "users:x:1000:dev" in (etc / "group").read_text()
+
+
+# What stands at /usr/bin/sudo, and whether it makes dev root without a question.
+SUDOS = {
+    "works": ('#!/opt/devserver/bin/sh\nexec /opt/devserver/bin/sudo "$@"\n', True),
+    "refuses": ("#!/opt/devserver/bin/sh\necho sudo: a password is required >&2\nexit 1\n", False),
+    "makes nobody root": ('#!/opt/devserver/bin/sh\nshift\nexec "$@"\n', False),
+    "lacks its libraries": ("#!/nonesuch/ld.so\n", False),
+}
+
+
+@pytest.mark.parametrize("case", SUDOS)
+def test_the_images_own_sudo_is_kept_if_it_works(new_container: NewContainer, case: str) -> None:
+    program, works = SUDOS[case]
+    container = new_container("busybox")
+    sudo = container.upper / "usr/bin/sudo"
+    sudo.parent.mkdir(parents=True)
+    sudo.write_text(program)
+    sudo.chmod(0o755)
+    container.start()
+    found = "/usr/bin/sudo" if works else "/opt/devserver/run/overrides/sudo"
+    for command in ("command -v sudo; sudo -n id -u", "$SHELL -lc 'command -v sudo; sudo -n id -u'"):
+        assert container.ssh(command) == f"{found}\n0"
+    said = "the image's /usr/bin/sudo does not make dev root" in container.log.read_text()
+    assert said == (not works)
 
 
 def test_links_into_a_store_and_missing_directories_are_coped_with(new_container: NewContainer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -37,8 +38,27 @@ def test_dev_has_id_1000_a_home_and_a_shell(started: Container) -> None:
 
 
 def test_root_is_one_word_away(started: Container) -> None:
-    ways = ("doas", "doas -n", "sudo", "sudo -E -n --", "sudo -u root")
+    ways = (
+        "doas",
+        "doas -n",
+        "sudo",
+        "sudo -E -n --",
+        "sudo -u root",
+        "sudo -nHu root",
+        "sudo -Euroot -p ''",
+        "sudo --user=#0 --preserve-env=HOME",
+        "sudo -i",
+        "sudo -sH",
+        "sudo user=evil tools=/evil",
+    )
     assert started.ssh("; ".join(f"{way} id -u" for way in ways)) == "\n".join("0" * len(ways))
+    shells = "; ".join(f"echo id -u | sudo {options}" for options in ("-s", "-i", "-ni"))
+    assert started.ssh(shells) == "0\n0\n0"
+    assert started.ssh("sudo -v && sudo -k && sudo -nv && echo granted") == "granted"
+    refused = started.ssh("sudo -l id 2>&1; echo $?; sudo -b id 2>&1; echo $?; sudo 2>&1; echo $?")
+    assert re.fullmatch(
+        "sudo: option -l is not supported.*\n1\nsudo: option -b .*\n1\nusage: sudo .*\n1", refused
+    )
 
 
 def test_doas_is_there_and_finds_the_programs_of_the_image_in_a_login_shell_too(
@@ -60,6 +80,10 @@ def test_other_users_can_be_reached_through_root(new_container: NewContainer) ->
     container.start()
     assert container.ssh("doas -u www-data id -un") == "www-data"
     assert container.ssh("sudo -u www-data NAME='a b' env | grep ^NAME=") == "NAME=a b"
+    assert container.ssh("sudo -iu games -- sh -c 'id -un; pwd; echo $HOME $1' - 'a  b'") == (
+        "games\n/usr/games\n/usr/games a  b"
+    )
+    assert container.ssh("echo 'echo $0; pwd' | sudo -i") == "-bash\n/root"
 
 
 def test_files_travel_by_sftp_scp_and_rsync(started: Container, tmp_path: Path) -> None:
@@ -88,14 +112,10 @@ def test_a_terminal_is_given(started: Container) -> None:
     assert started.ssh("stty size", options=["-tt"]) != ""
 
 
-def test_the_message_of_the_day_is_read_at_each_login(started: Container, key: Path) -> None:
-    def login() -> str:
-        command = ["ssh", "-tt", *started.options(), "-p", "2222", "dev@127.0.0.1"]
-        return started.run(command, stdin=b"exit\n").stdout.decode()
-
-    assert "Welcome, dev!" in login()
-    started.publish(keys=key.with_suffix(".pub").read_text(), motd="Expires soon.\n")
-    assert "Expires soon." in login()
+def test_the_message_of_the_day_is_read_at_each_login(started: Container) -> None:
+    assert "Welcome, dev!" in started.login()
+    started.publish(motd="Expires soon.\n")
+    assert "Expires soon." in started.login()
 
 
 def test_the_agent_is_forwarded(started: Container, agent: Path, key: Path) -> None:

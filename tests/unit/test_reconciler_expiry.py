@@ -16,6 +16,7 @@ from reconciler.expiry import (
     parse_time,
     time_to_live,
     warning,
+    warning_minutes,
 )
 from tests.builders import CREATED, devserver
 
@@ -162,6 +163,13 @@ def test_warnings_come_as_the_end_draws_near_as_far_as_there_is_time_for_them(
         assert format_time(ends) in found.message
         assert "spec.lifecycle.timeToLive" in found.message
         assert found.message.endswith("The home stays.")
+
+
+@pytest.mark.parametrize(
+    ("lasts", "told"), [(480, (60, 15, 5)), (60, (15, 5)), (15.1, (15, 5)), (5.1, (5,)), (5, ()), (0.2, ())]
+)
+def test_the_machine_itself_warns_at_the_same_times(lasts: float, told: tuple[int, ...]) -> None:
+    assert warning_minutes(BORN, BORN + minutes(lasts)) == told
 
 
 def test_what_never_ends_never_warns() -> None:

@@ -64,6 +64,7 @@ def test_settings_reach_the_inputs() -> None:
     inputs = gathered(settings=settings)
     assert (inputs.tools_image, inputs.ssh_service_type) == ("tools:2", "NodePort")
     assert (inputs.time_to_live, inputs.expires_at) == ("3600s", "2030-01-01T09:00:00Z")
+    assert inputs.warn_minutes == (15, 5)
 
 
 def test_keys_are_checked_stripped_of_comments_and_named_once() -> None:

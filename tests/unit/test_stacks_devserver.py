@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stacks import devserver
-from stacks.devserver import DevServerInputs, HostKeys, message_of_the_day, sshd_files
+from stacks.devserver import DevServerInputs, HostKeys, sshd_files
 from stacks.metadata import owner_hash
 from tests import builders
 from tests.builders import HOST_KEYS, devserver_inputs
@@ -179,7 +179,7 @@ def test_the_ssh_service_leads_from_port_22_to_2222(type_: str) -> None:
 def test_the_config_map_brings_all_files_that_sshd_and_the_start_script_read() -> None:
     keys = (builders.ED25519, builders.ECDSA)
     files = sshd_files(devserver_inputs(authorized_keys=keys))
-    assert files.keys() == {"sshd_config", "startup.sh", "authorized_keys", "motd"}
+    assert files.keys() == {"sshd_config", "startup.sh", "authorized_keys", "motd", "warnings"}
     assert files["authorized_keys"].splitlines() == list(keys)
     assert all(text.endswith("\n") for text in files.values())
 
@@ -194,22 +194,14 @@ def test_the_files_have_nothing_substituted_into_them() -> None:
         assert plain[script] == changed[script]
 
 
-def test_the_message_of_the_day_says_whose_it_is_how_large_and_until_when() -> None:
-    text = message_of_the_day(devserver_inputs(expires_at="2030-01-01T16:00:00Z"))
-    for part in ("box in dev-ada", "ada@example.com", "cpu-small", "2030-01-01T16:00:00Z", "patch dvs box"):
-        assert part in text
-
-
-def test_the_message_of_the_day_offers_no_extension_where_nothing_expires() -> None:
-    text = message_of_the_day(devserver_inputs())
-    assert "no expiry" in text
-    assert "extend" not in text
-
-
 def test_keys_message_and_expiry_are_no_reason_for_another_template() -> None:
     inputs = devserver_inputs()
     changed = replace(
-        inputs, authorized_keys=(builders.ECDSA,), expires_at="2030-01-01T16:00:00Z", time_to_live="8h"
+        inputs,
+        authorized_keys=(builders.ECDSA,),
+        expires_at="2030-01-01T16:00:00Z",
+        time_to_live="8h",
+        warn_minutes=(60, 15, 5),
     )
     assert declare(inputs).objects["workload"] == declare(changed).objects["workload"]
     assert declare(inputs).objects["sshd"] != declare(changed).objects["sshd"]
