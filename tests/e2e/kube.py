@@ -126,8 +126,8 @@ def devserver(name: str, key: SshKey, **spec: Any) -> dict[str, Any]:
     }
 
 
-def ssh(kube: Kube, name: str, key: SshKey, command: str) -> str:
-    """Log in under strict host-key checking against the keys in the status; returns standard output."""
+def ssh_command(kube: Kube, name: str, key: SshKey, *flags: str) -> list[str]:
+    """ssh to a DevServer under strict host-key checking against the keys in the status; a command may follow."""
     status = (kube.get("dvs", name) or {})["status"]
     address = (kube.get("service", status["ssh"]["service"]) or {})["spec"]["clusterIP"]
     known_hosts = key.path.with_name(f"known-hosts-{name}")
@@ -140,12 +140,13 @@ def ssh(kube: Kube, name: str, key: SshKey, command: str) -> str:
         "UserKnownHostsFile": str(known_hosts),
         "GlobalKnownHostsFile": "/dev/null",
     }
-    flags = [part for option, value in options.items() for part in ("-o", f"{option}={value}")]
-    done = subprocess.run(
-        ["ssh", "-F", "none", "-i", str(key.path), *flags, f"dev@{address}", command],
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    words = [part for option, value in options.items() for part in ("-o", f"{option}={value}")]
+    return ["ssh", "-F", "none", "-i", str(key.path), *words, *flags, f"dev@{address}"]
+
+
+def ssh(kube: Kube, name: str, key: SshKey, command: str, timeout_s: float = 30) -> str:
+    """Log in and run a command that must succeed; returns standard output."""
+    words = [*ssh_command(kube, name, key), command]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=timeout_s)
     assert done.returncode == 0, done.stderr
     return done.stdout
