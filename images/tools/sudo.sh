@@ -22,8 +22,11 @@ as_user() {
 while [ $# -gt 0 ]; do
     case $1 in
     --) shift; break ;;
-    -u | --user) user=${2?a user must follow $1}; shift ;;
-    -p | --prompt) : "${2?a text must follow $1}"; shift ;;
+    -[up] | --user | --prompt)
+        [ $# -gt 1 ] || refuse "option $1 needs a value"
+        case $1 in -u | --user) user=$2 ;; esac
+        shift
+        ;;
     --user=*) user=${1#*=} ;;
     -u?*) user=${1#-u} ;;
     -i | --login) shell=yes login=yes ;;
@@ -32,7 +35,8 @@ while [ $# -gt 0 ]; do
     -k | --reset-timestamp) forget=yes ;;
     -[AEHPSn] | --askpass | --non-interactive | --preserve-env | --preserve-env=* | --preserve-groups | --prompt=*) ;;
     --set-home | --stdin) ;;
-    -K | -v | --remove-timestamp | --validate) exit 0 ;;
+    -v | --validate) as_user "$tools/busybox" true ;;
+    -K | --remove-timestamp) exit 0 ;;
     -[AEHPSiknsv]?*) # several in one word
         rest=${1#-?}
         option=${1%"$rest"}
