@@ -26,13 +26,6 @@ def test_a_person_logs_in_and_becomes_root(namespace: Kube, key: SshKey) -> None
     assert ssh(namespace, "box", key, 'printf %s "$GREETING"') == "$(id) `id` 'hi'"
 
 
-def test_an_image_of_busybox_alone_is_enough(namespace: Kube, key: SshKey) -> None:
-    namespace.apply(devserver("box", key, running=True, image="local/busybox:1"))
-    namespace.wait_ready("dvs", "box")
-
-    assert ssh(namespace, "box", key, "whoami; id -u; doas id -u").split() == ["dev", "1000", "0"]
-
-
 def test_a_changed_image_rolls_the_pod_at_once_and_a_changed_flavor_waits(
     namespace: Kube, kube: Kube, key: SshKey
 ) -> None:
