@@ -28,7 +28,7 @@ def session(container: Container, command: str, output: Path) -> Iterator[subpro
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def wait_until(check: Callable[[], bool], what: str) -> None:
