@@ -80,7 +80,7 @@ def test_other_users_can_be_reached_through_root(new_container: NewContainer) ->
     container.start()
     assert container.ssh("doas -u www-data id -un") == "www-data"
     assert container.ssh("sudo -u www-data NAME='a b' env | grep ^NAME=") == "NAME=a b"
-    assert container.ssh("sudo -iu games -- sh -c 'id -un; pwd; echo $HOME $1' - 'a  b'") == (
+    assert container.ssh("sudo -iu games -- sh -c 'id -un; pwd; echo $HOME \"$1\"' - 'a  b'") == (
         "games\n/usr/games\n/usr/games a  b"
     )
     assert container.ssh("echo 'echo $0; pwd' | sudo -i") == "-bash\n/root"
