@@ -54,6 +54,7 @@ echo 'Red Hat in manner only, release 9' >"$target/etc/redhat-release"
 printf 'NAME="In the manner of Red Hat"\nID=rhel\nID_LIKE=fedora\nVERSION_ID=9\n' >"$target/etc/os-release"
 echo '%_dbpath /var/lib/rpm' >"$target/etc/rpm/macros"
 echo /usr/lib64 >"$target/etc/ld.so.conf"
+printf '%s\n' 'UID_MIN 1000' 'USERGROUPS_ENAB yes' 'CREATE_HOME yes' 'UMASK 022' >"$target/etc/login.defs"
 cat >"$target/etc/passwd" <<'END'
 root:x:0:0:root:/root:/bin/bash
 bin:x:1:1:bin:/bin:/sbin/nologin

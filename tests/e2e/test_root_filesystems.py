@@ -16,7 +16,7 @@ pytestmark = pytest.mark.cluster
 # What else must be so, by name: a command and what it prints.
 _BUNDLED_SUDO = ("command -v sudo", "/opt/devserver/bin/sudo")
 ALSO: dict[str, tuple[tuple[str, str], ...]] = {
-    "debian": (_BUNDLED_SUDO, ("echo $SHELL", "/bin/bash")),
+    "debian": (_BUNDLED_SUDO, ("echo $SHELL", "/usr/bin/bash")),
     "user-1000": (("id -un ubuntu; stat -c %U /home/ubuntu/of-old", "dev\ndev"),),
     "group-1000": (("id -G www-data; stat -c %G ~", "33 1000\ndev"),),
     # Only the top of a home changes hands.
@@ -33,7 +33,7 @@ ALSO: dict[str, tuple[tuple[str, str], ...]] = {
             "ls -d /usr/lib64/libc.so.6 /lib64/ld-*; readlink /bin/sh",
             "/lib64/ld-linux-x86-64.so.2\n/usr/lib64/libc.so.6\nbash",
         ),
-        ("doas useradd -m -G wheel eve; id -Gn eve; doas -u eve touch /home/eve/x", "eve wheel"),
+        ("doas useradd -G wheel eve; id -Gn eve; doas -u eve touch /home/eve/x", "eve wheel"),
         ("rpm -qa | wc -l; rpm --eval %_dbpath; doas stat -c %a /etc/shadow", "0\n/var/lib/rpm\n0"),
         ("bash -lc 'command -v doas sudo'", "/opt/devserver/bin/doas\n/opt/devserver/bin/sudo"),
     ),
