@@ -22,6 +22,7 @@ CHANGED: dict[str, Any] = {
     "authorized_keys": (),
     "time_to_live": "8h",
     "expires_at": "2030-01-01T16:00:00Z",
+    "warn_minutes": (15, 5),
     "home_size": "1Gi",
     "tools_image": "tools:2",
     "ssh_service_type": "NodePort",
