@@ -156,7 +156,7 @@ def program(inputs: DevServerInputs, host_keys: HostKeys) -> None:
             service_name=names.headless.name,
             replicas=1 if inputs.spec.running else 0,
             selector=LabelSelectorArgs(match_labels=selector),
-            # The reconciler decides when a changed template restarts the pod (see reconciler/restart.py).
+            # The reconciler decides when a changed template restarts the pod: see pending_restart in readiness.py.
             update_strategy=StatefulSetUpdateStrategyArgs(type="OnDelete"),
             template=pod_template(
                 name=inputs.owner.name,
