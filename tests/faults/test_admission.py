@@ -360,7 +360,7 @@ def test_a_field_that_cannot_change_is_refused_at_once_with_the_reason(
 
 
 @pytest.mark.full
-def test_a_retained_home_of_another_class_is_refused_by_the_api_server_and_stays_as_it_is(
+def test_a_retained_home_of_another_class_is_refused_and_stays_as_it_is(
     operator: Operator, space: Space, guard: Guard, api: Api
 ) -> None:
     space.create("box", home={"size": "1Mi", "storageClassName": "standard"})
@@ -371,7 +371,7 @@ def test_a_retained_home_of_another_class_is_refused_by_the_api_server_and_stays
     assert retained is not None
 
     space.create("box", home={"size": "1Mi", "storageClassName": "other"})
-    message = await_condition(space, "box", "Stalled", "Rejected")
+    message = await_condition(space, "box", "Stalled", "HomeCannotMove")
     assert "box-home" in message
     now = api.get(PVC, space.namespace, "box-home")
     assert now is not None
