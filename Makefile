@@ -44,8 +44,8 @@ test: tools ## run the tests, as root: they start clusters, and leave the one ca
 test-incluster: tools ## build the image, run it from deploy/ in a cluster; a small form of the bench (5 minutes)
 	$(BIN)/pytest tests/incluster tests/bench
 
-test-faults: tools ## kill, stop and cut off everything that can be, at every point (20 minutes)
-	$(BIN)/pytest --full tests/faults tests/engine_speed tests/backends
+test-faults: tools ## kill, stop and cut off all that can be, in two clusters at a time (20 minutes)
+	$(BIN)/pytest --full --numprocesses=2 --dist=loadfile --no-loadscope-reorder tests/faults tests/engine_speed tests/backends
 
 bench: $(VENV) ## measure rates, latencies and memory, as JSON lines (15 minutes; PARTS="rates latency")
 	@$(BIN)/python -m toolchain install >&2

@@ -70,8 +70,10 @@ class SharedCluster:
 
 
 def settings() -> localcluster.Settings:
-    """Which cluster it is: the one named by LOCALCLUSTER_NAME, `test` without it."""
-    return localcluster.Settings(name=os.environ.get("LOCALCLUSTER_NAME", "test"))
+    """Which cluster it is: the one named by LOCALCLUSTER_NAME, `test` without it. Each pytest worker has its own."""
+    name = os.environ.get("LOCALCLUSTER_NAME", "test")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return localcluster.Settings(name=name if worker == "0" else f"{name}-{worker}")
 
 
 def host_address() -> str:

@@ -16,7 +16,6 @@ from tests.faults.kubeapi import Api, ApiError
 from tests.shared_cluster import SYSTEM_NAMESPACE, SharedCluster
 
 _LOG_LINES = 60
-_FIGURES = pytest.StashKey[dict[str, Any]]()
 # Of the namespaces of these tests, so that a later session finds what one that was cut short left behind.
 _PREFIX = "faults-"
 MakeOperator = Callable[..., Operator]
@@ -30,18 +29,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def tell_figure(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
+def tell_figure(record_property: Callable[[str, Any], None]) -> Callable[[str, Any], None]:
     """Prints a figure at the end of the session."""
-    figures = request.config.stash.setdefault(_FIGURES, {})
-    return lambda name, value: figures.update({f"{request.node.name}: {name}": value})
+    return record_property
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    figures = config.stash.get(_FIGURES, {})
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    figures = [
+        f"{report.location[2]}: {name}: {value}"
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, value in report.user_properties
+    ]
     if figures:
         terminalreporter.section("figures")
-    for name, value in figures.items():
-        terminalreporter.write_line(f"{name}: {value}")
+    for figure in figures:
+        terminalreporter.write_line(figure)
 
 
 @pytest.fixture(scope="session")
