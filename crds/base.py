@@ -19,17 +19,25 @@ DNS_SUBDOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 
 
 class Model(BaseModel):
-    """A part of a spec: immutable, camelCase outside; unknown fields and other types are errors."""
+    """A part of a spec: immutable, made from a manifest's camelCase; unknown fields and other types are errors."""
 
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
         frozen=True,
         alias_generator=to_camel,
-        populate_by_name=True,
         # devctl starts more often than it needs them all.
         defer_build=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_null(cls, value: Any) -> Any:
+        """As the API server sees it: an optional field is left out, or has a value."""
+        nulls = [name for name, item in value.items() if item is None] if isinstance(value, dict) else []
+        if nulls:
+            raise ValueError(f"{', '.join(map(str, nulls))}: null is no value, leave the field out")
+        return value
 
     def manifest(self) -> dict[str, Any]:
         """The part as a manifest holds it: camelCase keys, fields without a value left out."""
@@ -255,6 +263,9 @@ class CustomResource(StatusModel):
 
     @model_validator(mode="after")
     def _name_is_valid(self) -> Self:
+        # The API server has this rule for all kinds.
+        if re.fullmatch(DNS_SUBDOMAIN, self.metadata.name) is None:
+            raise ValueError("metadata.name must be a lowercase RFC 1123 subdomain")
         for rule in self.name_rules:
             rule.check(self.metadata.name)
         return self

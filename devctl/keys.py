@@ -134,7 +134,7 @@ def of(spec: DevServerSpec) -> list[str]:
 def patch(lines: Sequence[str]) -> dict[str, Any]:
     """The patch of a spec that makes these its keys. Raises Misuse if they are too many."""
     try:
-        Ssh(public_key=lines[0], additional_public_keys=list(lines[1:]))
+        Ssh.model_validate({"publicKey": lines[0], "additionalPublicKeys": list(lines[1:])})
     except ValidationError as error:
         raise Misuse(f"{len(lines)} keys are too many: a DevServer has at most 17") from error
     return {"ssh": {"publicKey": lines[0], "additionalPublicKeys": list(lines[1:])}}

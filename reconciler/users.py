@@ -34,7 +34,7 @@ def user_inputs(
     allowed = [ref for ref in refs if _role(ref) in settings.allowed_roles]
     return DevServerUserInputs(
         owner=owner_of(key, resource),
-        spec=spec.model_copy(update={"rbac": Rbac(additional_role_refs=allowed)}),
+        spec=spec.model_copy(update={"rbac": Rbac.model_validate({"additionalRoleRefs": allowed})}),
         refused_roles=tuple(
             f"spec.rbac.additionalRoleRefs[{index}]: {_role(ref)}"
             for index, ref in enumerate(refs)

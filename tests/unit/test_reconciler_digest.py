@@ -18,7 +18,7 @@ CHANGED: dict[str, Any] = {
     "owner": replace(owner(), uid="another-life"),
     "spec": devserver(image="debian:trixie").spec,
     "flavor_name": "gpu",
-    "flavor": DevServerFlavorSpec(shm_size="1Gi"),
+    "flavor": DevServerFlavorSpec.model_validate({"shmSize": "1Gi"}),
     "authorized_keys": (),
     "time_to_live": "8h",
     "expires_at": "2030-01-01T16:00:00Z",

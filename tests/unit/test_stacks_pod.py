@@ -121,7 +121,7 @@ def test_a_read_only_volume_is_read_only_in_claim_and_mount() -> None:
 
 
 def mount(path: str, claim: str) -> VolumeMount:
-    return VolumeMount(claim_name=claim, mount_path=path)
+    return VolumeMount.model_validate({"claimName": claim, "mountPath": path})
 
 
 @pytest.mark.parametrize(
