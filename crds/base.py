@@ -32,12 +32,12 @@ class Model(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _nothing_is_null(cls, value: Any) -> Any:
-        """As the API server sees it: an optional field is left out, or has a value."""
-        nulls = [name for name, item in value.items() if item is None] if isinstance(value, dict) else []
-        if nulls:
-            raise ValueError(f"{', '.join(map(str, nulls))}: null is no value, leave the field out")
-        return value
+    def _null_is_left_out(cls, value: Any) -> Any:
+        """The API server takes a field that is null for one that is not there."""
+        if not isinstance(value, dict) or all(item is not None for item in value.values()):
+            return value
+        known = {field.alias for field in cls.model_fields.values()}
+        return {name: item for name, item in value.items() if item is not None or name not in known}
 
     def manifest(self) -> dict[str, Any]:
         """The part as a manifest holds it: camelCase keys, fields without a value left out."""
@@ -125,8 +125,18 @@ def keys_rule(message: str) -> Rule:
     return Rule(cel, message, _are_qualified_names)
 
 
+def _without_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: item for key, item in value.items() if item is not None}
+
+
+# As in a model.
+_NULL_IS_LEFT_OUT = BeforeValidator(_without_nulls)
 _KEY_MESSAGE = "keys are names such as cpu, memory or nvidia.com/gpu"
-ResourceList = Annotated[dict[str, Quantity], Field(max_length=16), keys_rule(_KEY_MESSAGE)]
+ResourceList = Annotated[
+    dict[str, Quantity], Field(max_length=16), keys_rule(_KEY_MESSAGE), _NULL_IS_LEFT_OUT
+]
 LabelValue = Annotated[
     str, Field(pattern=pattern("([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?"), max_length=63)
 ]
@@ -135,6 +145,7 @@ NodeSelector = Annotated[
     dict[str, LabelValue],
     Field(max_length=16),
     keys_rule("keys are label names such as kubernetes.io/arch"),
+    _NULL_IS_LEFT_OUT,
 ]
 DnsLabel = Annotated[str, Field(pattern=pattern(DNS_LABEL), max_length=63)]
 DnsSubdomain = Annotated[str, Field(pattern=pattern(DNS_SUBDOMAIN), max_length=253)]

@@ -50,7 +50,8 @@ class Terminal:
     def machine(self, form: str, value: Any) -> None:
         """The value as `json` or `yaml`, in which all that is not ASCII is escaped."""
         if form == "json":
-            self.data(json.dumps(value, indent=2))
+            # DEL is the one control character that JSON does not escape.
+            self.data(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))
         else:
             import yaml
 

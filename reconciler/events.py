@@ -8,6 +8,7 @@ from typing import Literal
 import structlog
 
 from reconciler.cluster import EVENT, Cluster, ClusterError, Object
+from reconciler.text import one_line, shortened
 from stacks.metadata import MANAGER
 
 _log = structlog.get_logger()
@@ -35,7 +36,7 @@ class Recorder:
             "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "type": type_,
             "reason": reason,
-            "note": note[:_MAX_NOTE],
+            "note": shortened(one_line(note), _MAX_NOTE),
             "action": "Reconcile",
             "reportingController": f"devserver.io/{MANAGER}",
             "reportingInstance": self.instance,

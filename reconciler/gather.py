@@ -20,12 +20,14 @@ from reconciler.errors import Stalled, Waiting
 from reconciler.queue import Key
 from reconciler.settings import Settings
 from reconciler.sshkeys import authorized_key
+from reconciler.text import one_line, shortened
 from reconciler.world import World, annotations, belongs_to
 from stacks.devserver import DevServerChildren, DevServerInputs
 from stacks.flavor import DevServerFlavorInputs
 from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_MAX_FAULTS = 1000
 
 
 def parsed(model: type[_Model], resource: Object) -> _Model:
@@ -36,7 +38,8 @@ def parsed(model: type[_Model], resource: Object) -> _Model:
         faults = "; ".join(
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]
         )
-        raise Stalled(reasons.INVALID_SPEC, faults) from error
+        # Keys of maps are the user's words.
+        raise Stalled(reasons.INVALID_SPEC, shortened(one_line(faults), _MAX_FAULTS)) from error
 
 
 def owner_of(key: Key, resource: Object) -> Owner:

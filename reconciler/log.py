@@ -1,17 +1,23 @@
 """Structured logs: JSON lines in a cluster, coloured text on a terminal."""
 
+import json
 import logging
 import sys
+from typing import Any
 
 import structlog
 
 from reconciler.settings import Settings
+from reconciler.text import printable, without_middle
+
+# Of one value, in characters.
+_LONGEST = 10_000
 
 
 def configure(settings: Settings) -> None:
     """Set up structlog for the whole process."""
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=_json)
         if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
@@ -23,6 +29,7 @@ def configure(settings: Settings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _bound,
             *inert,
             renderer,
         ],
@@ -33,19 +40,30 @@ def configure(settings: Settings) -> None:
     )
 
 
-def printable(text: str) -> str:
-    """The text with everything escaped that a terminal could take for a command or show in another order."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+def _json(value: object, **options: Any) -> str:
+    # The one control character that JSON does not escape.
+    return json.dumps(value, **options).replace("\x7f", "\\u007f")
+
+
+def _bound(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Values may hold what users chose, and be as long as they chose."""
+    return {name: _bounded(value) for name, value in event.items()}
+
+
+def _bounded(value: object) -> object:
+    if value is None or isinstance(value, int | float):
+        return value
+    # What is not text is shown by repr, which escapes; JSON has forms of its own for the usual ones.
+    text = value if isinstance(value, str) else repr(value)
+    return value if len(text) <= _LONGEST else without_middle(text, _LONGEST)
 
 
 def _make_inert(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Values may hold what users chose."""
     return {name: _inert(value, keep_lines=name == "exception") for name, value in event.items()}
 
 
 def _inert(value: object, keep_lines: bool) -> object:
     if value is None or isinstance(value, int | float):
         return value
-    # What is not text is shown by repr, which escapes.
     text = value if isinstance(value, str) else repr(value)
     return "\n".join(map(printable, text.split("\n"))) if keep_lines else printable(text)

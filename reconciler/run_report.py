@@ -6,6 +6,9 @@ from collections.abc import Callable
 from reconciler import reasons
 from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Waiting
 from reconciler.runs import RunKilled, RunLost
+from reconciler.text import one_line, shortened
+
+_MAX_MESSAGE = 1000
 
 # A refusal for good: the same inputs would be refused again.
 _REJECTIONS = re.compile(
@@ -48,7 +51,7 @@ class RunReport:
             text for text in dict.fromkeys(self._errors) if text not in ("update failed", "preview failed")
         ]
         message = "; ".join(telling) or plain(output)
-        message = message if len(message) <= 1000 else message[:1000] + " ..."
+        message = shortened(message, _MAX_MESSAGE)
         if _FOREIGN.search(message):
             return Stalled(reasons.NAME_CONFLICT, message)
         if _QUOTA.search(message):
@@ -73,5 +76,4 @@ def error_of(lost: RunLost) -> ReconcileError:
 
 def plain(text: str) -> str:
     """The text in one line, without Pulumi's colour directives and without control characters."""
-    text = re.sub(r"<\{%[^%]*%\}>", "", text)
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return one_line(re.sub(r"<\{%[^%]*%\}>", "", text))

@@ -20,6 +20,7 @@ from reconciler.errors import ReconcileError, Stalled
 from reconciler.expiry import format_time
 from reconciler.readiness import Readiness, Restart
 from reconciler.shown import Shown
+from reconciler.text import one_line, shortened
 
 HISTORY_LENGTH = 10
 _MAX_MESSAGE = 2000
@@ -145,7 +146,8 @@ def _set(
             "type": type_,
             "status": status,
             "reason": reason,
-            "message": message[:_MAX_MESSAGE],
+            # It may repeat what users, registries and kubelets say.
+            "message": shortened(one_line(message), _MAX_MESSAGE),
             "observedGeneration": generation,
             "lastTransitionTime": since,
         }

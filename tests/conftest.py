@@ -12,7 +12,9 @@ from tests import shared_cluster
 from tests.shared_cluster import SharedCluster
 
 # How long an example takes says more about the machine than about the code.
-hypothesis.settings.register_profile("project", deadline=None)
+# The same examples at each run; `--hypothesis-profile=explore` looks for others.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("project")
 
 

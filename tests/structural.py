@@ -64,22 +64,21 @@ def _faults(schema: Schema, value: Any, place: str, field: str) -> Iterator[Faul
         yield from _faults_of_members(schema, value, place, field)
 
 
-def _faults_of_members(
-    schema: Schema, value: dict[str, Any], place: str, field: str
-) -> Iterator[Fault]:
+def _faults_of_members(schema: Schema, value: dict[str, Any], place: str, field: str) -> Iterator[Fault]:
     known = schema.get("properties", {})
+    # What is null is taken for left out. In a list it is not.
+    there = {name: item for name, item in value.items() if item is not None}
     for name in schema.get("required", []):
-        if name not in value:
+        if name not in there:
             yield Fault(f"{place}.{name}", f"{field}.{name}", "required")
-    for name, item in value.items():
+    for name in value:
+        if name not in known and "additionalProperties" not in schema:
+            yield Fault(f"{place}.{name}", f"{field}.{name}", "unknown")
+    for name, item in there.items():
         if name in known:
-            # What has a default is taken for left out.
-            if item is not None or "default" not in known[name]:
-                yield from _faults(known[name], item, f"{place}.{name}", f"{field}.{name}")
+            yield from _faults(known[name], item, f"{place}.{name}", f"{field}.{name}")
         elif "additionalProperties" in schema:
             yield from _faults(schema["additionalProperties"], item, f"{place}.{name}", f"{field}{{}}")
-        else:
-            yield Fault(f"{place}.{name}", f"{field}.{name}", "unknown")
 
 
 def _is_of_type(schema: Schema, value: Any) -> bool:

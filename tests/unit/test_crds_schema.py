@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
 
 from crds import __main__ as command
-from crds import base, devserver, user
+from crds import base, devserver
 from crds.rules import Rule
 from crds.schema import definitions
 from tests.case_files import cases
+from tests.structural import whole
 
 Schema = dict[str, Any]
 CRDS = definitions()
@@ -178,40 +178,6 @@ def test_writing_removes_what_is_not_generated_any_more(written: Path) -> None:
 # --- one expression, two engines
 
 
-def whole(pattern: str) -> re.Pattern[str]:
-    """A schema's or CEL's pattern as the API server reads it: its `$` is the very end."""
-    assert pattern[-1] == "$"
-    return re.compile(pattern[:-1] + r"\Z")
-
-
-def accepts(type_: Any, value: Any) -> bool:
-    try:
-        TypeAdapter(type_).validate_python(value)
-    except ValidationError:
-        return False
-    return True
-
-
-FIELDS: dict[str, Any] = {
-    "public key": devserver.PublicKey,
-    "claim": base.DnsSubdomain,
-    "label": base.DnsLabel,
-    "image": base.ImageName,
-    "label key": base.LabelKey,
-    "label value": base.LabelValue,
-    "size": base.StorageSize,
-    "owner": devserver.DevServerSpec.model_fields["owner"].rebuild_annotation(),
-    "environment name": devserver.EnvVar.model_fields["name"].rebuild_annotation(),
-    "environment value": devserver.EnvVar.model_fields["value"].rebuild_annotation(),
-    "username": user.DevServerUserSpec.model_fields["username"].rebuild_annotation(),
-}
-
-
-def schema_of(type_: Any) -> tuple[re.Pattern[str], int]:
-    schema = TypeAdapter(type_).json_schema()
-    return whole(schema["pattern"]), schema["maxLength"]
-
-
 def near(pattern: re.Pattern[str]) -> st.SearchStrategy[str]:
     """Strings that match, strings that nearly do, and any others."""
     matching = st.from_regex(pattern)
@@ -222,15 +188,6 @@ def near(pattern: re.Pattern[str]) -> st.SearchStrategy[str]:
         spoiled.map(lambda pair: pair[1] + pair[0]),
         st.text(max_size=40),
     )
-
-
-@pytest.mark.parametrize("name", FIELDS)
-@given(data=st.data())
-def test_models_and_schema_agree_on_strings_of(name: str, data: st.DataObject) -> None:
-    pattern, longest = schema_of(FIELDS[name])
-    value = data.draw(near(pattern))
-    expected = pattern.match(value) is not None and len(value) <= longest
-    assert accepts(FIELDS[name], value) is expected
 
 
 def cel_patterns(rule: Rule) -> list[re.Pattern[str]]:

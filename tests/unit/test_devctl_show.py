@@ -16,7 +16,7 @@ from devctl.output import Terminal, table
 from devctl.session import Session
 
 NOW = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
-EVIL = "\x1b]0;owned\x07\x1b[2J\u202e\u2066[red]x[/red]\r\nrm \x9b31m\u200b"
+EVIL = "\x1b]0;owned\x07\x7f\x1b[2J\u202e\u2066[red]x[/red]\r\nrm \x9b31m\u200b"
 CLIENT = Client(Session(Config(), None, None, "dev-alice", "table"))
 
 

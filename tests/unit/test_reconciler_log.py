@@ -8,9 +8,10 @@ import structlog
 
 from reconciler import log
 from reconciler.settings import Settings
+from reconciler.text import printable
 
 # A terminal would clear itself, ring, go back, forge a line, and show the rest from right to left.
-HOSTILE = "a\x1b[2J\x07\r\nforged line\x00\x9b31m\u202egnp.exe\u2066\u2028b"
+HOSTILE = "a\x1b[2J\x07\x7f\r\nforged line\x00\x9b31m\u202egnp.exe\u2066\u2028b"
 Emit = Callable[[], str]
 
 
@@ -37,6 +38,16 @@ def test_a_value_of_a_user_is_one_line_without_control_characters(
     assert text[:-1].isprintable()
     assert "it happened" in text
     assert "forged line" in text
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_a_value_is_cut_where_a_user_chose_a_long_one(
+    format_: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = logged(format_, capsys, message="begin" + "x" * 10**6 + "end", changes={"y" * 10**6: 1})
+    assert len(text) < 25_000
+    assert "begin" in text
+    assert "end" in text
 
 
 @pytest.mark.parametrize("format_", ["json", "console"])
@@ -71,4 +82,4 @@ def test_numbers_stay_numbers_and_context_is_merged(capsys: pytest.CaptureFixtur
     ],
 )
 def test_only_what_is_not_printable_is_escaped(text: str, shown: str) -> None:
-    assert log.printable(text) == shown
+    assert printable(text) == shown
