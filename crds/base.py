@@ -274,9 +274,9 @@ class CustomResource(StatusModel):
 
     @model_validator(mode="after")
     def _name_is_valid(self) -> Self:
+        for rule in self.name_rules:
+            rule.check(self.metadata.name)
         # The API server has this rule for all kinds.
         if re.fullmatch(DNS_SUBDOMAIN, self.metadata.name) is None:
             raise ValueError("metadata.name must be a lowercase RFC 1123 subdomain")
-        for rule in self.name_rules:
-            rule.check(self.metadata.name)
         return self

@@ -5,11 +5,11 @@ import shlex
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from crds import API_VERSION
+from crds.reader import UnreadableError, load_documents
 from devctl import drafts
 from devctl.api import Object
 from devctl.client import DevServer
@@ -51,11 +51,12 @@ def edit(server: DevServer) -> None:
 def parsed(text: str, name: str, namespace: str) -> Object:
     """The spec that the text holds, by the models' rules. Raises Misuse."""
     try:
-        spec: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise Misuse(f"this is no YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(spec, dict):
+        documents = load_documents(text)
+    except UnreadableError as error:
+        raise Misuse(f"this is no YAML: {error}") from error
+    if len(documents) != 1 or not isinstance(documents[0], dict):
         raise Misuse("this is no spec: it must be fields such as `image: debian:bookworm`")
+    spec: Object = documents[0]
     drafts.check(
         {
             "apiVersion": API_VERSION,

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 
 import pulumi
-import yaml
 from pydantic import ValidationError
 
 from crds import API_VERSION, is_valid_name
 from crds.base import Metadata
+from crds.reader import UnreadableError, load_documents
 from reconciler import claims
 from reconciler.claims import Claim
 from reconciler.cluster import (
@@ -68,8 +68,8 @@ def main() -> None:
 def load(path: Path, kinds: Collection[str]) -> Object:
     """The one resource in a manifest, which is of one of the kinds. Raises ManifestError."""
     try:
-        documents = [document for document in yaml.safe_load_all(path.read_text()) if document is not None]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        documents = load_documents(path.read_text())
+    except (OSError, UnicodeDecodeError, UnreadableError) as error:
         raise ManifestError(f"{path} cannot be read: {error}") from error
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise ManifestError(f"{path} must hold one resource; it holds {len(documents)} documents")
