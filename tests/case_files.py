@@ -24,6 +24,7 @@ class Case:
 
     name: str
     message: str
+    text: str
     documents: tuple[dict[str, Any], ...]
 
     @property
@@ -63,7 +64,7 @@ def cases(folder: str) -> tuple[Case, ...]:
 def _read(path: Path) -> Case:
     file = _text(path)
     # The parser in C reads a thousand files within a second.
-    return Case(file.name, file.message, tuple(yaml.load_all(file.text, yaml.CSafeLoader)))
+    return Case(file.name, file.message, file.text, tuple(yaml.load_all(file.text, yaml.CSafeLoader)))
 
 
 def _text(path: Path) -> Text:

@@ -6,15 +6,21 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kubernetes import config
 from kubernetes.client import ApiException, CustomObjectsApi
 from pydantic import ValidationError
 
+from crds import API_VERSION
+from crds.base import Model
 from tests import builders
 from tests.builders import MODELS
-from tests.case_files import Case, cases
+from tests.case_files import Case, Text, cases, unreadable
 from tests.shared_cluster import SharedCluster
+from tests.strategies import manifests
 
 pytestmark = pytest.mark.cluster
 
@@ -37,6 +43,22 @@ class Api:
 
     def delete(self, manifest: Manifest) -> None:
         self._call("delete", manifest, {"name": manifest["metadata"]["name"]}, dry_run=False)
+
+    def create_text(self, text: str) -> None:
+        """A DevServer's manifest as the file has it, for the API server to read."""
+        where = f"/apis/{API_VERSION}/namespaces/{self._namespace}/devservers"
+        client = self._objects.api_client
+        request = client.param_serialize(
+            "POST",
+            where,
+            query_params=[("dryRun", "All"), ("fieldValidation", "Strict")],
+            header_params={"Content-Type": "application/yaml", "Accept": "application/json"},
+            body=text,
+            auth_settings=["BearerToken"],
+        )
+        answer = client.call_api(*request)
+        answer.read()
+        client.response_deserialize(answer, {"default": "object"})
 
     def _call(self, verb: str, manifest: Manifest, where: dict[str, str], dry_run: bool) -> Manifest:
         group, version = manifest["apiVersion"].split("/")
@@ -88,6 +110,45 @@ def test_an_invalid_manifest_is_refused_with_a_message_that_names_the_field(api:
     with pytest.raises(ApiException) as refused:
         judge(api, case)
     assert case.message in message_of(refused.value)
+
+
+@pytest.mark.parametrize("file", unreadable(), ids=str)
+def test_what_no_reader_may_take_for_a_manifest_is_refused(api: Api, file: Text) -> None:
+    with pytest.raises(ApiException) as refused:
+        api.create_text(file.text)
+    assert file.message in message_of(refused.value)
+
+
+@pytest.mark.parametrize("case", [case for case in cases("valid") if "-yaml-" in case.name], ids=str)
+def test_a_file_means_the_same_to_the_api_server_as_to_us(api: Api, case: Case) -> None:
+    api.create_text(case.text)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@hypothesis.settings(max_examples=100)
+@given(data=st.data())
+def test_the_models_and_the_api_server_agree_on_any_manifest(
+    api: Api, kind: str, data: st.DataObject
+) -> None:
+    manifest = data.draw(manifests(kind))
+    assert accepted_spec(manifest) == admitted_spec(api, manifest)
+
+
+def accepted_spec(manifest: Manifest) -> Model | None:
+    try:
+        return MODELS[manifest["kind"]].model_validate(manifest).spec
+    except ValidationError:
+        return None
+
+
+def admitted_spec(api: Api, manifest: Manifest) -> Model | None:
+    try:
+        stored = api.create(manifest)
+    except ApiException as refused:
+        if refused.status in (400, 422):
+            return None
+        raise
+    return accepted_spec(stored)
 
 
 @pytest.mark.parametrize(
