@@ -73,6 +73,11 @@ class Api:
         return answer
 
 
+@pytest.fixture(autouse=True)
+def _collect_event_loops() -> None:
+    """No engine is started here, and there are a thousand tests."""
+
+
 @pytest.fixture(scope="module")
 def api(cluster: SharedCluster) -> Iterator[Api]:
     with config.new_client_from_config(config_file=str(cluster.admin)) as client:

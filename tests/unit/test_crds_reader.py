@@ -30,7 +30,7 @@ def judge(text: str) -> None:
         ("", []),
         ("---\n---\n", []),
         ("a: 1\n---\nb: [x, true, 1.5, null]", [{"a": 1}, {"b": ["x", True, 1.5, None]}]),
-        ("a: &a {b: 1}\nc: {<<: *a, b: 2}", [{"a": {"b": 1}, "c": {"b": 2}}]),
+        ("a: &a {b: 1}\nc: {<<: *a, d: 2}", [{"a": {"b": 1}, "c": {"b": 1, "d": 2}}]),
         ("a: 2030-01-01\nb: 2030-13-45T99:00:00Z", [{"a": "2030-01-01", "b": "2030-13-45T99:00:00Z"}]),
         ("text alone", ["text alone"]),
     ],
@@ -44,6 +44,7 @@ def test_what_a_manifest_may_hold_is_read(text: str, documents: list[Any]) -> No
     [
         ("a: 1\na: 2", "the key 'a' stands there twice"),
         ("{a: 1, 'a': 2}", "the key 'a' stands there twice"),
+        ("{<<: {a: 1}, a: 2}", "the key 'a' stands there twice"),
         ("a: !!python/object/apply:os.system ['touch /tmp/owned']", "could not determine a constructor"),
         ("a: !!timestamp x", "could not determine a constructor"),
         ("a: !!int x", "invalid literal"),
