@@ -26,6 +26,8 @@ OF_THE_SESSION = {"HOME", "PATH", "SSH_CONNECTION", "_", "IFS", "PWD", "SHLVL"}
 # As Kubernetes allows it to an owner: no more than a name.
 OWNER = "owned/../../tmp/owned#=@:owned"
 MARK = "owned"
+# A variable PATH among them names no directory that has anything.
+BUSYBOX = "/opt/devserver/bin/busybox"
 PAYLOADS = [
     f"$(touch /tmp/{MARK})",
     f"`touch /tmp/{MARK}`",
@@ -76,7 +78,7 @@ def in_specs(environment: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def environment_of_a_session(container: Container) -> dict[str, bytes]:
-    command = ["ssh", *container.options(), "-p", "2222", "dev@127.0.0.1", "/opt/devserver/bin/busybox env"]
+    command = ["ssh", *container.options(), "-p", "2222", "dev@127.0.0.1", f"{BUSYBOX} env"]
     lines = container.run(command).stdout.split(b"\n")
     return {os.fsdecode(name): value for name, _, value in (line.partition(b"=") for line in lines)}
 
@@ -108,7 +110,7 @@ def test_values_arrive_unharmed_and_leave_no_trace_elsewhere(new_container: NewC
                 assert got.get(item["name"]) == os.fsencode(item["value"]), item["name"]
         assert files(container) == files(plain)
         assert_plain(container.log)
-        assert container.ssh("id -u; doas id -u") == "1000\n0"
+        assert container.ssh(f"{BUSYBOX} id -u; doas {BUSYBOX} id -u") == "1000\n0"
 
 
 def test_a_variable_that_sessions_cannot_have_is_named_plainly(new_container: NewContainer) -> None:
