@@ -135,6 +135,8 @@ def ssh_command(kube: Kube, name: str, key: SshKey, *flags: str) -> list[str]:
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": "5",
+        # The node's rules for a Service may follow the status by a moment, above all when many pods start at once.
+        "ConnectionAttempts": "5",
         "IdentitiesOnly": "yes",
         "StrictHostKeyChecking": "yes",
         "UserKnownHostsFile": str(known_hosts),

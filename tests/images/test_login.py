@@ -83,7 +83,7 @@ def test_other_users_can_be_reached_through_root(new_container: NewContainer) ->
     assert container.ssh("sudo -iu games -- sh -c 'id -un; pwd; echo $HOME \"$1\"' - 'a  b'") == (
         "games\n/usr/games\n/usr/games a  b"
     )
-    assert container.ssh("echo 'echo $0; pwd' | sudo -i") == "-bash\n/root"
+    assert container.ssh("echo 'shopt -q login_shell && pwd' | sudo -i") == "/root"
 
 
 def test_files_travel_by_sftp_scp_and_rsync(started: Container, tmp_path: Path) -> None:
