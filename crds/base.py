@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from crds.rules import Rule, UniqueBy
+from crds.rules import Detail, Rule, UniqueBy
 
 GROUP = "devserver.io"
 VERSION = "v1"
@@ -200,7 +200,25 @@ class VolumeMount(Model):
     read_only: bool = False
 
 
-Volumes = Annotated[list[VolumeMount], Field(max_length=16), UniqueBy("mount_path")]
+def _sharing_a_path(volumes: list[VolumeMount]) -> list[VolumeMount]:
+    paths = [volume.mount_path for volume in volumes]
+    return [volume for volume in volumes if paths.count(volume.mount_path) > 1]
+
+
+_SHARING = "self.filter(one, !self.exists_one(other, other.mountPath == one.mountPath))"
+_ONE_PER_PATH = Rule(
+    f"{_SHARING}.size() == 0",
+    "two volumes on one path",
+    lambda volumes: not _sharing_a_path(volumes),
+    Detail(
+        f"'two volumes on one path: ' + {_SHARING}.map(one, one.claimName + ' at ' + one.mountPath).join(', ')",
+        lambda volumes: (
+            "two volumes on one path: "
+            + ", ".join(f"{volume.claim_name} at {volume.mount_path}" for volume in _sharing_a_path(volumes))
+        ),
+    ),
+)
+Volumes = Annotated[list[VolumeMount], Field(max_length=16), _ONE_PER_PATH, UniqueBy("mount_path")]
 
 
 class Condition(StatusModel):
