@@ -20,6 +20,9 @@ INVALID_SPEC = "InvalidSpec"  # the spec does not fit the models
 INVALID_PUBLIC_KEY = "InvalidPublicKey"  # a key looks right but cannot be parsed
 INVALID_HOST_KEYS = "InvalidHostKeys"  # the host-key Secret has no usable key
 HOME_CANNOT_MOVE = "HomeCannotMove"  # the spec names another storage class than the home that exists has
+HOME_NOT_BOUND = "HomeNotBound"  # a home to be expanded has no volume yet
+HOME_CANNOT_EXPAND = "HomeCannotExpand"  # the home's storage class does not allow expansion
+HOME_EXPANDING = "HomeExpanding"  # the storage has yet to do it
 FOREIGN_HOME = "ForeignHome"  # spec.volumes names another DevServer's home
 USERNAME_TAKEN = "UsernameTaken"  # another DevServerUser has the username
 ROLE_NOT_ALLOWED = "RoleNotAllowed"  # an additional role is not on the operator's list
@@ -64,5 +67,6 @@ RESTARTED = "Restarted"
 # Other conditions
 RESTART_PENDING = "RestartPending"
 EXPIRING = "Expiring"
+HOME_SMALLER = "HomeSmaller"
 DRIFTED = "Drifted"
 CLOCK_SKEWED = "ClockSkewed"
