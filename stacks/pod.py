@@ -119,7 +119,9 @@ def pod_template(
         own.append(("home", HOME_PATH, _claim_volume("home", home_claim, read_only=False)))
     mounts = [VolumeMountArgs(name=volume, mount_path=path) for volume, path, _ in own]
     volumes = [volume for _, _, volume in own]
-    for index, mount in enumerate(merged_volumes(flavor.volumes, spec.volumes)):
+    # A home wins over what the flavor mounts there.
+    others = [mount for mount in flavor.volumes if mount.mount_path not in {path for _, path, _ in own}]
+    for index, mount in enumerate(merged_volumes(others, spec.volumes)):
         volume = f"volume-{index}"
         volumes.append(_claim_volume(volume, mount.claim_name, mount.read_only))
         mounts.append(VolumeMountArgs(name=volume, mount_path=mount.mount_path, read_only=mount.read_only))

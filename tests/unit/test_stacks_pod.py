@@ -107,6 +107,14 @@ def test_volumes_are_mounted_where_they_belong() -> None:
     }
 
 
+def test_a_home_wins_over_what_the_flavor_mounts_there() -> None:
+    flavor = {"volumes": [{"claimName": "shared", "mountPath": "/home/dev"}]}
+    assert mounts(pod(flavor=flavor))["/home/dev"] == "shared"
+    with_home = pod(flavor=flavor, home={"size": "1Gi"})
+    assert mounts(with_home)["/home/dev"] == "box-home"
+    assert [mount["mountPath"] for mount in main(with_home)["volumeMounts"]].count("/home/dev") == 1
+
+
 def test_the_host_keys_are_readable_by_root_alone() -> None:
     (secret,) = [volume["secret"] for volume in pod()["volumes"] if "secret" in volume]
     assert secret["defaultMode"] == 0o400
