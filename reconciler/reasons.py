@@ -20,6 +20,7 @@ INVALID_SPEC = "InvalidSpec"  # the spec does not fit the models
 INVALID_PUBLIC_KEY = "InvalidPublicKey"  # a key looks right but cannot be parsed
 INVALID_HOST_KEYS = "InvalidHostKeys"  # the host-key Secret has no usable key
 HOME_CANNOT_MOVE = "HomeCannotMove"  # the spec names another storage class than the home that exists has
+LONGEST_TIME_TO_LIVE = "LongestTimeToLive"  # the end is nearer than asked for, as the settings bound it
 HOME_NOT_BOUND = "HomeNotBound"  # a home to be expanded has no volume yet
 HOME_CANNOT_EXPAND = "HomeCannotExpand"  # the home's storage class does not allow expansion
 HOME_EXPANDING = "HomeExpanding"  # the storage has yet to do it
@@ -67,6 +68,7 @@ RESTARTED = "Restarted"
 # Other conditions
 RESTART_PENDING = "RestartPending"
 EXPIRING = "Expiring"
+EXPIRY_LIMITED = "ExpiryLimited"
 HOME_SMALLER = "HomeSmaller"
 DRIFTED = "Drifted"
 CLOCK_SKEWED = "ClockSkewed"
