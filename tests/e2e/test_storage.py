@@ -195,7 +195,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"home": {"storageClassName": "other"}}, "storageClassName of a home cannot be changed"),
     (
         {"volumes": [{"claimName": name, "mountPath": "/data"} for name in ("code", "models")]},
-        "two volumes on one path: code at /data, models at /data",
+        r'two volumes on one path: \["code at /data", "models at /data"\]',
     ),
     (
         {"volumes": [{"claimName": "code", "mountPath": "/home/dev"}]},
