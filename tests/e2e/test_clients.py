@@ -248,7 +248,10 @@ def test_vs_code_finds_what_it_needs_and_its_server_outlives_the_session(box: Bo
             content = os.urandom(100_000)
             with connected(local) as proxy:
                 eventually(
-                    lambda: box.login.try_ssh(f"grep -q :{port:04X} /proc/net/tcp").returncode == 0, "up"
+                    lambda: (
+                        box.login.try_ssh(f"grep -q :{port:04X} /proc/net/tcp /proc/net/tcp6").returncode == 0
+                    ),
+                    "up",
                 )
                 through_socks(proxy, port)
                 assert echoed(proxy, content) == content
