@@ -128,6 +128,18 @@ def test_a_read_only_volume_is_read_only_in_claim_and_mount() -> None:
     assert mount["readOnly"] is True
 
 
+def test_a_claim_that_is_mounted_twice_is_one_volume_and_read_only_where_it_was_asked_to_be() -> None:
+    twice = [
+        {"claimName": "data", "mountPath": "/ro", "readOnly": True},
+        {"claimName": "data", "mountPath": "/rw"},
+    ]
+    made = pod(volumes=twice)
+    (volume,) = [item for item in made["volumes"] if "persistentVolumeClaim" in item]
+    assert volume["persistentVolumeClaim"] == {"claimName": "data", "readOnly": False}
+    uses = [item for item in main(made)["volumeMounts"] if item["name"] == volume["name"]]
+    assert {item["mountPath"]: item["readOnly"] for item in uses} == {"/ro": True, "/rw": False}
+
+
 def mount(path: str, claim: str) -> VolumeMount:
     return VolumeMount.model_validate({"claimName": claim, "mountPath": path})
 
