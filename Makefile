@@ -47,7 +47,7 @@ test-incluster: tools ## build the image, run it from deploy/ in a cluster; a sm
 test-faults: tools ## kill, stop and cut off all that can be, in two clusters at a time (20 minutes)
 	$(BIN)/pytest --full --numprocesses=2 --dist=loadfile --no-loadscope-reorder tests/faults tests/engine_speed tests/backends
 
-bench: $(VENV) ## measure rates, latencies and memory, as JSON lines (15 minutes; PARTS="rates latency")
+bench: $(VENV) ## measure rates, latencies, logins and memory, as JSON lines (17 minutes; PARTS="rates login")
 	@$(BIN)/python -m toolchain install >&2
 	@$(BIN)/python -m bench $(PARTS)
 

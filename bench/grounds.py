@@ -4,7 +4,7 @@ import asyncio
 import copy
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ CHILD_PATHS = {
     "api/v1/namespaces/{}/configmaps": 1,
     "api/v1/namespaces/{}/secrets": 1,
 }
+CHILD_COUNT = sum(CHILD_PATHS.values())
 _LABEL = "devserver-bench"
 _FLAVORS = f"/apis/{API_VERSION}/devserverflavors"
 _NAMESPACES = "/api/v1/namespaces"
@@ -189,6 +190,11 @@ class Grounds:
             if len(listed["items"]) != count:
                 raise BenchError(f"{name} has {len(listed['items'])} {path.rpartition('/')[2]}, not {count}")
         return found
+
+    def child_followers(self) -> Iterator[Follower]:
+        """Followers of all collections that DevServers have children in, yet to be entered."""
+        for path in CHILD_PATHS:
+            yield Follower(self.api, f"/{path.format(self.namespace)}", NAME_LABEL)
 
     def path(self, name: str) -> str:
         """URL path of a DevServer."""

@@ -8,14 +8,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from bench.api import Follower, Object
-from bench.errors import BenchError
-from bench.grounds import CHILD_PATHS, Grounds, bare, in_turns, is_applied, named_problem
+from bench.arrivals import Arrivals
+from bench.grounds import CHILD_COUNT, CHILD_PATHS, Grounds, bare, in_turns, is_applied, named_problem
+from bench.logins import measure_logins
 from bench.memory import Cpu, Peak, shown
 from bench.operator import Operator
 from bench.report import figure, median, note, percentile
 from stacks.metadata import NAME_LABEL
 
-_CHILD_COUNT = sum(CHILD_PATHS.values())
 # The slowest rate at which the bench still waits for an end, and what is waited for in any case.
 _SLOWEST_PER_S = 0.5
 _GRACE_S = 60.0
@@ -37,6 +37,7 @@ class Sizes:
     fleet: int = 300
     rounds: int = 3
     samples: int = 40
+    logins: int = 7
     drifts: int = 25
     idle_s: float = 60.0
     thousand: int = 1000
@@ -159,8 +160,7 @@ async def latency(bench: Bench) -> None:
     grounds, seconds, applied = bench.grounds, [], []
     async with AsyncExitStack() as stack:
         arrivals = Arrivals()
-        for path in CHILD_PATHS:
-            follower = Follower(grounds.api, f"/{path.format(grounds.namespace)}", NAME_LABEL)
+        for follower in grounds.child_followers():
             follower.listeners.append(arrivals.note)
             await stack.enter_async_context(follower)
         for number in range(bench.sizes.samples):
@@ -177,30 +177,9 @@ async def latency(bench: Bench) -> None:
     figure("applied_latency_s_p50", percentile(applied, 50), "s")
 
 
-@dataclass
-class Arrivals:
-    """When children were first seen, by the name of their DevServer."""
-
-    _times: dict[str, dict[str, float]] = field(default_factory=dict)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def note(self, _: str, obj: Object | None) -> None:
-        """Listen to a Follower."""
-        if obj is not None:
-            seen = self._times.setdefault(obj["metadata"]["labels"][NAME_LABEL], {})
-            seen.setdefault(obj["metadata"]["uid"], time.monotonic())
-            self._changed.set()
-
-    async def last_of(self, name: str) -> float:
-        """The time at which the last child of the DevServer was seen. Raises BenchError if that takes too long."""
-        try:
-            async with asyncio.timeout(_ONE_S):
-                while len(self._times.get(name, {})) < _CHILD_COUNT:
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            raise BenchError(f"{name} had no {_CHILD_COUNT} children within {_ONE_S:.0f} s") from None
-        return max(self._times[name].values())
+async def login(bench: Bench) -> None:
+    """From apply to an SSH login on a warm node, step by step; a second login, stop and start, and a large copy."""
+    await measure_logins(bench.grounds, bench.sizes.logins, bench.sizes.rounds)
 
 
 # --- a fleet that stays ------------------------------------------------------------------------------------
@@ -251,7 +230,7 @@ async def drift(bench: Bench) -> None:
     names, grounds, seconds = await bench.fleet(), bench.grounds, []
     for number in range(bench.sizes.drifts):
         name = names[number % len(names)]
-        child = (await grounds.children(name))[number % _CHILD_COUNT]
+        child = (await grounds.children(name))[number % CHILD_COUNT]
         collection = next(path for path in CHILD_PATHS if path.endswith(f"/{_plural(child)}"))
         path = f"/{collection.format(grounds.namespace)}"
         meta = child["metadata"]
@@ -347,6 +326,7 @@ Part = Callable[[Bench], Awaitable[None]]
 PARTS: dict[str, Part] = {
     "rates": rates,
     "latency": latency,
+    "login": login,
     "noop": noop,
     "drift": drift,
     "rest": rest,

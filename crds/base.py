@@ -1,5 +1,6 @@
 """What all three kinds are built from: the model bases and shared field types."""
 
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from crds.rules import Rule, UniqueBy
+from crds.rules import Detail, Rule, UniqueBy
 
 GROUP = "devserver.io"
 VERSION = "v1"
@@ -200,7 +201,27 @@ class VolumeMount(Model):
     read_only: bool = False
 
 
-Volumes = Annotated[list[VolumeMount], Field(max_length=16), UniqueBy("mount_path")]
+def _sharing_a_path(volumes: list[VolumeMount]) -> list[str]:
+    paths = [volume.mount_path for volume in volumes]
+    return [
+        f"{volume.claim_name} at {volume.mount_path}"
+        for volume in volumes
+        if paths.count(volume.mount_path) > 1
+    ]
+
+
+_ALONE = "self.exists_one(other, other.mountPath == one.mountPath)"
+_ONE_PER_PATH = Rule(
+    f"self.all(one, {_ALONE})",
+    "two volumes on one path",
+    lambda volumes: not _sharing_a_path(volumes),
+    # The API server admits no rule whose cost it cannot bound: that of a text joined from texts, for example.
+    Detail(
+        f"'two volumes on one path: %s'.format([self.map(one, !{_ALONE}, one.claimName + ' at ' + one.mountPath)])",
+        lambda volumes: f"two volumes on one path: {json.dumps(_sharing_a_path(volumes))}",
+    ),
+)
+Volumes = Annotated[list[VolumeMount], Field(max_length=16), _ONE_PER_PATH, UniqueBy("mount_path")]
 
 
 class Condition(StatusModel):

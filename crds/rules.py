@@ -11,16 +11,26 @@ from pydantic_core import CoreSchema, core_schema
 
 
 @dataclass(frozen=True)
+class Detail:
+    """What a refusal says in place of the rule's message, with names from the value: in CEL and in Python."""
+
+    cel: str
+    text: Callable[[Any], str]
+
+
+@dataclass(frozen=True)
 class Rule:
     """One rule, written once and enforced twice: by the API server as CEL and by these models in Python.
 
     `holds` gets the Python value (a model, dict, list or string) and says whether the rule is kept. A rule
     whose CEL looks at `oldSelf` is about a change; Python sees one state only, so such a rule has no `holds`.
+    `detail` is for refusals that name what is at fault; the message stands in where it cannot be told.
     """
 
     cel: str
     message: str
     holds: Callable[[Any], bool] | None = None
+    detail: Detail | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
@@ -30,13 +40,14 @@ class Rule:
     ) -> JsonSchemaValue:
         json_schema = handler(schema)
         rules = json_schema.setdefault("x-kubernetes-validations", [])
-        rules.append({"rule": self.cel, "message": self.message})
+        detail = {"messageExpression": self.detail.cel} if self.detail is not None else {}
+        rules.append({"rule": self.cel, "message": self.message, **detail})
         return json_schema
 
     def check(self, value: Any) -> Any:
         """The value. Raises ValueError with the rule's message if the rule is not kept."""
         if self.holds is not None and not self.holds(value):
-            raise ValueError(self.message)
+            raise ValueError(self.detail.text(value) if self.detail is not None else self.message)
         return value
 
 

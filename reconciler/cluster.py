@@ -60,6 +60,7 @@ RUNTIME_CLASS = Resource("node.k8s.io/v1", "RuntimeClass", "runtimeclasses", nam
 CRD = Resource(
     "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
 )
+STORAGE_CLASS = Resource("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False)
 LEASE = Resource("coordination.k8s.io/v1", "Lease", "leases")
 
 # Every kind that a stack may hold, in the order in which a sweep deletes them.

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from crds import DevServer, parse_duration
+from reconciler import reasons
 from reconciler.cluster import Object
 from reconciler.shown import Stated
 
@@ -40,6 +41,20 @@ def expires_at(devserver: DevServer, default_s: int | None, longest_s: int, now:
         return parse_time(status.expires_at)
     created = parse_time(devserver.metadata.creation_timestamp or format_time(now))
     return min(created + parse_duration(ttl), now + timedelta(seconds=longest_s)).replace(microsecond=0)
+
+
+def limited(created: datetime, ttl: str | None, ends: datetime | None) -> Stated | None:
+    """The condition ExpiryLimited: the end is nearer than asked for, as the settings bound it; None if it is not."""
+    if ttl is None or ends is None:
+        return None
+    asked = created + parse_duration(ttl)
+    if ends >= asked:
+        return None
+    message = (
+        f"spec.lifecycle.timeToLive: {ttl} would last until {format_time(asked)}, which is further ahead than the "
+        f"operator allows (DEVSERVER_MAX_TIME_TO_LIVE_S): it ends at {format_time(ends)}. Change it again later."
+    )
+    return Stated("True", reasons.LONGEST_TIME_TO_LIVE, message)
 
 
 def created_at(resource: Object) -> datetime:

@@ -12,11 +12,11 @@ from crds import (
     DevServer,
     DevServerFlavor,
     DevServerFlavorSpec,
-    parse_quantity,
 )
 from reconciler import expiry, reasons
 from reconciler.cluster import FLAVOR, PVC, Object
 from reconciler.errors import Stalled, Waiting
+from reconciler.home_size import size_to_ask_for
 from reconciler.queue import Key
 from reconciler.settings import Settings
 from reconciler.sshkeys import authorized_key
@@ -166,15 +166,11 @@ def _refuse_to_move_the_home(world: World, owner: Owner, devserver: DevServer) -
 
 
 def _home_size(world: World, owner: Owner, devserver: DevServer) -> str | None:
-    """The size to ask for. A claim that was expanded by hand keeps its size; one is never shrunk."""
     home = devserver.spec.home
     if home is None:
         return None
     claim = world.child(DevServerChildren.of(owner).home)
-    if claim is None:
-        return home.size
-    live: str = claim["spec"]["resources"]["requests"]["storage"]
-    return home.size if parse_quantity(home.size) >= parse_quantity(live) else live
+    return size_to_ask_for(home.size, claim, world.storage_class(claim))
 
 
 def flavor_inputs(

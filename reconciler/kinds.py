@@ -6,9 +6,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from pydantic import ValidationError
+
 from crds import DevServer, DevServerFlavor, DevServerUser
 from crds.base import CommonStatus, Metadata
-from reconciler import expiry, flavor_views, gather, users
+from crds.devserver import Home
+from reconciler import expiry, flavor_views, gather, reasons, users
 from reconciler.cluster import (
     CHILD_RESOURCES,
     DEVSERVER,
@@ -19,11 +22,12 @@ from reconciler.cluster import (
 )
 from reconciler.engine import Program
 from reconciler.errors import Stalled
+from reconciler.home_size import shortfall
 from reconciler.hostkeys import HostKeySource
 from reconciler.queue import Key
 from reconciler.readiness import APPLIED, Readiness, Restart, devserver_readiness, pending_restart
 from reconciler.settings import Settings
-from reconciler.shown import Shown
+from reconciler.shown import Shown, Stated
 from reconciler.ssh_address import ssh_address
 from reconciler.world import World, belongs_to
 from stacks import devserver, flavor, user
@@ -134,7 +138,22 @@ def _devserver_shows(world: World, key: Key, resource: Object) -> Shown:
     service = world.child(DevServerChildren.of(owner).ssh)
     if service is not None and not belongs_to(service, owner, DevServerChildren.of(owner).ssh):
         service = None
-    return Shown(fields={"sshAddress": ssh_address(service, pod_of(world, owner))})
+    return Shown(
+        fields={"sshAddress": ssh_address(service, pod_of(world, owner))},
+        conditions={reasons.HOME_SMALLER: _home_shortfall(world, owner, resource)},
+    )
+
+
+def _home_shortfall(world: World, owner: Owner, resource: Object) -> Stated | None:
+    child = DevServerChildren.of(owner).home
+    claim = world.child(child)
+    if claim is None or not belongs_to(claim, owner, child):
+        return None
+    try:
+        size = Home.model_validate(resource["spec"].get("home")).size
+    except ValidationError:
+        return None
+    return shortfall(size, claim, world.storage_class(claim))
 
 
 _DEVSERVER = Kind(

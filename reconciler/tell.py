@@ -54,8 +54,13 @@ async def tell(
     repaired = is_repair(action, done)
     shown = subject.kind.shows(actor.world, subject.key, subject.resource)
     if isinstance(model, DevServer):
-        ending = expiry.warning(created_at(subject.resource), observed.expires_at, fate_of_home(model), now)
-        shown = replace(shown, conditions={**shown.conditions, reasons.EXPIRING: ending})
+        created, ends = created_at(subject.resource), observed.expires_at
+        ttl = expiry.time_to_live(model, actor.settings.default_time_to_live_s)
+        times = {
+            reasons.EXPIRING: expiry.warning(created, ends, fate_of_home(model), now),
+            reasons.EXPIRY_LIMITED: expiry.limited(created, ttl, ends),
+        }
+        shown = replace(shown, conditions={**shown.conditions, **times})
     result = PassResult(
         error=done.error or objection,
         outcome=done.outcome if isinstance(action, Up) else None,

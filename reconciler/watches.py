@@ -17,8 +17,10 @@ from reconciler.cluster import (
     LEASE,
     NAMESPACE,
     POD,
+    PVC,
     QUOTA,
     SECRET,
+    STORAGE_CLASS,
     USER,
     Cluster,
     Object,
@@ -77,6 +79,7 @@ class Watches:
             watch = self._add(resource, changed.get(resource, self._child_changed), selector)
             self.world.children[(resource.api_version, resource.kind)] = watch.objects
         self.world.pods = self._add(POD, self._pod_changed, selector=_MANAGED).objects
+        self.world.storage_classes = self._add(STORAGE_CLASS, self._storage_class_changed).objects
         refusals = self._add(CORE_EVENT, self._pod_refused)
         refusals.fields, refusals.trim = refused_pods.FIELDS, refused_pods.essence
         self.flavor_views = FlavorViews(self.world, self._wake_flavor, clock, settings.schedulable_refresh_s)
@@ -210,6 +213,15 @@ class Watches:
             if where == namespace and refusal.relieved_by(quota).relieved:
                 self.world.refusals[where, name] = refusal.relieved_by(quota)
                 self._wake_devserver(where, name)
+
+    def _storage_class_changed(self, old: Object | None, new: Object | None) -> None:
+        """Homes of that class may be expanded now."""
+        allowed = [(obj or {}).get("allowVolumeExpansion") for obj in (old, new)]
+        if allowed[0] == allowed[1]:
+            return
+        for claim in self.world.children[(PVC.api_version, PVC.kind)].values():
+            if claim["spec"].get("storageClassName") == ((new or old) or {})["metadata"]["name"]:
+                self._child_changed(None, claim)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None:

@@ -40,6 +40,7 @@ class World:
     """Stores by (namespace, name). The watches fill them; everyone else only reads.
 
     resources: custom resources by kind. children: managed objects by (apiVersion, kind).
+    storage_classes: StorageClasses by ("", name).
     refusals: pods that were refused to their StatefulSets, which are named.
     states: what is known of the stacks' states, by key and uid: of this life and of earlier ones of the name.
     capacity: nodes, pods and what else decides where there is room. flavor_views: what comes of it, by flavor.
@@ -48,6 +49,7 @@ class World:
     resources: dict[str, Store] = field(default_factory=dict)
     children: dict[tuple[str, str], Store] = field(default_factory=dict)
     pods: Store = field(default_factory=dict)
+    storage_classes: Store = field(default_factory=dict)
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     states: dict[Key, dict[str, StateRecord]] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)
@@ -60,6 +62,11 @@ class World:
     def child(self, child: Child) -> Object | None:
         """The managed object of that name."""
         return self.children[(child.api_version, child.kind)].get((child.namespace, child.name))
+
+    def storage_class(self, claim: Object | None) -> Object | None:
+        """The StorageClass of a PersistentVolumeClaim; None if it has none, or one that is gone."""
+        name = claim["spec"].get("storageClassName") if claim is not None else None
+        return self.storage_classes.get(("", name)) if name else None
 
     def is_alive(self, uid: str) -> bool:
         """Whether a custom resource of that uid exists."""

@@ -145,6 +145,8 @@ def program(inputs: DevServerInputs, host_keys: HostKeys) -> None:
         spec=ServiceSpecArgs(
             type=inputs.ssh_service_type,
             selector=selector,
+            # sshd answers a second or two before the kubelet has found that out, and there is no other pod to prefer.
+            publish_not_ready_addresses=True,
             ports=[ServicePortArgs(name="ssh", port=SSH_PORT, target_port=SSHD_PORT, protocol="TCP")],
         ),
         opts=options,

@@ -119,10 +119,19 @@ def pod_template(
         own.append(("home", HOME_PATH, _claim_volume("home", home_claim, read_only=False)))
     mounts = [VolumeMountArgs(name=volume, mount_path=path) for volume, path, _ in own]
     volumes = [volume for _, _, volume in own]
-    for index, mount in enumerate(merged_volumes(flavor.volumes, spec.volumes)):
+    # A home wins over what the flavor mounts there.
+    others = [mount for mount in flavor.volumes if mount.mount_path not in {path for _, path, _ in own}]
+    by_claim: dict[str, list[VolumeMount]] = {}
+    for mount in merged_volumes(others, spec.volumes):
+        by_claim.setdefault(mount.claim_name, []).append(mount)
+    # One volume for each claim, however often it is mounted: with two of one claim, the kubelet never starts the pod.
+    for index, (claim, uses) in enumerate(by_claim.items()):
         volume = f"volume-{index}"
-        volumes.append(_claim_volume(volume, mount.claim_name, mount.read_only))
-        mounts.append(VolumeMountArgs(name=volume, mount_path=mount.mount_path, read_only=mount.read_only))
+        volumes.append(_claim_volume(volume, claim, all(mount.read_only for mount in uses)))
+        mounts += [
+            VolumeMountArgs(name=volume, mount_path=mount.mount_path, read_only=mount.read_only)
+            for mount in uses
+        ]
 
     return PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(

@@ -167,9 +167,20 @@ def world(*objects: Object) -> World:
             seen.resources[item["kind"]][name] = item
         elif item["kind"] == "Pod":
             seen.pods[name] = item
+        elif item["kind"] == "StorageClass":
+            seen.storage_classes[name] = item
         else:
             seen.children[item["apiVersion"], item["kind"]][name] = item
     return seen
+
+
+def storage_class(name: str = "fast", **fields: Any) -> Object:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name, "uid": f"uid-of-{name}"},
+        **fields,
+    }
 
 
 def pod(name: str = "box", **parts: Any) -> Object:

@@ -12,7 +12,16 @@ import pytest
 from tests.shared_cluster import ROOT, SharedCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
-SMALL = ["--load=4", "--fleet=3", "--rounds=1", "--samples=3", "--drifts=2", "--idle-s=1", "--thousand=6"]
+SMALL = [
+    "--load=4",
+    "--fleet=3",
+    "--rounds=1",
+    "--samples=3",
+    "--logins=1",
+    "--drifts=2",
+    "--idle-s=1",
+    "--thousand=6",
+]
 
 
 def start(*parts: str) -> subprocess.Popen[str]:
@@ -41,7 +50,7 @@ def reconcilers_of(bench: psutil.Process) -> list[psutil.Process]:
 
 
 def test_a_small_bench_prints_its_figures_and_leaves_nothing_behind(cluster: SharedCluster) -> None:
-    bench = start("rates", "latency", "noop", "drift", "rest", "restart", "thousand")
+    bench = start("rates", "latency", "login", "noop", "drift", "rest", "restart", "thousand")
     output, errors = bench.communicate(timeout=280)
     assert bench.returncode == 0, errors
     figures = {line["name"]: line for line in map(json.loads, output.splitlines())}
@@ -50,6 +59,12 @@ def test_a_small_bench_prints_its_figures_and_leaves_nothing_behind(cluster: Sha
         assert figures[name]["value"] > 0, name
     for name in ("create_latency_s_p50", "create_latency_s_p95", "drift_repair_s_p50", "restart_s"):
         assert figures[name]["value"] > 0, name
+    steps = [figures[f"login_{step}_s_p50"]["value"] for step in ("engine", "schedule", "init", "sshd")]
+    # One sample: its steps are all of it.
+    assert sum(steps) == pytest.approx(figures["login_s_p50"]["value"], abs=0.005)
+    for name in ("login_again_s_p50", "start_login_s_p50", "scp_100mb_s"):
+        assert figures[name]["value"] > 0, name
+    assert figures["stop_start_login_s_p50"]["value"] > figures["start_login_s_p50"]["value"]
     assert figures["noop_runs"]["value"] == 0
     assert figures["restart_engine_runs"]["value"] == 0
     assert figures["thousand_succeeded"]["value"] == 6

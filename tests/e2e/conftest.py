@@ -4,6 +4,7 @@ import os
 import secrets
 import time
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,9 @@ def kube(cluster: SharedCluster) -> Kube:
     return Kube(cluster.admin)
 
 
-@pytest.fixture
-def namespace(kube: Kube, reconciler: ReconcilerProcess, request: pytest.FixtureRequest) -> Iterator[Kube]:
-    """kubectl bound to a fresh namespace, with a default flavor in the cluster."""
+@contextmanager
+def new_namespace(kube: Kube) -> Iterator[Kube]:
+    """kubectl bound to a fresh namespace, with a default flavor in the cluster. A reconciler must run."""
     kube.apply(FLAVOR)
     name = f"t-{time.time_ns():x}"
     kube("create", "namespace", name)
@@ -66,6 +67,13 @@ def namespace(kube: Kube, reconciler: ReconcilerProcess, request: pytest.Fixture
     yield bound
     bound("delete", "devservers", "--all", "--timeout=60s")
     bound("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def namespace(kube: Kube, reconciler: ReconcilerProcess) -> Iterator[Kube]:
+    """A namespace of the test's own."""
+    with new_namespace(kube) as bound:
+        yield bound
 
 
 @pytest.fixture

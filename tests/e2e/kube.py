@@ -1,6 +1,7 @@
 """kubectl and ssh as people use them, and waiting for what people wait for."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -126,29 +127,80 @@ def devserver(name: str, key: SshKey, **spec: Any) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Login:
+    """How real clients reach a DevServer as dev, checking its host keys strictly."""
+
+    host: str
+    port: int
+    key: SshKey
+    known_hosts: Path
+
+    @classmethod
+    def to(cls, kube: Kube, name: str, key: SshKey, host: str = "", port: int = 22) -> "Login":
+        """Through the SSH Service's address in the cluster, unless another one is named; host keys as in the status."""
+        status = (kube.get("dvs", name) or {})["status"]
+        host = host or (kube.get("service", status["ssh"]["service"]) or {})["spec"]["clusterIP"]
+        known_hosts = key.path.with_name(f"known-hosts-{name}-{host}-{port}")
+        known_as = host if port == 22 else f"[{host}]:{port}"
+        known_hosts.write_text("".join(f"{known_as} {line}\n" for line in status["ssh"]["hostKeys"]))
+        return cls(host, port, key, known_hosts)
+
+    @property
+    def address(self) -> str:
+        """As ssh, scp, sftp and rsync take it."""
+        return f"dev@{self.host}"
+
+    @property
+    def options(self) -> list[str]:
+        """For each of the clients."""
+        options = {
+            "BatchMode": "yes",
+            "ConnectTimeout": "5",
+            # The node's rules for a Service may follow the status by a moment, above all when many pods start at once.
+            "ConnectionAttempts": "5",
+            "IdentitiesOnly": "yes",
+            "Port": str(self.port),
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": str(self.known_hosts),
+            "GlobalKnownHostsFile": "/dev/null",
+        }
+        flags = [part for option, value in options.items() for part in ("-o", f"{option}={value}")]
+        return ["-F", "none", "-i", str(self.key.path), *flags]
+
+    def command(self, *arguments: str) -> list[str]:
+        """An ssh command: options of its own, if any, then the remote command in one piece."""
+        *flags, command = arguments
+        return ["ssh", *self.options, *flags, self.address, command]
+
+    def ssh(
+        self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None, timeout_s: float = 30
+    ) -> str:
+        """Standard output of an ssh command, which must succeed."""
+        done = self.try_ssh(*arguments, stdin=stdin, env=env, timeout_s=timeout_s)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def try_ssh(
+        self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None, timeout_s: float = 30
+    ) -> subprocess.CompletedProcess[str]:
+        """An ssh command that may fail."""
+        return subprocess.run(
+            self.command(*arguments),
+            input=stdin,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+        )
+
+
 def ssh_command(kube: Kube, name: str, key: SshKey, *flags: str) -> list[str]:
-    """ssh to a DevServer under strict host-key checking against the keys in the status; a command may follow."""
-    status = (kube.get("dvs", name) or {})["status"]
-    address = (kube.get("service", status["ssh"]["service"]) or {})["spec"]["clusterIP"]
-    known_hosts = key.path.with_name(f"known-hosts-{name}")
-    known_hosts.write_text("".join(f"{address} {line}\n" for line in status["ssh"]["hostKeys"]))
-    options = {
-        "BatchMode": "yes",
-        "ConnectTimeout": "5",
-        # The node's rules for a Service may follow the status by a moment, above all when many pods start at once.
-        "ConnectionAttempts": "5",
-        "IdentitiesOnly": "yes",
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": str(known_hosts),
-        "GlobalKnownHostsFile": "/dev/null",
-    }
-    words = [part for option, value in options.items() for part in ("-o", f"{option}={value}")]
-    return ["ssh", "-F", "none", "-i", str(key.path), *words, *flags, f"dev@{address}"]
+    """ssh to a DevServer, for a command to follow."""
+    login = Login.to(kube, name, key)
+    return ["ssh", *login.options, *flags, login.address]
 
 
 def ssh(kube: Kube, name: str, key: SshKey, command: str, timeout_s: float = 30) -> str:
-    """Log in and run a command that must succeed; returns standard output."""
-    words = [*ssh_command(kube, name, key), command]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=timeout_s)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """Log in to a DevServer and run a command that must succeed; returns standard output."""
+    return Login.to(kube, name, key).ssh(command, timeout_s=timeout_s)

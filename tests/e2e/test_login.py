@@ -55,40 +55,6 @@ def test_a_changed_image_rolls_the_pod_at_once_and_a_changed_flavor_waits(
     kube("delete", "dvsf", flavor)
 
 
-def test_a_changed_key_is_accepted_without_a_restart(namespace: Kube, key: SshKey, tmp_path: Path) -> None:
-    namespace.apply(devserver("box", key, running=True))
-    namespace.wait_ready("dvs", "box")
-    before = pod_uid(namespace)
-    other = SshKey.make(tmp_path, "other")
-
-    namespace.patch("dvs", "box", {"ssh": {"publicKey": other.public}})
-
-    def accepted() -> bool:
-        try:
-            return ssh(namespace, "box", other, "whoami") == "dev\n"
-        except AssertionError:
-            return False
-
-    eventually(accepted, "the new key is accepted", 120)
-    assert pod_uid(namespace) == before
-
-
-def test_stop_and_start_keep_home_and_host_keys(namespace: Kube, key: SshKey) -> None:
-    namespace.apply(devserver("box", key, running=True, home={"size": "100Mi"}))
-    namespace.wait_ready("dvs", "box")
-    ssh(namespace, "box", key, "echo kept > ~/file")
-    host_keys = (namespace.get("dvs", "box") or {})["status"]["ssh"]["hostKeys"]
-
-    namespace.patch("dvs", "box", {"running": False})
-    eventually(lambda: namespace.get("pod", "box-0") is None, "the pod is gone", 60)
-    assert namespace.condition("dvs", "box", "Ready")["reason"] == "Stopped"
-
-    namespace.patch("dvs", "box", {"running": True})
-    namespace.wait_ready("dvs", "box")
-    assert ssh(namespace, "box", key, "cat ~/file") == "kept\n"
-    assert (namespace.get("dvs", "box") or {})["status"]["ssh"]["hostKeys"] == host_keys
-
-
 def test_an_image_that_cannot_be_pulled_is_named_in_the_condition(namespace: Kube, key: SshKey) -> None:
     namespace.apply(devserver("box", key, running=True, image="local/nonesuch:1"))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crds import is_valid_name, parse_duration, parse_quantity
+from crds import DevServerFlavorSpec, is_valid_name, parse_duration, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -135,3 +135,10 @@ def test_a_name_that_no_devserver_may_have(name: str) -> None:
 @pytest.mark.parametrize("name", ["box-ssh", "box-sshd", "box-hostkeys", "box-home", "a-ssh-ssh"])
 def test_a_name_that_a_child_may_have_is_no_devservers(name: str) -> None:
     assert not is_valid_name(name)
+
+
+def test_two_volumes_on_one_path_are_both_named() -> None:
+    mounts = [("code", "/data"), ("cache", "/cache"), ("models", "/data")]
+    volumes = [{"claimName": claim, "mountPath": path} for claim, path in mounts]
+    with pytest.raises(ValueError, match=r'two volumes on one path: \["code at /data", "models at /data"\]'):
+        DevServerFlavorSpec.model_validate({"volumes": volumes})

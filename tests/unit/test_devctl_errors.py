@@ -186,7 +186,10 @@ def test_a_faulty_settings_file_stops_every_command(world: World, content: str, 
         (["box", "--volume", "data"], "--volume 'data' is not of the form PVC:/path"),
         (["box", "--volume", "data:/etc"], "--volume '/etc': must be an absolute path"),
         (["box", "--volume", "Data:/d"], "--volume 'Data': "),
-        (["box", "--volume", "a:/d", "--volume", "b:/d"], "--volume: Duplicate value of mountPath"),
+        (
+            ["box", "--volume", "a:/d", "--volume", "b:/d"],
+            '--volume: two volumes on one path: ["a at /d", "b at /d"]',
+        ),
         (["box", "--home", "1Gi", "--volume", "a:/home/dev"], "/home/dev is where spec.home is mounted"),
     ],
 )

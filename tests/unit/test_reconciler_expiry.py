@@ -12,6 +12,7 @@ from reconciler.expiry import (
     expires_at,
     fate_of_home,
     format_time,
+    limited,
     next_warning,
     parse_time,
     time_to_live,
@@ -185,6 +186,24 @@ def test_each_warning_has_its_time_and_an_extension_takes_it_back() -> None:
         assert warning(BORN, ends, "", now) != warning(BORN, ends, "", now - timedelta(seconds=1))
     assert seen == [minutes(60), minutes(15), minutes(5)]
     assert warning(BORN, ends + hours(8), "", now) is None
+
+
+@pytest.mark.parametrize(
+    ("ttl", "lasts_hours", "limited_"),
+    [("8h", 8, False), ("8h", 9, False), ("200h", 168, True), ("200h", 199.9, True), (None, 8, False)],
+    ids=["as asked", "longer", "cut", "cut a little", "nothing was asked for"],
+)
+def test_an_end_that_is_nearer_than_asked_for_is_told(
+    ttl: str | None, lasts_hours: float, limited_: bool
+) -> None:
+    ends = BORN + hours(lasts_hours)
+    found = limited(BORN, ttl, ends)
+    assert (found is not None) is limited_
+    if found is not None:
+        assert found.reason == "LongestTimeToLive"
+        assert "spec.lifecycle.timeToLive: 200h would last until" in found.message
+        assert f"it ends at {format_time(ends)}" in found.message
+    assert limited(BORN, ttl, None) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from reconciler.queue import Key
 from reconciler.settings import Settings
 from reconciler.world import World
 from stacks.devserver import DevServerChildren, DevServerInputs
-from tests.builders import CREATED, ECDSA, ED25519, child_object, owner, resource, world
+from tests.builders import CREATED, ECDSA, ED25519, child_object, owner, resource, storage_class, world
 
 Object = dict[str, Any]
 NOW = parse_time(CREATED)
@@ -168,8 +168,16 @@ def test_a_devserver_whose_flavor_went_is_told_to_stay_as_it_is(named: str | Non
     ],
 )
 def test_a_home_never_shrinks(asked: str, live: str | None, size: str) -> None:
-    claim = [child_object(HOME, spec={"resources": {"requests": {"storage": live}}})] if live else []
-    assert gathered(*claim, home={"size": asked}).home_size == size
+    spec = {"storageClassName": "fast", "resources": {"requests": {"storage": live}}}
+    claim = [child_object(HOME, spec=spec, status={"phase": "Bound"})] if live else []
+    fast = storage_class("fast", allowVolumeExpansion=True)
+    assert gathered(*claim, fast, home={"size": asked}).home_size == size
+
+
+def test_a_home_whose_storage_cannot_grow_is_left_as_it_is_and_the_rest_is_applied() -> None:
+    spec = {"storageClassName": "fast", "resources": {"requests": {"storage": "10Gi"}}}
+    claim = child_object(HOME, spec=spec, status={"phase": "Bound"})
+    assert gathered(claim, storage_class("fast"), home={"size": "20Gi"}).home_size == "10Gi"
 
 
 def test_a_home_of_another_devserver_is_never_mounted() -> None:

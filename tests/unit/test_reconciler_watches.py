@@ -15,6 +15,7 @@ from reconciler.cluster import (
     PVC,
     QUOTA,
     SECRET,
+    STORAGE_CLASS,
     USER,
     Cluster,
     Object,
@@ -26,7 +27,7 @@ from reconciler.state import StateStore, StoredState
 from reconciler.watches import Relieved, Watches
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
-from tests.builders import TERM, child_object, owner, pod, resource, stack_id
+from tests.builders import TERM, child_object, owner, pod, resource, stack_id, storage_class
 from tests.clock import Clock
 from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, state
@@ -99,6 +100,16 @@ def test_a_resource_wakes_itself_and_is_known(bench: Bench) -> None:
 def test_a_child_wakes_its_owner_when_it_comes_changes_and_goes(bench: Bench, kind: Any, obj: Object) -> None:
     for tell in (bench.see, bench.see, bench.end):
         assert tell(kind, obj) == {BOX}
+
+
+def test_a_storage_class_that_allows_expansion_now_wakes_those_whose_home_is_of_it(bench: Bench) -> None:
+    bench.see(PVC, child_object(NAMES.home, spec={"storageClassName": "fast"}))
+    other = owner(name="other")
+    bench.see(PVC, child_object(DevServerChildren.of(other).home, other, spec={"storageClassName": "slow"}))
+    assert bench.see(STORAGE_CLASS, storage_class("fast")) == set()
+    assert bench.see(STORAGE_CLASS, storage_class("fast", reclaimPolicy="Retain")) == set()
+    assert bench.see(STORAGE_CLASS, storage_class("fast", allowVolumeExpansion=True)) == {BOX}
+    assert bench.end(STORAGE_CLASS, storage_class("fast", allowVolumeExpansion=True)) == {BOX}
 
 
 def test_a_child_that_changed_hands_wakes_both_owners(bench: Bench) -> None:

@@ -171,6 +171,7 @@ def test_the_reconciler_decides_when_a_changed_template_restarts_the_pod(full: S
 def test_the_ssh_service_leads_from_port_22_to_2222(type_: str) -> None:
     objects = declare(devserver_inputs(ssh_service_type=type_)).objects
     assert spec(objects["ssh"])["type"] == type_
+    assert spec(objects["ssh"])["publishNotReadyAddresses"] is True
     (port,) = spec(objects["ssh"])["ports"]
     assert (port["port"], port["targetPort"], port["protocol"]) == (22, 2222, "TCP")
     assert spec(objects["headless"])["clusterIP"] == "None"

@@ -107,6 +107,14 @@ def test_volumes_are_mounted_where_they_belong() -> None:
     }
 
 
+def test_a_home_wins_over_what_the_flavor_mounts_there() -> None:
+    flavor = {"volumes": [{"claimName": "shared", "mountPath": "/home/dev"}]}
+    assert mounts(pod(flavor=flavor))["/home/dev"] == "shared"
+    with_home = pod(flavor=flavor, home={"size": "1Gi"})
+    assert mounts(with_home)["/home/dev"] == "box-home"
+    assert [mount["mountPath"] for mount in main(with_home)["volumeMounts"]].count("/home/dev") == 1
+
+
 def test_the_host_keys_are_readable_by_root_alone() -> None:
     (secret,) = [volume["secret"] for volume in pod()["volumes"] if "secret" in volume]
     assert secret["defaultMode"] == 0o400
@@ -118,6 +126,18 @@ def test_a_read_only_volume_is_read_only_in_claim_and_mount() -> None:
     (mount,) = [item for item in main(made)["volumeMounts"] if item["name"] == volume["name"]]
     assert volume["persistentVolumeClaim"]["readOnly"] is True
     assert mount["readOnly"] is True
+
+
+def test_a_claim_that_is_mounted_twice_is_one_volume_and_read_only_where_it_was_asked_to_be() -> None:
+    twice = [
+        {"claimName": "data", "mountPath": "/ro", "readOnly": True},
+        {"claimName": "data", "mountPath": "/rw"},
+    ]
+    made = pod(volumes=twice)
+    (volume,) = [item for item in made["volumes"] if "persistentVolumeClaim" in item]
+    assert volume["persistentVolumeClaim"] == {"claimName": "data", "readOnly": False}
+    uses = [item for item in main(made)["volumeMounts"] if item["name"] == volume["name"]]
+    assert {item["mountPath"]: item["readOnly"] for item in uses} == {"/ro": True, "/rw": False}
 
 
 def mount(path: str, claim: str) -> VolumeMount:
