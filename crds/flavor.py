@@ -83,6 +83,9 @@ class Prewarm(Model):
     ] = 0
 
 
+SecurityProfile = Literal["baseline", "restricted"]
+
+
 class DevServerFlavorSpec(Spec):
     """Size and placement of the DevServers that name this flavor."""
 
@@ -104,7 +107,11 @@ class DevServerFlavorSpec(Spec):
     runtime_class_name: DnsSubdomain | None = None
     shm_size: Annotated[Quantity, Field(description="Size of /dev/shm; it counts as memory.")] | None = None
     security_profile: Annotated[
-        Literal["baseline"], Field(description="Pod Security level that the pods of this flavor meet.")
+        SecurityProfile,
+        Field(
+            description="Pod Security level that the pods of this flavor meet. baseline: root by doas or sudo. "
+            "restricted: no root at all, not even at the start."
+        ),
     ] = "baseline"
     prewarm: Prewarm = Prewarm()
 

@@ -13,6 +13,8 @@ from reconciler.relief import stopped_by_quota
 # Which Events tell of it, as a field selector.
 FIELDS = "reason=FailedCreate,involvedObject.kind=StatefulSet"
 _MARK = " failed error: "
+# Of Pod Security admission in a namespace that enforces that level. The pods of no flavor break baseline.
+_RESTRICTED = 'violates PodSecurity "restricted:'
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ def refusal(event: Object) -> tuple[tuple[str, str], Refusal]:
     about = event["involvedObject"]
     # "create Pod box-0 in StatefulSet box failed error: pods ... is forbidden: ..."
     _, _, why = event.get("message", "").rpartition(_MARK)
+    if _RESTRICTED in why:
+        why = f"this namespace needs a flavor whose spec.securityProfile is restricted: {why}"
     return (about["namespace"], about["name"]), Refusal(about.get("uid", ""), why)
 
 

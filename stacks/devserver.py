@@ -204,7 +204,12 @@ def sshd_files(inputs: DevServerInputs) -> dict[str, str]:
         "startup.sh": (files / "startup.sh").read_text(),
         "authorized_keys": "".join(f"{line}\n" for line in inputs.authorized_keys),
         "motd": message_of_the_day(
-            inputs.owner, inputs.spec.owner, inputs.flavor_name, inputs.time_to_live, inputs.expires_at
+            inputs.owner,
+            inputs.spec.owner,
+            inputs.flavor_name,
+            inputs.time_to_live,
+            inputs.expires_at,
+            inputs.flavor.security_profile,
         ),
         "warnings": warnings(inputs.owner, inputs.time_to_live, inputs.expires_at, inputs.warn_minutes),
     }

@@ -15,13 +15,11 @@ from pulumi_kubernetes.apps.v1 import (
     DeploymentStrategyArgs,
 )
 from pulumi_kubernetes.core.v1 import (
-    CapabilitiesArgs,
     ContainerArgs,
     EmptyDirVolumeSourceArgs,
     PodSpecArgs,
     PodTemplateSpecArgs,
     ResourceRequirementsArgs,
-    SecurityContextArgs,
     TolerationArgs,
     VolumeArgs,
     VolumeMountArgs,
@@ -38,13 +36,16 @@ from stacks.metadata import (
     child_options,
     make_provider,
 )
-from stacks.pod import TOOLS_LIMITS, TOOLS_PATH, TOOLS_REQUESTS, tools_container
+from stacks.mounts import TOOLS, TOOLS_PATH
+from stacks.pod import TOOLS_LIMITS, TOOLS_REQUESTS, tools_container
+from stacks.security import unprivileged_container, unprivileged_pod
 
 _PREWARM_LABEL = "devserver.io/prewarm"
 _PLACEHOLDER_LABEL = "devserver.io/placeholder"
 # Shipped in deploy/priority.yaml.
 PLACEHOLDER_PRIORITY = "devserver-placeholder"
 _BUSYBOX = f"{TOOLS_PATH}/bin/busybox"
+_NOBODY = 65534
 _IDLE = [_BUSYBOX, "sleep", "2147483647"]
 
 
@@ -130,15 +131,16 @@ def _prewarm_pod(inputs: DevServerFlavorInputs) -> PodSpecArgs:
         enable_service_links=False,
         node_selector=inputs.spec.node_selector,
         tolerations=_tolerations(inputs),
+        security_context=unprivileged_pod(_NOBODY),
         termination_grace_period_seconds=0,
         # An image may hold no program at all, so each one runs a program that the tools image brought along.
-        init_containers=[tools_container(inputs.tools_image)]
+        init_containers=[tools_container(inputs.tools_image, unprivileged_container())]
         + [
             _idle_container(f"image-{index}", image, [_BUSYBOX, "true"], small, TOOLS_PATH)
             for index, image in enumerate(inputs.spec.prewarm.images)
         ],
         containers=[_idle_container("idle", inputs.tools_image, _IDLE, small)],
-        volumes=[VolumeArgs(name="tools", empty_dir=EmptyDirVolumeSourceArgs())],
+        volumes=[VolumeArgs(name=TOOLS, empty_dir=EmptyDirVolumeSourceArgs())],
     )
 
 
@@ -156,6 +158,7 @@ def _placeholder_pod(inputs: DevServerFlavorInputs) -> PodSpecArgs:
         runtime_class_name=spec.runtime_class_name,
         tolerations=_tolerations(inputs),
         priority_class_name=PLACEHOLDER_PRIORITY,
+        security_context=unprivileged_pod(_NOBODY),
         # Whoever needs the room waits for no end of it.
         termination_grace_period_seconds=0,
         init_containers=[_idle_container("tools", inputs.tools_image, [_BUSYBOX, "true"], tools)],
@@ -179,13 +182,8 @@ def _idle_container(
         image=image,
         command=command,
         resources=resources,
-        security_context=SecurityContextArgs(
-            allow_privilege_escalation=False,
-            run_as_user=65534,
-            run_as_non_root=True,
-            capabilities=CapabilitiesArgs(drop=["ALL"]),
-        ),
-        volume_mounts=[VolumeMountArgs(name="tools", mount_path=tools_path, read_only=True)]
+        security_context=unprivileged_container(),
+        volume_mounts=[VolumeMountArgs(name=TOOLS, mount_path=tools_path, read_only=True)]
         if tools_path
         else [],
     )

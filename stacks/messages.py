@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from crds import parse_duration
 from crds.devserver import MAX_TIME_TO_LIVE
+from crds.flavor import SecurityProfile
 from stacks.metadata import Owner
 
 # What the messages offer for the asking.
@@ -12,13 +13,20 @@ _HOUR = timedelta(hours=1)
 
 
 def message_of_the_day(
-    owner: Owner, person: str, flavor: str, time_to_live: str | None, expires_at: str | None
+    owner: Owner,
+    person: str,
+    flavor: str,
+    time_to_live: str | None,
+    expires_at: str | None,
+    profile: SecurityProfile = "baseline",
 ) -> str:
     """Whose DevServer it is, how large, until when, and how to keep it longer. person: its owner."""
     lines = {"owner": person, "flavor": flavor, "expires": expires_at or "no expiry"}
     if time_to_live is not None:
         lines["extend"] = _how_to_extend(owner, time_to_live)
-    lines["root"] = "doas COMMAND, or sudo"
+    lines["root"] = (
+        "doas COMMAND, or sudo" if profile == "baseline" else f"none: securityProfile is {profile}"
+    )
     text = "".join(f"  {name:8} {value}\n" for name, value in lines.items())
     return f"\n  DevServer {owner.name} in {owner.namespace}\n{text}\n"
 

@@ -4,55 +4,41 @@ import json
 from hashlib import sha256
 
 from pulumi_kubernetes.core.v1 import (
-    CapabilitiesArgs,
-    ConfigMapVolumeSourceArgs,
     ContainerArgs,
     ContainerPortArgs,
-    EmptyDirVolumeSourceArgs,
     EnvVarArgs,
     LocalObjectReferenceArgs,
-    PersistentVolumeClaimVolumeSourceArgs,
-    PodSecurityContextArgs,
     PodSpecArgs,
     PodTemplateSpecArgs,
     ProbeArgs,
     ResourceRequirementsArgs,
-    SeccompProfileArgs,
-    SecretVolumeSourceArgs,
     SecurityContextArgs,
     TCPSocketActionArgs,
     TolerationArgs,
-    VolumeArgs,
     VolumeMountArgs,
 )
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from crds import DevServerFlavorSpec, DevServerSpec
-from crds.base import VolumeMount
-from crds.devserver import HOME_PATH
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, NAME_LABEL, RESTART_DIGEST_ANNOTATION
+from stacks.mounts import (
+    CONFIG,
+    CONFIG_PATH,
+    TOOLS,
+    TOOLS_PATH,
+    claimed_volumes,
+    etc_mounts,
+    own_volumes,
+    scratch_volumes,
+)
+from stacks.security import security
 
 SSHD_PORT = 2222
-TOOLS_PATH = "/opt/devserver"
-CONFIG_PATH = "/etc/devserver"
-HOST_KEYS_PATH = "/etc/devserver-hostkeys"
 _BUSYBOX = f"{TOOLS_PATH}/bin/busybox"
+_START = (_BUSYBOX, "sh", f"{CONFIG_PATH}/startup.sh")
 # Of the init container that every pod has.
 TOOLS_REQUESTS = {"cpu": "10m", "memory": "16Mi"}
 TOOLS_LIMITS = {"cpu": "1", "memory": "64Mi"}
-
-# The least that a root-started sshd and doas need; each one is a right that an image may rely on.
-CAPABILITIES = (
-    "AUDIT_WRITE",  # sshd records logins
-    "CHOWN",  # the start script gives the home to dev, package managers set owners
-    "DAC_OVERRIDE",  # root reads and writes files of dev, package managers those of others
-    "FOWNER",  # package managers set modes and times of files of others
-    "FSETID",  # package managers install setgid programs
-    "KILL",  # sshd and doas end processes of dev
-    "SETGID",  # sshd becomes dev
-    "SETUID",  # sshd becomes dev, doas becomes root
-    "SYS_CHROOT",  # sshd's privilege separation
-)
 
 
 def restart_digest(spec: DevServerSpec) -> str:
@@ -68,20 +54,16 @@ def restart_digest(spec: DevServerSpec) -> str:
     return sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def tools_container(tools_image: str) -> ContainerArgs:
+def tools_container(tools_image: str, context: SecurityContextArgs) -> ContainerArgs:
     """Init container that copies sshd, doas and a shell into the volume at /opt/devserver."""
     target = "/target"
     return ContainerArgs(
         name="tools",
         image=tools_image,
         command=[_BUSYBOX, "sh", f"{TOOLS_PATH}/install.sh", target],
-        volume_mounts=[VolumeMountArgs(name="tools", mount_path=target)],
-        resources=ResourceRequirementsArgs(requests=TOOLS_REQUESTS, limits=TOOLS_LIMITS),
-        # It copies a setuid program and keeps its owner and mode.
-        security_context=SecurityContextArgs(
-            run_as_user=0,
-            capabilities=CapabilitiesArgs(drop=["ALL"], add=["CHOWN", "DAC_OVERRIDE", "FOWNER"]),
-        ),
+        volume_mounts=[VolumeMountArgs(name=TOOLS, mount_path=target)],
+        resources=_tools_resources(),
+        security_context=context,
     )
 
 
@@ -96,42 +78,18 @@ def pod_template(
     home_claim: str,
 ) -> PodTemplateSpecArgs:
     """The template. Keys, motd and expiry reach the pod by mounted files, never by the template."""
-    own = [
-        ("tools", TOOLS_PATH, VolumeArgs(name="tools", empty_dir=EmptyDirVolumeSourceArgs())),
-        (
-            "sshd",
-            CONFIG_PATH,
-            VolumeArgs(name="sshd", config_map=ConfigMapVolumeSourceArgs(name=sshd_config_map)),
-        ),
-        (
-            "host-keys",
-            HOST_KEYS_PATH,
-            VolumeArgs(
-                name="host-keys",
-                secret=SecretVolumeSourceArgs(secret_name=host_keys_secret, default_mode=0o400),
-            ),
-        ),
+    rights = security(flavor.security_profile)
+    init_containers = [tools_container(tools_image, rights.tools)]
+    claimed = claimed_volumes(spec, flavor, home_claim)
+    mounted = [
+        *own_volumes(config_map=sshd_config_map, host_keys_secret=host_keys_secret, shm_size=flavor.shm_size),
+        *claimed,
     ]
-    if flavor.shm_size is not None:
-        memory = EmptyDirVolumeSourceArgs(medium="Memory", size_limit=flavor.shm_size)
-        own.append(("shm", "/dev/shm", VolumeArgs(name="shm", empty_dir=memory)))
-    if spec.home is not None:
-        own.append(("home", HOME_PATH, _claim_volume("home", home_claim, read_only=False)))
-    mounts = [VolumeMountArgs(name=volume, mount_path=path) for volume, path, _ in own]
-    volumes = [volume for _, _, volume in own]
-    # A home wins over what the flavor mounts there.
-    others = [mount for mount in flavor.volumes if mount.mount_path not in {path for _, path, _ in own}]
-    by_claim: dict[str, list[VolumeMount]] = {}
-    for mount in merged_volumes(others, spec.volumes):
-        by_claim.setdefault(mount.claim_name, []).append(mount)
-    # One volume for each claim, however often it is mounted: with two of one claim, the kubelet never starts the pod.
-    for index, (claim, uses) in enumerate(by_claim.items()):
-        volume = f"volume-{index}"
-        volumes.append(_claim_volume(volume, claim, all(mount.read_only for mount in uses)))
-        mounts += [
-            VolumeMountArgs(name=volume, mount_path=mount.mount_path, read_only=mount.read_only)
-            for mount in uses
-        ]
+    etc = []
+    if not rights.has_root:
+        init_containers.append(_etc_container(spec, rights.main))
+        mounted += scratch_volumes(claimed)
+        etc = etc_mounts()
 
     return PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(
@@ -148,26 +106,26 @@ def pod_template(
                 TolerationArgs(**toleration.model_dump(exclude_none=True))
                 for toleration in flavor.tolerations
             ],
-            security_context=PodSecurityContextArgs(
-                seccomp_profile=SeccompProfileArgs(type="RuntimeDefault")
-            ),
+            security_context=rights.pod,
             termination_grace_period_seconds=10,
-            init_containers=[tools_container(tools_image)],
-            containers=[_main_container(spec, flavor, mounts)],
-            volumes=volumes,
+            init_containers=init_containers,
+            containers=[_main_container(spec, flavor, rights.main, [*(mount for _, mount in mounted), *etc])],
+            volumes=list({volume.name: volume for volume, _ in mounted}.values()),
         ),
     )
 
 
 def _main_container(
-    spec: DevServerSpec, flavor: DevServerFlavorSpec, mounts: list[VolumeMountArgs]
+    spec: DevServerSpec,
+    flavor: DevServerFlavorSpec,
+    context: SecurityContextArgs,
+    mounts: list[VolumeMountArgs],
 ) -> ContainerArgs:
     return ContainerArgs(
         name="devserver",
         image=spec.image,
-        command=[_BUSYBOX, "sh", f"{CONFIG_PATH}/startup.sh"],
-        # Kubernetes reads $(NAME) as a reference and $$ as $: doubled, a value arrives as it was written.
-        env=[EnvVarArgs(name=item.name, value=item.value.replace("$", "$$")) for item in spec.env],
+        command=list(_START),
+        env=_environment(spec),
         ports=[ContainerPortArgs(name="ssh", container_port=SSHD_PORT, protocol="TCP")],
         resources=ResourceRequirementsArgs(
             requests=dict(flavor.resources.requests), limits=dict(flavor.resources.limits)
@@ -177,19 +135,34 @@ def _main_container(
         startup_probe=ProbeArgs(
             tcp_socket=TCPSocketActionArgs(port=SSHD_PORT), period_seconds=1, failure_threshold=120
         ),
-        security_context=SecurityContextArgs(
-            run_as_user=0, capabilities=CapabilitiesArgs(drop=["ALL"], add=list(CAPABILITIES))
-        ),
+        security_context=context,
         volume_mounts=mounts,
     )
 
 
-def merged_volumes(flavor: list[VolumeMount], devserver: list[VolumeMount]) -> tuple[VolumeMount, ...]:
-    """The flavor's volumes and the DevServer's, whose own win where both name one path."""
-    by_path = {mount.mount_path: mount for mount in (*flavor, *devserver)}
-    return tuple(by_path.values())
+def _etc_container(spec: DevServerSpec, context: SecurityContextArgs) -> ContainerArgs:
+    """Init container of the user's image, for a pod without root: makes what `etc_mounts` mounts.
+
+    It asks for no more than the one before it, so a pod of the flavor takes the same room with and without it.
+    """
+    return ContainerArgs(
+        name="etc",
+        image=spec.image,
+        command=[*_START, "etc"],
+        env=_environment(spec),
+        resources=_tools_resources(),
+        security_context=context,
+        volume_mounts=[
+            VolumeMountArgs(name=TOOLS, mount_path=TOOLS_PATH),
+            VolumeMountArgs(name=CONFIG, mount_path=CONFIG_PATH),
+        ],
+    )
 
 
-def _claim_volume(name: str, claim: str, read_only: bool) -> VolumeArgs:
-    source = PersistentVolumeClaimVolumeSourceArgs(claim_name=claim, read_only=read_only)
-    return VolumeArgs(name=name, persistent_volume_claim=source)
+def _environment(spec: DevServerSpec) -> list[EnvVarArgs]:
+    # Kubernetes reads $(NAME) as a reference and $$ as $: doubled, a value arrives as it was written.
+    return [EnvVarArgs(name=item.name, value=item.value.replace("$", "$$")) for item in spec.env]
+
+
+def _tools_resources() -> ResourceRequirementsArgs:
+    return ResourceRequirementsArgs(requests=dict(TOOLS_REQUESTS), limits=dict(TOOLS_LIMITS))

@@ -2,9 +2,9 @@
 # shellcheck shell=sh
 # Makes a container of any image a machine to log in to: creates the user dev, then becomes sshd.
 #
-# Run by the bundle's busybox as root; the language is POSIX's. All commands are busybox's own, so the image may lack
-# any of them, and libc, and /etc/passwd. Safe to run again, after a restart in place or a kill at any point: files are
-# replaced by renames.
+# Run by the bundle's busybox as root, or as dev (see "without root"); the language is POSIX's. All commands are
+# busybox's own, so the image may lack any of them, and libc, and /etc/passwd. Safe to run again, after a restart in
+# place or a kill at any point: files are replaced by renames.
 # Values from outside come in files and in the environment, and none is ever evaluated.
 set -euf
 umask 022
@@ -16,6 +16,7 @@ CONFIG=/etc/devserver
 HOST_KEYS=/etc/devserver-hostkeys
 HOME_DIR=/home/dev
 ID=1000
+ETC=/etc
 DEFAULT_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 NEWLINE='
 '
@@ -25,7 +26,7 @@ NEWLINE='
 start_over() {
     mkdir -p "$RUN"
     (umask 077 && cat "/proc/$$/environ" >"$RUN/environ")
-    exec env -i "PATH=$DEFAULT_PATH" "IMAGE_PATH=${PATH:-$DEFAULT_PATH}" "$TOOLS/bin/busybox" sh "$0" clean
+    exec env -i "PATH=$DEFAULT_PATH" "IMAGE_PATH=${PATH:-$DEFAULT_PATH}" "$TOOLS/bin/busybox" sh "$0" clean "$@"
 }
 
 main() {
@@ -37,16 +38,28 @@ main() {
         ;;
     esac
     ln -sfn busybox "$BUNDLED_SHELL"
-    create_accounts
-    create_directories
+    if [ "${1-}" = etc ]; then
+        make_etc
+        return
+    elif is_root; then
+        create_accounts
+        create_directories
+        allow_root_commands
+        override_broken_sudo
+        keep_path_in_login_shells
+        rm -f /etc/nologin # would keep dev out
+    else
+        do_without_root
+    fi
     fill_home
-    allow_root_commands
-    override_broken_sudo
     copy_host_keys
     write_environment
-    rm -f /etc/nologin # would keep dev out
     show_at_login ''
     become_sshd
+}
+
+is_root() {
+    [ "$(id -u)" -eq 0 ]
 }
 
 say() {
@@ -61,22 +74,22 @@ fail() {
 # --- accounts ---------------------------------------------------------------------------------------------------------
 
 create_accounts() {
-    touch /etc/passwd /etc/group
-    (umask 077 && touch /etc/shadow)
+    touch "$ETC/passwd" "$ETC/group"
+    (umask 077 && touch "$ETC/shadow")
     shell=$(login_shell)
-    has_entry /etc/passwd root || put_entry /etc/passwd root 0 "root:x:0:0:root:/root:$shell"
-    has_entry /etc/group root || put_entry /etc/group root 0 root:x:0:
-    if ! has_entry /etc/passwd sshd; then
+    has_entry "$ETC/passwd" root || put_entry "$ETC/passwd" root 0 "root:x:0:0:root:/root:$shell"
+    has_entry "$ETC/group" root || put_entry "$ETC/group" root 0 root:x:0:
+    if ! has_entry "$ETC/passwd" sshd; then
         # sshd confines its unprivileged part to a user of its own.
         id=$(unused_system_id)
-        put_entry /etc/passwd sshd "$id" "sshd:x:$id:65534::/run/sshd:/bin/false"
+        put_entry "$ETC/passwd" sshd "$id" "sshd:x:$id:65534::/run/sshd:/bin/false"
     fi
-    report_conflicts /etc/passwd user
-    report_conflicts /etc/group group
-    put_entry /etc/passwd dev "$ID" "dev:x:$ID:$ID::$HOME_DIR:$shell"
-    put_entry /etc/group dev "$ID" "dev:x:$ID:"
+    report_conflicts "$ETC/passwd" user
+    report_conflicts "$ETC/group" group
+    put_entry "$ETC/passwd" dev "$ID" "dev:x:$ID:$ID::$HOME_DIR:$shell"
+    put_entry "$ETC/group" dev "$ID" "dev:x:$ID:"
     # "*": no password will do. With "!" the account would count as locked, for keys too.
-    put_entry /etc/shadow dev none 'dev:*:::::::'
+    put_entry "$ETC/shadow" dev none 'dev:*:::::::'
 }
 
 has_entry() {
@@ -98,7 +111,7 @@ put_entry() {
 }
 
 unused_system_id() {
-    awk -F: '{ used[$3] = 1 } END { for (id = 999; id in used; id--); print id }' /etc/passwd
+    awk -F: '{ used[$3] = 1 } END { for (id = 999; id in used; id--); print id }' "$ETC/passwd"
 }
 
 # report_conflicts FILE KIND
@@ -117,7 +130,7 @@ report_conflicts() {
 
 # Prints the shell that dev has, else bash, else sh, else the bundle's.
 login_shell() {
-    current=$(awk -F: '$1 == "dev" { print $7; exit }' /etc/passwd)
+    current=$(awk -F: '$1 == "dev" { print $7; exit }' "$ETC/passwd")
     for shell in "$current" $(find_programs bash) $(find_programs sh); do
         # Being there is not enough: it may be nologin, or lack its libraries.
         if [ -x "$shell" ] && timeout 5 "$shell" -c : >/dev/null 2>&1 </dev/null; then
@@ -158,7 +171,11 @@ fill_home() {
     [ -d /etc/skel ] || return 0
     [ -z "$(find "$HOME_DIR" -mindepth 1 -maxdepth 1 ! -name lost+found)" ] || return 0
     # As dev, so that a copy cut short leaves nothing of root's.
-    su -s "$BUNDLED_SHELL" -c "cp -dR /etc/skel/. $HOME_DIR/" dev || say "cannot copy all of /etc/skel"
+    as_dev "cp -dR /etc/skel/. $HOME_DIR/" || say "cannot copy all of /etc/skel"
+}
+
+as_dev() {
+    if is_root; then su -s "$BUNDLED_SHELL" -c "$1" dev; else "$BUNDLED_SHELL" -c "$1"; fi
 }
 
 allow_root_commands() {
@@ -225,12 +242,13 @@ write_environment() {
         } | sed 's/["\\]/\\&/g; s/.*/ "&"/' | tr -d '\n'
     } >"$RUN/environment.conf.new"
     mv -f "$RUN/environment.conf.new" "$RUN/environment.conf"
+}
 
-    # A login shell sets PATH anew, in /etc/profile; the files in this directory are read after that.
-    if [ -d /etc/profile.d ]; then
-        # shellcheck disable=SC2016  # for the login shell to expand
-        echo 'PATH=${DEVSERVER_PATH:-$PATH}' >/etc/profile.d/00-devserver.sh
-    fi
+# A login shell sets PATH anew, in /etc/profile; the files in this directory are read after that.
+keep_path_in_login_shells() {
+    [ -d "$ETC/profile.d" ] || return 0
+    # shellcheck disable=SC2016  # for the login shell to expand
+    echo 'PATH=${DEVSERVER_PATH:-$PATH}' >"$ETC/profile.d/00-devserver.sh"
 }
 
 # Prints NAME=VALUE, one a line. In the file each ends with a NUL and may hold newlines; exchanged, each is a line.
@@ -269,19 +287,25 @@ watch_for_the_end() {
             show_at_login "$warning"
             [ -z "$warning" ] || show_on_terminals "$warning"
         fi
+        is_root || show_at_login "$warning"
         sleep 5
     done
 }
 
-# show_at_login WARNING: links what sshd shows at each login, to the mounted file itself if there is no warning.
+# show_at_login WARNING: links what sshd shows at each login, to the mounted file itself if there is no warning. Without
+# root there is no such link, but a copy, which must follow the file.
 show_at_login() {
     motd=$CONFIG/motd
     if [ -n "$1" ]; then
         { cat "$motd" && printf '  %s\n\n' "$1"; } >"$RUN/motd.new" && mv -f "$RUN/motd.new" "$RUN/motd"
         motd=$RUN/motd
     fi
-    ln -sfn "$motd" /etc/motd.devserver
-    mv -fT /etc/motd.devserver /etc/motd
+    if is_root; then
+        ln -sfn "$motd" /etc/motd.devserver
+        mv -fT /etc/motd.devserver /etc/motd
+    else
+        cmp -s "$motd" /etc/motd || cat "$motd" >/etc/motd
+    fi
 }
 
 # show_on_terminals WARNING: those of dev's sessions, and those that its programs made, such as tmux.
@@ -293,6 +317,40 @@ show_on_terminals() {
     done
 }
 
+# --- without root -----------------------------------------------------------------------------------------------------
+
+# Makes, in an init container of the same image, what the pod mounts into an /etc that dev cannot write to.
+make_etc() {
+    ETC=$TOOLS/etc
+    mkdir -p "$ETC/profile.d"
+    for file in passwd group; do
+        cat "/etc/$file" 2>/dev/null >"$ETC/$file" || say "the image has no /etc/$file that dev can read"
+    done
+    create_accounts
+    # sshd gives terminals to group tty, as dev only if they are its own already: that which they are mounted with, or dev's.
+    terminals=$(sed -n '/^devpts /s/.*[ ,]gid=\([0-9]*\).*/\1/p' /proc/mounts | head -n 1)
+    put_entry "$ETC/group" tty "${terminals:-none}" "tty:x:${terminals:-$ID}:"
+    keep_path_in_login_shells
+    cat "$CONFIG/motd" >"$ETC/motd"
+}
+
+do_without_root() {
+    [ -w "$HOME_DIR" ] ||
+        say "cannot write to $HOME_DIR: its volume must honour fsGroup, or belong to user or group $ID"
+    # The first time that a volume is given to group dev, all in it is; ssh refuses private keys that a group can read.
+    find "$HOME_DIR/.ssh" -type f ! -name '*.pub' -exec chmod go-rwx {} + 2>/dev/null || :
+    [ ! -e /etc/nologin ] || say "the image has an /etc/nologin: sshd will let nobody in"
+    overrides=$RUN/overrides
+    mkdir -p "$overrides"
+    for command in doas sudo; do
+        printf '%s\n' "#!$TOOLS/bin/busybox sh" \
+            "echo '$command: there is no root here: the securityProfile of the flavor is restricted' >&2" \
+            'exit 1' >"$overrides/$command.new"
+        chmod 755 "$overrides/$command.new"
+        mv -f "$overrides/$command.new" "$overrides/$command"
+    done
+}
+
 # --- the end of this script -------------------------------------------------------------------------------------------
 
 become_sshd() {
@@ -300,6 +358,10 @@ become_sshd() {
     # Newer versions are several programs.
     [ ! -e "$TOOLS/bin/sshd-session" ] || set -- "$@" -o "SshdSessionPath=$TOOLS/bin/sshd-session"
     [ ! -e "$TOOLS/bin/sshd-auth" ] || set -- "$@" -o "SshdAuthPath=$TOOLS/bin/sshd-auth"
+    # As dev, it would refuse to run a program of dev's, and to read keys in a directory that is open to all. Nobody else
+    # is here, though.
+    is_root || set -- "$@" -o StrictModes=no -o AuthorizedKeysCommand=none \
+        -o "AuthorizedKeysFile=$CONFIG/authorized_keys"
     watch_for_the_end &
     say "starting sshd"
     # The image's openssl.cnf is not meant for sshd. tini collects the processes that outlive their session; sshd would
@@ -308,7 +370,8 @@ become_sshd() {
 }
 
 if [ "${1-}" = clean ]; then
-    main
+    shift
+    main "$@"
 else
-    start_over
+    start_over "$@"
 fi

@@ -55,27 +55,46 @@ def layers(workdir: Path) -> dict[str, list[Path]]:
 
 
 @pytest.fixture(scope="session")
-def bundle(workdir: Path) -> Path:
+def tools(workdir: Path) -> Path:
+    """The tools image, unpacked."""
+    rootfs = workdir / "tools"
+    unpack(images.tars()["local/devserver-tools:1"], rootfs)
+    return rootfs
+
+
+@pytest.fixture(scope="session")
+def bundle(tools: Path) -> Path:
     """What the tools image's init container puts into the pod's volume, over the rest of an attempt cut short."""
-    tools = workdir / "tools"
     target = tools / "target"
-    unpack(images.tars()["local/devserver-tools:1"], tools)
     target.mkdir()
     target.chmod(0o777)
-    _install(tools)
+    _install(tools, target)
     (target / "bin/sshd").write_bytes(b"cut short")
     (target / "lib/libc.so.6").unlink()
-    _install(tools)
+    _install(tools, target)
     return target
 
 
-def _install(tools: Path) -> None:
+@pytest.fixture(scope="session")
+def rootless_bundle(tools: Path) -> Path:
+    """The same in a pod without root, whose volumes belong to a group."""
+    target = tools / "rootless-target"
+    target.mkdir()
+    os.chown(target, 0, 1000)
+    target.chmod(0o2777)
+    for _ in range(2):
+        _install(tools, target, "--userspec=1000:1000", "--groups=1000")
+    return target
+
+
+def _install(tools: Path, target: Path, *user: str) -> None:
     """Run the tools image's command with the rights that its init container has."""
-    capabilities = (
-        "-all,+chown,+dac_override,+fowner,+sys_chroot"  # sys_chroot: for chroot here, not for the command
+    capabilities = "-all,+setgid,+setuid,+sys_chroot"  # for chroot here, not for the command
+    command = ["/opt/devserver/bin/busybox", "sh", "/opt/devserver/install.sh", f"/{target.name}"]
+    subprocess.run(
+        ["setpriv", "--bounding-set", capabilities, "--no-new-privs", "chroot", *user, tools, *command],
+        check=True,
     )
-    command = ["/opt/devserver/bin/busybox", "sh", "/opt/devserver/install.sh", "/target"]
-    subprocess.run(["setpriv", "--bounding-set", capabilities, "chroot", tools, *command], check=True)
 
 
 @pytest.fixture(scope="session")

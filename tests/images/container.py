@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stacks.pod import CAPABILITIES
+from stacks.security import CAPABILITIES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -38,9 +38,15 @@ def unpack(tar: Path, rootfs: Path) -> None:
 
 
 class Container:
-    """One container of an image. `start` it; `ssh` into it; `stop` ends it as kubelet would."""
+    """One container of an image. `start` it; `ssh` into it; `stop` ends it as kubelet would.
 
-    def __init__(self, directory: Path, layers: list[Path], tools: Path, key: Path) -> None:
+    has_root: whether it starts as root; else as dev, in a pod without root.
+    """
+
+    def __init__(
+        self, directory: Path, layers: list[Path], tools: Path, key: Path, has_root: bool = True
+    ) -> None:
+        self.has_root = has_root
         self.dir = directory
         self.key = key
         self.log = directory / "log"
@@ -50,6 +56,9 @@ class Container:
         for name in ("upper", "work", "merged", "keys"):
             (directory / name).mkdir()
         shutil.copytree(tools, directory / "tools", copy_function=os.link)
+        if not has_root:
+            for made in (directory / "tools" / name for name in ("bin", "lib")):
+                os.chown(made, 1000, 1000)
         (directory / "known_hosts").write_text(self._make_host_keys())
         self.publish()
 
@@ -89,6 +98,8 @@ class Container:
         }
         words = [os.fsencode(name) + b"=" + os.fsencode(value) for name, value in variables.items()]
         capabilities = ",".join(["-all", *(f"+{name.lower()}" for name in CAPABILITIES)])
+        if not self.has_root:
+            capabilities = "none"
         namespaces = ["--mount", "--propagation", "private", "--pid", "--net", "--fork", "--kill-child"]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -180,5 +191,6 @@ class Container:
             subprocess.run(["ssh-keygen", "-q", "-t", key_type, "-N", "", "-f", path], check=True)
             # A Secret's volume with a group (fsGroup) has this mode, which sshd itself would not accept.
             path.chmod(0o440)
+            os.chown(path, 0, 1000)
             lines.append(f"[127.0.0.1]:2222 {path.with_suffix('.pub').read_text()}")
         return "".join(lines)

@@ -86,6 +86,20 @@ def test_a_pod_that_was_refused_for_no_quota_says_so_too() -> None:
     assert Refusal("s", 'pods "box-0" is forbidden: violates PodSecurity').reason == "PodRefused"
 
 
+def test_where_only_restricted_pods_get_in_the_message_names_the_flavors_field() -> None:
+    why = 'pods "box-0" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true (...)'
+    event = {
+        "involvedObject": {"kind": "StatefulSet", "namespace": "dev-ada", "name": "box", "uid": "s"},
+        "message": f"create Pod box-0 in StatefulSet box failed error: {why}",
+    }
+    _, found = refusal(event)
+    assert found.reason == "PodRefused"
+    assert found.message.startswith(
+        "this namespace needs a flavor whose spec.securityProfile is restricted: "
+    )
+    assert found.message.endswith(why)
+
+
 def test_a_namespace_that_is_gone_relieves_whom_it_stopped() -> None:
     message = "unable to create new content in namespace dev-ada because it is being terminated"
     stopped = Waiting("NamespaceTerminating", message)

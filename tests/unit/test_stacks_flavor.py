@@ -49,14 +49,9 @@ def test_each_image_is_pulled_by_an_init_container_of_its_own() -> None:
     ]
 
 
-def test_the_images_run_nothing_of_their_own_and_without_rights() -> None:
-    containers = [*pod()["initContainers"][1:], *pod()["containers"]]
-    for container in containers:
+def test_the_images_run_nothing_of_their_own() -> None:
+    for container in [*pod()["initContainers"], *pod()["containers"]]:
         assert container["command"][0] == "/opt/devserver/bin/busybox"
-        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-        assert container["securityContext"]["runAsNonRoot"] is True
-        assert container["securityContext"]["allowPrivilegeEscalation"] is False
-    assert pod()["automountServiceAccountToken"] is False
 
 
 def test_images_are_pulled_where_the_flavors_pods_may_run() -> None:

@@ -23,6 +23,12 @@ def test_the_message_of_the_day_offers_no_extension_where_nothing_expires() -> N
     assert "extend" not in text
 
 
+def test_the_message_of_the_day_says_why_there_is_no_root() -> None:
+    text = message_of_the_day(owner(), "ada@example.com", "cpu-small", None, None, "restricted")
+    assert "doas" not in text
+    assert "root     none: securityProfile is restricted" in text
+
+
 @pytest.mark.parametrize(
     ("had", "offered"),
     [("8h", "16h"), ("24h", "32h"), ("30m", "9h"), ("315s", "9h"), ("3600s", "9h"), ("8759h", "8760h")],

@@ -7,11 +7,13 @@ import pytest
 
 from crds.base import VolumeMount
 from stacks import devserver
-from stacks.pod import CAPABILITIES, merged_volumes, restart_digest
+from stacks.mounts import merged_volumes
+from stacks.pod import restart_digest
 from tests.builders import HOST_KEYS, devserver_inputs
 from tests.declared import declared
 
 Spec = dict[str, Any]
+RESTRICTED = {"securityProfile": "restricted"}
 
 
 def template(flavor: Spec | None = None, **spec: Any) -> Spec:
@@ -50,36 +52,6 @@ def test_a_pod_has_no_token_and_no_service_variables() -> None:
     assert pod()["enableServiceLinks"] is False
 
 
-def test_a_container_has_the_listed_capabilities_and_no_others() -> None:
-    security = main(pod())["securityContext"]
-    assert security["capabilities"] == {"drop": ["ALL"], "add": list(CAPABILITIES)}
-    assert "privileged" not in security
-    assert pod()["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-
-
-def test_the_capabilities_are_within_the_pod_security_level_baseline() -> None:
-    allowed = {
-        "AUDIT_WRITE",
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "MKNOD",
-        "NET_BIND_SERVICE",
-    }
-    allowed |= {"SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
-    assert set(CAPABILITIES) <= allowed
-    (tools,) = pod()["initContainers"]
-    assert set(tools["securityContext"]["capabilities"]["add"]) <= allowed
-
-
-def test_nothing_of_the_node_is_shared() -> None:
-    text = pod()
-    assert not {"hostNetwork", "hostPID", "hostIPC"} & text.keys()
-    assert not any("hostPath" in volume for volume in text["volumes"])
-
-
 def test_the_users_image_runs_the_start_script_by_the_tools_own_shell() -> None:
     container = main(pod(image="registry.example.com/me/box:1"))
     assert container["image"] == "registry.example.com/me/box:1"
@@ -88,6 +60,47 @@ def test_the_users_image_runs_the_start_script_by_the_tools_own_shell() -> None:
 
 def test_config_reaches_the_pod_by_whole_volumes_so_that_it_changes_while_the_pod_runs() -> None:
     assert all("subPath" not in mount for mount in main(pod())["volumeMounts"])
+
+
+def test_without_root_the_image_has_its_etc_files_made_by_an_init_container_of_its_own() -> None:
+    made = pod(flavor=RESTRICTED, image="me/box:1", env=[{"name": "PATH", "value": "/opt/go/bin"}])
+    tools, etc = made["initContainers"]
+    assert (tools["name"], etc["name"], etc["image"]) == ("tools", "etc", "me/box:1")
+    assert etc["command"] == [*main(made)["command"], "etc"]
+    assert etc["env"] == main(made)["env"]
+    assert etc["resources"] == tools["resources"]
+    files = {
+        mount["mountPath"]: mount["subPath"] for mount in main(made)["volumeMounts"] if "subPath" in mount
+    }
+    assert files == {
+        "/etc/group": "etc/group",
+        "/etc/motd": "etc/motd",
+        "/etc/passwd": "etc/passwd",
+        "/etc/profile.d/00-devserver.sh": "etc/profile.d/00-devserver.sh",
+        "/etc/shadow": "etc/shadow",
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "mounted"),
+    [
+        ({}, {"/home/dev": "empty", "/tmp": "empty"}),
+        ({"home": {"size": "1Gi"}}, {"/home/dev": "box-home", "/tmp": "empty"}),
+        (
+            {
+                "volumes": [
+                    {"claimName": "a", "mountPath": "/home/dev"},
+                    {"claimName": "b", "mountPath": "/tmp"},
+                ]
+            },
+            {"/home/dev": "a", "/tmp": "b"},
+        ),
+    ],
+    ids=["neither", "a home", "claims in both places"],
+)
+def test_without_root_there_is_a_home_and_a_tmp_to_write_to(spec: Spec, mounted: dict[str, str]) -> None:
+    found = mounts(pod(flavor=RESTRICTED, **spec))
+    assert {path: found[path] for path in ("/home/dev", "/tmp")} == mounted
 
 
 def test_volumes_are_mounted_where_they_belong() -> None:
@@ -116,6 +129,7 @@ def test_a_home_wins_over_what_the_flavor_mounts_there() -> None:
 
 
 def test_the_host_keys_are_readable_by_root_alone() -> None:
+    """Without root, the pod's fsGroup has Kubernetes add dev's group."""
     (secret,) = [volume["secret"] for volume in pod()["volumes"] if "secret" in volume]
     assert secret["defaultMode"] == 0o400
 
@@ -247,10 +261,16 @@ def test_a_larger_home_leaves_the_restart_digest_alone() -> None:
     "inputs",
     [
         devserver_inputs(flavor={"resources": {"requests": {"cpu": "1"}}}),
+        devserver_inputs(flavor=RESTRICTED),
         devserver_inputs(flavor_name="another-default"),
         devserver_inputs(tools_image="local/devserver-tools:2"),
     ],
-    ids=["the flavor changed", "another flavor is the default", "the operator was upgraded"],
+    ids=[
+        "the flavor changed",
+        "its security profile changed",
+        "another flavor is the default",
+        "the operator was upgraded",
+    ],
 )
 def test_a_change_that_the_user_did_not_make_leaves_the_restart_digest_alone(
     inputs: devserver.DevServerInputs,

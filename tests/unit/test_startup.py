@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks import pod
+from stacks import mounts, pod
 
 ROOT = Path(__file__).parents[2]
 STARTUP = (ROOT / "stacks/files/startup.sh").read_text()
@@ -36,12 +36,12 @@ def test_nothing_is_evaluated(script: str) -> None:
 
 
 def test_the_paths_are_those_of_the_pod() -> None:
-    assert f"\nTOOLS={pod.TOOLS_PATH}\n" in STARTUP
-    assert f"\nCONFIG={pod.CONFIG_PATH}\n" in STARTUP
-    assert f"\nHOST_KEYS={pod.HOST_KEYS_PATH}\n" in STARTUP
-    assert f"\nHOME_DIR={pod.HOME_PATH}\n" in STARTUP
+    assert f"\nTOOLS={mounts.TOOLS_PATH}\n" in STARTUP
+    assert f"\nCONFIG={mounts.CONFIG_PATH}\n" in STARTUP
+    assert f"\nHOST_KEYS={mounts.HOST_KEYS_PATH}\n" in STARTUP
+    assert f"\nHOME_DIR={mounts.HOME_PATH}\n" in STARTUP
     assert f"\nPort {pod.SSHD_PORT}\n" in SSHD_CONFIG
-    assert f"cat {pod.CONFIG_PATH}/authorized_keys\n" in SSHD_CONFIG
+    assert f"cat {mounts.CONFIG_PATH}/authorized_keys\n" in SSHD_CONFIG
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,8 @@ def test_the_paths_are_those_of_the_pod() -> None:
 )
 def test_sshd_is_told(line: str) -> None:
     assert line in SSHD_CONFIG.splitlines()
+
+
+def test_the_files_that_the_pod_mounts_into_etc_are_those_that_the_script_makes() -> None:
+    for file in mounts.ETC_FILES:
+        assert f'"$ETC/{file}"' in STARTUP

@@ -1,0 +1,93 @@
+"""The volumes of a DevServer's pod, and where its containers have them."""
+
+from collections.abc import Iterable
+
+from pulumi_kubernetes.core.v1 import (
+    ConfigMapVolumeSourceArgs,
+    EmptyDirVolumeSourceArgs,
+    PersistentVolumeClaimVolumeSourceArgs,
+    SecretVolumeSourceArgs,
+    VolumeArgs,
+    VolumeMountArgs,
+)
+
+from crds import DevServerFlavorSpec, DevServerSpec
+from crds.base import VolumeMount
+from crds.devserver import HOME_PATH
+
+TOOLS_PATH = "/opt/devserver"
+CONFIG_PATH = "/etc/devserver"
+HOST_KEYS_PATH = "/etc/devserver-hostkeys"
+TOOLS, CONFIG, HOST_KEYS = "tools", "sshd", "host-keys"
+
+# Where the pod has no root, nobody can write to the image's /etc. So an init container makes these files in the volume
+# of the tools, and they are mounted one by one. The start script knows their names, too.
+ETC_FILES = ("group", "motd", "passwd", "profile.d/00-devserver.sh", "shadow")
+# Nor can anyone make these directories there, or give the home to dev.
+_SCRATCH = {"home": HOME_PATH, "tmp": "/tmp"}
+
+# A volume and where the main container has it; a volume with two places is there twice.
+Mounted = tuple[VolumeArgs, VolumeMountArgs]
+
+
+def own_volumes(*, config_map: str, host_keys_secret: str, shm_size: str | None) -> list[Mounted]:
+    """What every DevServer has."""
+    host_keys = SecretVolumeSourceArgs(secret_name=host_keys_secret, default_mode=0o400)
+    found = [
+        _mounted(VolumeArgs(name=TOOLS, empty_dir=EmptyDirVolumeSourceArgs()), TOOLS_PATH),
+        _mounted(VolumeArgs(name=CONFIG, config_map=ConfigMapVolumeSourceArgs(name=config_map)), CONFIG_PATH),
+        _mounted(VolumeArgs(name=HOST_KEYS, secret=host_keys), HOST_KEYS_PATH),
+    ]
+    if shm_size is not None:
+        memory = EmptyDirVolumeSourceArgs(medium="Memory", size_limit=shm_size)
+        found.append(_mounted(VolumeArgs(name="shm", empty_dir=memory), "/dev/shm"))
+    return found
+
+
+def claimed_volumes(spec: DevServerSpec, flavor: DevServerFlavorSpec, home_claim: str) -> list[Mounted]:
+    """The home, if one is asked for, and the volumes of the flavor and the DevServer."""
+    found, flavors = [], flavor.volumes
+    if spec.home is not None:
+        found.append(_mounted(_claim("home", home_claim, read_only=False), HOME_PATH))
+        # It wins over what the flavor mounts there.
+        flavors = [mount for mount in flavors if mount.mount_path != HOME_PATH]
+    by_claim: dict[str, list[VolumeMount]] = {}
+    for mount in merged_volumes(flavors, spec.volumes):
+        by_claim.setdefault(mount.claim_name, []).append(mount)
+    # One volume for each claim, however often it is mounted: with two of one claim, the kubelet never starts the pod.
+    for index, (claim, mounts) in enumerate(by_claim.items()):
+        volume = _claim(f"volume-{index}", claim, read_only=all(mount.read_only for mount in mounts))
+        found += [_mounted(volume, mount.mount_path, mount.read_only) for mount in mounts]
+    return found
+
+
+def merged_volumes(flavor: list[VolumeMount], devserver: list[VolumeMount]) -> tuple[VolumeMount, ...]:
+    """The flavor's volumes and the DevServer's, whose own win where both name one path."""
+    by_path = {mount.mount_path: mount for mount in (*flavor, *devserver)}
+    return tuple(by_path.values())
+
+
+def scratch_volumes(claimed: Iterable[Mounted]) -> list[Mounted]:
+    """For a pod without root: a home and a /tmp that end with the pod, unless a claim is mounted there."""
+    taken = {mount.mount_path for _, mount in claimed}
+    return [
+        _mounted(VolumeArgs(name=name, empty_dir=EmptyDirVolumeSourceArgs()), path)
+        for name, path in _SCRATCH.items()
+        if path not in taken
+    ]
+
+
+def etc_mounts() -> list[VolumeMountArgs]:
+    """For a pod without root: ETC_FILES in the places of the image's own."""
+    return [
+        VolumeMountArgs(name=TOOLS, mount_path=f"/etc/{file}", sub_path=f"etc/{file}") for file in ETC_FILES
+    ]
+
+
+def _mounted(volume: VolumeArgs, path: str, read_only: bool | None = None) -> Mounted:
+    return volume, VolumeMountArgs(name=volume.name, mount_path=path, read_only=read_only)
+
+
+def _claim(name: str, claim: str, read_only: bool) -> VolumeArgs:
+    source = PersistentVolumeClaimVolumeSourceArgs(claim_name=claim, read_only=read_only)
+    return VolumeArgs(name=name, persistent_volume_claim=source)
