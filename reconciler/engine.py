@@ -33,9 +33,10 @@ from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stall
 from reconciler.locks import CutShort
 from reconciler.processes import BACKEND_VARIABLE
 from reconciler.pulumi_cli import PulumiProcess
-from reconciler.run_report import RunReport, error_of, plain
+from reconciler.run_report import RunReport, error_of
 from reconciler.run_slots import RunSlots
 from reconciler.runs import RunLost
+from reconciler.text import plain
 
 Program = Callable[[], None]
 OnEvent = Callable[[EngineEvent], None]

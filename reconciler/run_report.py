@@ -6,6 +6,7 @@ from collections.abc import Callable
 from reconciler import reasons
 from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Waiting
 from reconciler.runs import RunKilled, RunLost
+from reconciler.text import cut, plain
 
 # A refusal for good: the same inputs would be refused again.
 _REJECTIONS = re.compile(
@@ -47,8 +48,7 @@ class RunReport:
         telling = [
             text for text in dict.fromkeys(self._errors) if text not in ("update failed", "preview failed")
         ]
-        message = "; ".join(telling) or plain(output)
-        message = message if len(message) <= 1000 else message[:1000] + " ..."
+        message = cut("; ".join(telling) or plain(output), 1000)
         if _FOREIGN.search(message):
             return Stalled(reasons.NAME_CONFLICT, message)
         if _QUOTA.search(message):
@@ -69,9 +69,3 @@ def error_of(lost: RunLost) -> ReconcileError:
     if isinstance(lost, RunKilled):
         return EngineTimeout(reasons.RUN_TIMEOUT, f"The Pulumi run was {lost}; trying again.")
     return EngineFailed(reasons.RUN_FAILED, f"The Pulumi engine {plain(str(lost))}; trying again.")
-
-
-def plain(text: str) -> str:
-    """The text in one line, without Pulumi's colour directives and without control characters."""
-    text = re.sub(r"<\{%[^%]*%\}>", "", text)
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

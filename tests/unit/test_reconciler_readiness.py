@@ -59,7 +59,7 @@ CASES: dict[str, tuple[Object | None, Object | None, bool, str, str]] = {
         stateful_set(),
         pod(status={"conditions": [condition("Ready", "True")]}, **DELETED),
         False,
-        "PodStarting",
+        "PodEnding",
         "Starting",
     ),
     "containers are being created": (
@@ -94,7 +94,7 @@ CASES: dict[str, tuple[Object | None, Object | None, bool, str, str]] = {
         stateful_set(),
         pod(status={"conditions": NOT_READY, **waiting("ErrImagePull", "no such image")}),
         False,
-        "ErrImagePull",
+        "ImagePullBackOff",
         "Failing",
     ),
     "pulling is backed off": (
@@ -156,8 +156,9 @@ def test_a_refused_pod_is_told_of_where_it_is_this_stateful_sets() -> None:
     ("status", "part"),
     [
         ({"conditions": NO_NODE}, "0/1 nodes are available"),
-        (waiting("ErrImagePull", "no such image"), "Container devserver: no such image"),
-        (waiting("ErrImagePull"), "Container devserver: ErrImagePull"),
+        (waiting("ErrImagePull", "no such image"), "of container devserver cannot be pulled: no such image"),
+        (waiting("ErrImagePull"), "of container devserver cannot be pulled"),
+        (waiting("CreateContainerConfigError"), "Container devserver: CreateContainerConfigError"),
     ],
 )
 def test_the_message_says_what_the_cluster_says(status: Object, part: str) -> None:
