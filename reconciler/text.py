@@ -10,5 +10,5 @@ def plain(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """The text, of at most so many characters before dots that tell of the rest."""
-    return text if len(text) <= limit else f"{text[:limit]} ..."
+    """The text in at most so many characters; dots tell of what was cut off."""
+    return text if len(text) <= limit else f"{text[: limit - 4]} ..."

@@ -143,10 +143,12 @@ def test_readiness(workload: Object | None, box: Object | None, ready: bool, rea
 
 def test_a_refused_pod_is_told_of_where_it_is_this_stateful_sets() -> None:
     workload = stateful_set()
-    refusal = Refusal(workload["metadata"]["uid"], "exceeded quota: few, requested: pods=1")
+    since = "2030-01-01T12:00:00Z"
+    refusal = Refusal(workload["metadata"]["uid"], "exceeded quota: few, requested: pods=1", since)
     told = devserver_readiness(workload, None, refusal)
     assert (told.ready, told.reason, told.phase) == (False, "QuotaExceeded", "Pending")
     assert refusal.message in told.message
+    assert told.since == since
     assert devserver_readiness(workload, None, Refusal("another", "")).reason == "PodStarting"
     ready = pod(status={"conditions": [condition("Ready", "True")]})
     assert devserver_readiness(workload, ready, refusal).ready
