@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from reconciler.errors import Waiting
-from reconciler.queue import Key
 from reconciler.pod_events import essence
+from reconciler.queue import Key
 from reconciler.refused_pods import Refusal, refusal
 from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
 
