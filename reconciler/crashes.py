@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler import reasons
 from reconciler.expiry import parse_time
-from reconciler.text import cut, plain
+from reconciler.text import ending, plain
 
 # Waiting reasons of a container that ended, or could not be started.
 LOOPING = {"CrashLoopBackOff", "RunContainerError", "PostStartHookError"}
@@ -65,7 +65,8 @@ def _manner(ended: dict[str, Any]) -> str:
 
 
 def _last_words(state: dict[str, Any]) -> str:
-    return cut(plain(state.get("message") or ""), _MAX_LAST_WORDS)
+    """The message, its end if it is long: there a program says what it died of."""
+    return ending(plain(state.get("message") or ""), _MAX_LAST_WORDS)
 
 
 def _ran_s(ended: dict[str, Any]) -> float:

@@ -12,3 +12,8 @@ def plain(text: str) -> str:
 def cut(text: str, limit: int) -> str:
     """The text in at most so many characters; dots tell of what was cut off."""
     return text if len(text) <= limit else f"{text[: limit - 4]} ..."
+
+
+def ending(text: str, limit: int) -> str:
+    """The end of the text in at most so many characters; dots tell of what was cut off."""
+    return text if len(text) <= limit else f"... {text[4 - limit :]}"

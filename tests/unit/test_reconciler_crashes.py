@@ -149,9 +149,10 @@ def test_a_container_that_cannot_be_started_is_told_of_by_one_reason() -> None:
 
 
 def test_last_words_are_one_short_line() -> None:
-    hostile = ended(message="\x1b[2Jgone\u202e\n" + "x" * 4096, reason="Er\x07ror")
+    hostile = ended(message="x" * 4096 + "\x1b[2Jgone\u202e\n", reason="Er\x07ror")
     found = crash(container(1, terminated=hostile), False)
     assert isinstance(found, Crash)
     assert found.message.isprintable()
-    assert "exit code 1 (Er ror): [2Jgone xxx" in found.message
+    assert "exit code 1 (Er ror): ... xxx" in found.message
+    assert found.message.endswith("xxx [2Jgone")
     assert len(found.message) < 800
