@@ -44,7 +44,7 @@ class Trouble:
 def trouble(pod: Object, told: Iterable[Told] = ()) -> Trouble:
     """Why the pod, which is not ready, is not. told: by Events, of the pod and its claims."""
     status = pod.get("status") or {}
-    told = sorted(told, key=lambda item: item.last, reverse=True)
+    newest = sorted(told, key=lambda item: item.last, reverse=True)
     is_ending = "deletionTimestamp" in pod["metadata"]
     # One that is stopped may end with any exit code, and so as failed.
     if status.get("phase") == "Failed" and (status.get("reason") or not is_ending):
@@ -58,9 +58,9 @@ def trouble(pod: Object, told: Iterable[Told] = ()) -> Trouble:
         return Trouble(reasons.NODE_NOT_READY, message, "Failing", _since(ready))
     scheduled = condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
-        return _not_scheduled(pod, scheduled, told)
+        return _not_scheduled(pod, scheduled, newest)
     since = _since(condition(status, "ContainersReady")) or _created(pod)
-    found = next(_of_containers(status, told, since, pod), None) or _of_sandbox(pod, status, told)
+    found = next(_of_containers(status, newest, since, pod), None) or _of_sandbox(pod, status, newest)
     return found or Trouble(reasons.POD_STARTING, "The containers are starting.", "Starting", _created(pod))
 
 
