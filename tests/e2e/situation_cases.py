@@ -15,6 +15,7 @@ from tests.e2e.situations import (
     Fact,
     Ground,
     Object,
+    could_not_start,
     ended_times,
     has_ended,
     in_space,
@@ -251,7 +252,7 @@ CASES: dict[str, Case] = {
         "covered",
         {"image": "local/debian:bookworm", **mounting("cover", "/bin/cat")},
         before=lambda ground: [claim(ground, "cover")],
-        facts=(has_ended(1),),
+        facts=(on_pod(could_not_start),),
     ),
     "No node has room": Case("huge", {}, {"resources": {"requests": {"cpu": "4000"}}}, facts=(NO_NODE,)),
     "No node is one that the flavor selects": Case(

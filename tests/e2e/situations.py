@@ -96,8 +96,9 @@ class Ground:
 
 
 def apply_all(kube: Kube, manifests: list[Object]) -> None:
-    """One kubectl for them all."""
-    kube("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+    """One kubectl for them all, in whatever namespace."""
+    anywhere = Kube(kube.kubeconfig, "")
+    anywhere("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
 
 
 # --- facts: that the cluster knows it --------------------------------------------------------------------------------
@@ -130,6 +131,11 @@ def ended_times(pod: Object) -> int:
         "waiting" in state and "terminated" in (container.get("lastState") or {})
     )
     return int(container.get("restartCount", 0)) + over
+
+
+def could_not_start(pod: Object) -> bool:
+    waiting = (_main(pod).get("state") or {}).get("waiting") or {}
+    return waiting.get("reason") == "RunContainerError" or ended_times(pod) > 0
 
 
 def on_pod(shows: Callable[[Object], bool]) -> Fact:

@@ -67,26 +67,22 @@ def refuses_services(kube: Kube) -> bool:
 
 def clear(ground: Ground) -> None:
     free = ("--type=merge", "-p", json.dumps({"metadata": {"finalizers": None}}))
-    for space, kind, name in (("", "pod", "stays-0"), ("user", "configmap", "held")):
-        if ground.space(space).get(kind, name) is not None:
-            ground.space(space)("patch", kind, name, *free)
-    every = ("delete", "--ignore-not-found", "--wait=false")
-    ground.kube(*every, "dvsu", ground.named("user"))
-    for space in SPACES:
-        ground.space(space)("delete", "devservers", "--all", "--wait=false")
-    for space in SPACES:
-        ground.space(space)("wait", "devservers", "--all", "--for=delete", "--timeout=60s")
-        ground.kube(*every, "namespace", ground.space(space).namespace)
-    for case in CASES.values():
-        if case.flavor is not None:
-            ground.kube(*every, "dvsf", ground.named(case.name))
-    ground.kube(*every, "runtimeclass", RUNTIME_CLASS)
-    for kind, name in (
-        ("pv", "broken"),
-        ("validatingadmissionpolicybinding", "policy"),
-        ("validatingadmissionpolicy", "policy"),
-    ):
-        ground.kube(*every, kind, ground.named(name))
+    for where, kind, name in (("", "pod", "stays-0"), ("user", "configmap", "held")):
+        if ground.space(where).get(kind, name) is not None:
+            ground.space(where)("patch", kind, name, *free)
+    begin, finish = (("delete", "--ignore-not-found", how) for how in ("--wait=false", "--timeout=60s"))
+    flavors = [ground.named(case.name) for case in CASES.values() if case.flavor is not None]
+    spaces = [ground.space(space) for space in SPACES]
+    for how in (begin, finish):
+        ground.kube(*how, "dvsu", ground.named("user"))
+        for space in spaces:
+            space(*how, "devservers", "--all")
+        ground.kube(*how, "dvsf", *flavors)
+    ground.kube(*begin, "namespace", *(space.namespace for space in spaces))
+    ground.kube(*begin, "pv", ground.named("broken"))
+    ground.kube(*begin, "runtimeclass", RUNTIME_CLASS)
+    for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
+        ground.kube(*begin, kind, ground.named("policy"))
 
 
 @pytest.mark.parametrize("situation", CASES)
