@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from crds import Condition
 from reconciler.pod_events import Told
 from reconciler.pod_trouble import Trouble, trouble
 from tests.builders import pod
@@ -347,3 +350,60 @@ def test_what_others_wrote_is_one_short_line(pod: Object, told: list[Told]) -> N
     assert "owned" in found.message
     assert len(found.message) < 1500
     assert found.reason.isalnum()
+
+
+# --- whatever kubelet and others write
+
+TIMES = st.sampled_from([CREATED, PLACED, READY_SINCE, None])
+WORDS = st.one_of(
+    st.text(max_size=40), st.sampled_from(["CrashLoopBackOff", "ErrImagePull", "Unschedulable", "Evicted"])
+)
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Object]:
+    """An object of which any field may be missing."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+ENDED = some(exitCode=st.integers(0, 255), reason=WORDS, message=WORDS, startedAt=TIMES, finishedAt=TIMES)
+STATES = some(waiting=some(reason=WORDS, message=WORDS), running=some(startedAt=TIMES), terminated=ENDED)
+CONTAINERS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["tools", "devserver"])},
+        optional={
+            "image": WORDS,
+            "ready": st.booleans(),
+            "restartCount": st.integers(0, 9),
+            "state": STATES,
+            "lastState": some(terminated=ENDED),
+        },
+    ),
+    max_size=2,
+)
+CONDITIONS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(["Ready", "ContainersReady", "PodScheduled", "DisruptionTarget"]),
+            "status": st.sampled_from(["True", "False", "Unknown"]),
+        },
+        optional={"reason": WORDS, "message": WORDS, "lastTransitionTime": TIMES},
+    ),
+    max_size=4,
+)
+STATUSES = some(
+    phase=st.sampled_from(["Pending", "Running", "Failed"]),
+    reason=WORDS,
+    message=WORDS,
+    conditions=CONDITIONS,
+    initContainerStatuses=CONTAINERS,
+    containerStatuses=CONTAINERS,
+)
+
+
+@given(STATUSES, st.booleans())
+def test_any_status_of_a_pod_makes_a_condition(status: Object, ends: bool) -> None:
+    made = pod(status=status, **(DELETED if ends else {}))
+    found = trouble(made)
+    assert found.message.isprintable()
+    fields = {"type": "Ready", "status": "False", "lastTransitionTime": CREATED}
+    Condition.model_validate(fields | {"reason": found.reason, "message": found.message})
