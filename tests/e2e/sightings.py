@@ -41,13 +41,16 @@ class Sightings:
     def follow(self, process: "subprocess.Popen[str]") -> None:
         """Take up what the process prints, one watch event a line, until it ends."""
         assert process.stdout is not None
-        for line in process.stdout:
-            event = json.loads(line)
-            if event["type"] in ("ADDED", "MODIFIED"):
-                obj = event["object"]
-                about = obj["involvedObject"] if obj["kind"] == "Event" else obj["metadata"]
-                subject = (obj["kind"], about.get("namespace", ""), about["name"])
-                self._told[subject].append(Sighting(time.monotonic(), obj))
+        with process.stdout as lines:
+            for line in lines:
+                self._take_up(json.loads(line))
+
+    def _take_up(self, event: Object) -> None:
+        if event["type"] in ("ADDED", "MODIFIED"):
+            obj = event["object"]
+            about = obj["involvedObject"] if obj["kind"] == "Event" else obj["metadata"]
+            subject = (obj["kind"], about.get("namespace", ""), about["name"])
+            self._told[subject].append(Sighting(time.monotonic(), obj))
 
     def all(self, kind: str, namespace: str, name: str) -> list[Sighting]:
         """Those of the object so far, the first one first."""
