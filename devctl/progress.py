@@ -13,7 +13,6 @@ HOPELESS = {
     "ErrImageNeverPull",
     "ImagePullBackOff",
     "InvalidImageName",
-    "RunContainerError",
 }
 
 

@@ -118,7 +118,9 @@ def pod_of(world: World, owner: Owner) -> Object | None:
 def _devserver_readiness(world: World, owner: Owner) -> Readiness:
     stateful_set = DevServerChildren.of(owner).stateful_set
     refusal = world.refusals.get((stateful_set.namespace, stateful_set.name))
-    return devserver_readiness(world.child(stateful_set), pod_of(world, owner), refusal)
+    pod = pod_of(world, owner)
+    told = world.pod_events.of(pod) if pod is not None else ()
+    return devserver_readiness(world.child(stateful_set), pod, refusal, told)
 
 
 def _devserver_restart(world: World, model: DevServer) -> Restart | None:

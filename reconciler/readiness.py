@@ -1,69 +1,57 @@
 """Whether a DevServer can be logged in to, read from its watched StatefulSet and pod. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from reconciler import reasons
 from reconciler.cluster import Object
+from reconciler.pod_events import Told
+from reconciler.pod_trouble import condition, trouble
 from reconciler.refused_pods import Refusal
 from reconciler.world import annotations, labels
 from stacks.metadata import RESTART_DIGEST_ANNOTATION
 
-# Waiting reasons of a container that are mere progress.
-_PROGRESS = {"ContainerCreating", "PodInitializing"}
-
 
 @dataclass(frozen=True)
 class Readiness:
-    """What the Ready condition says. phase: one word for people."""
+    """What the Ready condition says.
+
+    phase: one word for people. since: when the cluster first saw what the message says, an RFC 3339 time; empty
+    where it does not tell.
+    """
 
     ready: bool
     reason: str
     message: str
     phase: str
+    since: str = ""
 
 
 APPLIED = Readiness(True, reasons.APPLIED, "All children are in place.", "Ready")
+READY = Readiness(True, reasons.READY, "The pod runs and sshd answers.", "Running")
 
 
 def devserver_readiness(
-    stateful_set: Object | None, pod: Object | None, refusal: Refusal | None = None
+    stateful_set: Object | None, pod: Object | None, refusal: Refusal | None = None, told: Iterable[Told] = ()
 ) -> Readiness:
-    """The readiness of a DevServer whose stack is in place. refusal: why there is no pod, if that was told."""
+    """The readiness of a DevServer whose stack is in place.
+
+    refusal: why there is no pod, if that was told. told: by Events, of the pod and its claims.
+    """
     if stateful_set is None:
         return _starting("The StatefulSet is being made.")
     if stateful_set["spec"].get("replicas") == 0:
         return Readiness(False, reasons.STOPPED, "spec.running is false; set it to true to start.", "Stopped")
     if pod is None and refusal is not None and refusal.uid == stateful_set["metadata"]["uid"]:
-        return Readiness(False, refusal.reason, f"The pod was refused: {refusal.message}", "Pending")
+        message = f"The pod was refused: {refusal.message}"
+        return Readiness(False, refusal.reason, message, "Pending", refusal.since)
     if pod is None:
         return _starting("The pod is being made.")
-    if pod["metadata"].get("deletionTimestamp"):
-        return _starting("The earlier pod is ending.")
-    return _of_pod(pod)
-
-
-def _of_pod(pod: Object) -> Readiness:
-    status = pod.get("status", {})
-    for condition in status.get("conditions", []):
-        if condition["type"] == "Ready" and condition["status"] == "True":
-            return Readiness(True, reasons.READY, "The pod runs and sshd answers.", "Running")
-        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            message = f"Waiting for a node: {condition.get('message', 'no node fits')}"
-            return Readiness(False, reasons.UNSCHEDULABLE, message, "Pending")
-    for name, state in _container_states(status):
-        waiting = state.get("waiting", {})
-        reason = waiting.get("reason")
-        if reason and reason not in _PROGRESS:
-            return Readiness(False, reason, f"Container {name}: {waiting.get('message', reason)}", "Failing")
-    return _starting("The containers are starting.")
-
-
-def _container_states(status: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for kind in ("initContainerStatuses", "containerStatuses"):
-        for container in status.get(kind, []):
-            yield container["name"], container.get("state", {})
+    is_ready = condition(pod.get("status") or {}, "Ready").get("status") == "True"
+    if is_ready and not pod["metadata"].get("deletionTimestamp"):
+        return READY
+    found = trouble(pod, told)
+    return Readiness(False, found.reason, found.message, found.phase, found.since)
 
 
 def _starting(message: str) -> Readiness:

@@ -6,7 +6,18 @@ APPLIED = "Applied"  # all children are in place (flavors and users)
 STOPPED = "Stopped"  # spec.running is false
 POD_STARTING = "PodStarting"  # the pod is being made or its containers start
 POD_REFUSED = "PodRefused"  # the API server refused the pod
+POD_ENDING = "PodEnding"  # an earlier pod is on its way out
+POD_FAILED = "PodFailed"  # and says no reason of its own, such as Evicted
+NODE_NOT_READY = "NodeNotReady"  # the pod's node gives no sign of life
 UNSCHEDULABLE = "Unschedulable"  # no node has room; that is progress, not failure
+CLAIM_MISSING = "ClaimMissing"  # a claim that the pod mounts is not there, or its volume is not
+CLAIM_PENDING = "ClaimPending"  # a claim that the pod mounts has no volume yet
+FAILED_MOUNT = "FailedMount"  # also where it cannot be attached
+FAILED_SANDBOX = "FailedCreatePodSandBox"  # network or runtime class
+IMAGE_PULL = "ImagePullBackOff"  # also while it is tried
+CRASH_LOOP = "CrashLoopBackOff"  # also between two crashes
+CONTAINER_RESTARTING = "ContainerRestarting"  # it ended once
+CONTAINER_WAITING = "ContainerWaiting"  # and kubelet's reason is none
 
 # Waiting for someone else
 FLAVOR_NOT_FOUND = "FlavorNotFound"  # spec.flavor names none that exists

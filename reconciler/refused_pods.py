@@ -6,12 +6,12 @@ hour. So these Events are watched, and where a quota gave way the controller is 
 
 from dataclasses import dataclass, replace
 
-from reconciler import reasons
+from reconciler import pod_events, reasons
 from reconciler.cluster import Object
 from reconciler.relief import stopped_by_quota
 
 # Which Events tell of it, as a field selector.
-FIELDS = "reason=FailedCreate,involvedObject.kind=StatefulSet"
+FIELDS = pod_events.selector("FailedCreate", "StatefulSet")
 _MARK = " failed error: "
 # Of Pod Security admission in a namespace that enforces that level. The pods of no flavor break baseline.
 _RESTRICTED = 'violates PodSecurity "restricted:'
@@ -19,10 +19,11 @@ _RESTRICTED = 'violates PodSecurity "restricted:'
 
 @dataclass(frozen=True)
 class Refusal:
-    """The last one of a StatefulSet, of that uid. relieved: its cause is gone."""
+    """The last one of a StatefulSet, of that uid. since: when it was first told. relieved: its cause is gone."""
 
     uid: str
     message: str
+    since: str = ""
     relieved: bool = False
 
     @property
@@ -36,16 +37,10 @@ class Refusal:
 
 
 def refusal(event: Object) -> tuple[tuple[str, str], Refusal]:
-    """The StatefulSet, by namespace and name, and what was refused to it."""
+    """The StatefulSet, by namespace and name, and what was refused to it. event: in its essence."""
     about = event["involvedObject"]
     # "create Pod box-0 in StatefulSet box failed error: pods ... is forbidden: ..."
-    _, _, why = event.get("message", "").rpartition(_MARK)
+    _, _, why = event["message"].rpartition(_MARK)
     if _RESTRICTED in why:
         why = f"this namespace needs a flavor whose spec.securityProfile is restricted: {why}"
-    return (about["namespace"], about["name"]), Refusal(about.get("uid", ""), why)
-
-
-def essence(event: Object) -> Object:
-    """The parts of an Event that are worth keeping in memory."""
-    meta = {name: event["metadata"].get(name) for name in ("namespace", "name", "uid", "resourceVersion")}
-    return {"metadata": meta, "involvedObject": event["involvedObject"], "message": event.get("message", "")}
+    return (about["namespace"], about["name"]), Refusal(about.get("uid", ""), why, event["first"])

@@ -4,6 +4,10 @@ Ready         what the cluster shows. Its observedGeneration is that of the last
               `kubectl wait --for=condition=Ready` does not take an earlier spec's readiness for this one's.
 Reconciling   the operator still works on it, or waits for another object
 Stalled       the user must change the spec
+
+lastTransitionTime is that of the condition's status, as everywhere in Kubernetes; the message of Ready says besides
+since when the cluster shows what it tells. Reconciling and Stalled are there only while they are true, each for one
+reason: with another reason another one begins.
 """
 
 from collections.abc import Sequence
@@ -84,7 +88,7 @@ def next_status(
 
 def _set_ready(conditions: dict[str, Condition], generation: int, result: PassResult, stamp: str) -> None:
     if result.readiness is not None:
-        ready, reason, message = result.readiness.ready, result.readiness.reason, result.readiness.message
+        ready, reason, message = result.readiness.ready, result.readiness.reason, _dated(result.readiness)
     elif result.error is not None:
         ready, reason, message = False, result.error.reason, result.error.message
     else:
@@ -94,6 +98,12 @@ def _set_ready(conditions: dict[str, Condition], generation: int, result: PassRe
     _set(conditions, "Ready", "True" if ready else "False", reason, message, applied, stamp)
 
 
+def _dated(readiness: Readiness) -> str:
+    """The message, and since when it is so."""
+    message = shortened(one_line(readiness.message), _MAX_MESSAGE - 100)
+    return f"{message.removesuffix('.')}. Since {readiness.since}." if readiness.since else message
+
+
 def _set_progress(
     conditions: dict[str, Condition], generation: int, error: ReconcileError | None, stamp: str
 ) -> None:
@@ -101,8 +111,11 @@ def _set_progress(
     for type_ in ("Reconciling", "Stalled"):
         if error is None or (type_ == "Stalled") != isinstance(error, Stalled):
             conditions.pop(type_, None)
-        else:
-            _set(conditions, type_, "True", error.reason, error.message, generation, stamp)
+            continue
+        before = conditions.get(type_)
+        if before is not None and before.reason != error.reason:
+            del conditions[type_]
+        _set(conditions, type_, "True", error.reason, error.message, generation, stamp)
 
 
 def _set_restart_pending(

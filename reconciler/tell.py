@@ -16,7 +16,6 @@ from reconciler.expiry import created_at, fate_of_home
 from reconciler.gather import owner_of
 from reconciler.kinds import identity, pod_of
 from reconciler.readiness import Readiness
-from reconciler.shown import Shown
 from reconciler.status import PassResult, next_status, transitions
 from reconciler.subject import Done, Subject
 
@@ -80,16 +79,18 @@ async def tell(
         return
     await actor.write_status(subject.kind, subject.id, following)
     after = CommonStatus.model_validate(following).conditions
-    await _record(actor, subject, shown, transitions(status.conditions, after))
+    await _record(actor, subject, result, transitions(status.conditions, after))
 
 
-async def _record(actor: Actor, subject: Subject, shown: Shown, news: Iterable[Condition]) -> None:
+async def _record(actor: Actor, subject: Subject, result: PassResult, news: Iterable[Condition]) -> None:
     """Events of the conditions that are new."""
+    fails = result.readiness is not None and result.readiness.phase == "Failing"
     for condition in news:
         if condition.reason in _LEFT_DRIFT:
             metrics.drift(subject.key.kind, _LEFT_DRIFT[condition.reason])
-        stated = shown.conditions.get(condition.type)
+        stated = result.shown.conditions.get(condition.type)
         warns = condition.type == "Stalled" or (stated is not None and stated.warns)
+        warns = warns or (condition.type == "Ready" and fails)
         type_: Literal["Normal", "Warning"] = "Warning" if warns else "Normal"
         await actor.recorder.record(subject.resource, type_, condition.reason, condition.message)
 

@@ -19,3 +19,8 @@ def shortened(text: str, length: int) -> str:
 def without_middle(text: str, length: int) -> str:
     """The text, cut in the same way where it tells least: a traceback's end counts, and so does its beginning."""
     return text if len(text) <= length else f"{text[: length // 2 - 5]} ... {text[-length // 2 :]}"
+
+
+def ending(text: str, length: int) -> str:
+    """The end of the text, at most so many characters."""
+    return text if len(text) <= length else f"... {text[4 - length :]}"

@@ -91,7 +91,8 @@ def readiness(world: World, owner: Owner) -> Readiness:
     namespace = world.children[("v1", "Namespace")].get(("", name))
     if namespace is not None and "deletionTimestamp" in namespace["metadata"]:
         message = f"Namespace {name} is being deleted; it is made again when it is gone."
-        return Readiness(False, reasons.NAMESPACE_TERMINATING, message, "Pending")
+        since = namespace["metadata"]["deletionTimestamp"]
+        return Readiness(False, reasons.NAMESPACE_TERMINATING, message, "Pending", since)
     return APPLIED
 
 

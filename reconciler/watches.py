@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from reconciler import metrics, reasons, refused_pods
+from reconciler import metrics, pod_events, reasons, refused_pods
 from reconciler.capacity_watches import CapacityWatches
 from reconciler.cluster import (
     CHILDREN,
@@ -27,6 +27,7 @@ from reconciler.cluster import (
     Resource,
 )
 from reconciler.errors import ReconcileError
+from reconciler.event_watches import EventWatches
 from reconciler.flavor_views import FlavorViews, use
 from reconciler.kinds import KINDS
 from reconciler.ownership import with_own_fields
@@ -81,13 +82,18 @@ class Watches:
         self.world.pods = self._add(POD, self._pod_changed, selector=_MANAGED).objects
         self.world.storage_classes = self._add(STORAGE_CLASS, self._storage_class_changed).objects
         refusals = self._add(CORE_EVENT, self._pod_refused)
-        refusals.fields, refusals.trim = refused_pods.FIELDS, refused_pods.essence
+        refusals.fields, refusals.trim = refused_pods.FIELDS, pod_events.essence
+        self.event_watches = EventWatches(self._watch, self.world, self._wake_devserver)
         self.flavor_views = FlavorViews(self.world, self._wake_flavor, clock, settings.schedulable_refresh_s)
         self._capacity = CapacityWatches(self._watch, self.world.capacity, self.flavor_views.touch_all)
         self._states = self._watch(
             SECRET, self._state_changed, selector=STATE_SELECTOR, namespace=settings.namespace, name="states"
         )
-        self.followed = [*self._by_resource.values(), *self._capacity.always]
+        self.followed = [
+            *self._by_resource.values(),
+            *self.event_watches.by_reason.values(),
+            *self._capacity.always,
+        ]
 
     async def run(self, synced: Callable[[], None]) -> None:
         """Follow all but the states until cancelled; `synced` is called once when all first lists are in."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from crds import API_VERSION
 from reconciler.capacity import Capacity
 from reconciler.cluster import Object
+from reconciler.pod_events import PodEvents
 from reconciler.queue import Key
 from reconciler.refused_pods import Refusal
 from reconciler.schedulable import Verdict
@@ -41,7 +42,7 @@ class World:
 
     resources: custom resources by kind. children: managed objects by (apiVersion, kind).
     storage_classes: StorageClasses by ("", name).
-    refusals: pods that were refused to their StatefulSets, which are named.
+    refusals: pods that were refused to their StatefulSets, which are named. pod_events: what Events tell of others.
     states: what is known of the stacks' states, by key and uid: of this life and of earlier ones of the name.
     capacity: nodes, pods and what else decides where there is room. flavor_views: what comes of it, by flavor.
     """
@@ -51,6 +52,7 @@ class World:
     pods: Store = field(default_factory=dict)
     storage_classes: Store = field(default_factory=dict)
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
+    pod_events: PodEvents = field(default_factory=PodEvents)
     states: dict[Key, dict[str, StateRecord]] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)
     flavor_views: dict[str, FlavorView] = field(default_factory=dict)

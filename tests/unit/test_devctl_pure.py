@@ -97,7 +97,7 @@ def server(*conditions: dict[str, Any], spec: dict[str, Any] | None = None, **me
         ([condition("Ready", "True", "PodReady", 1)], Stage.WAITING, "Applying"),
         ([condition("Ready", "False", "Stopped")], Stage.STOPPED, "Stopped"),
         ([condition("Ready", "False", "Unschedulable")], Stage.WAITING, "Unschedulable"),
-        ([condition("Ready", "False", "ErrImagePull")], Stage.WAITING, "ErrImagePull"),
+        ([condition("Ready", "False", "ContainerRestarting")], Stage.WAITING, "ContainerRestarting"),
         ([condition("Ready", "False", "ImagePullBackOff")], Stage.FAILED, "ImagePullBackOff"),
         ([condition("Ready", "False", "CrashLoopBackOff")], Stage.FAILED, "CrashLoopBackOff"),
         (

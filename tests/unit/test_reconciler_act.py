@@ -700,7 +700,7 @@ async def test_a_child_that_is_gone_or_not_ours_is_missing(there: list[Object]) 
 @pytest.mark.parametrize("relieved", [True, False])
 async def test_a_pod_for_which_there_is_room_now_is_hastened_once(relieved: bool) -> None:
     bench = Bench(child_object(NAMES.stateful_set))
-    refusal = Refusal("uid", "exceeded quota: few, requested: pods=1", relieved)
+    refusal = Refusal("uid", "exceeded quota: few, requested: pods=1", relieved=relieved)
     bench.actor.world.refusals["dev-ada", "box"] = refusal
     for _ in range(2):
         await bench.actor.hasten_pod(owner())

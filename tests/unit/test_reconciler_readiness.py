@@ -59,7 +59,7 @@ CASES: dict[str, tuple[Object | None, Object | None, bool, str, str]] = {
         stateful_set(),
         pod(status={"conditions": [condition("Ready", "True")]}, **DELETED),
         False,
-        "PodStarting",
+        "PodEnding",
         "Starting",
     ),
     "containers are being created": (
@@ -94,7 +94,7 @@ CASES: dict[str, tuple[Object | None, Object | None, bool, str, str]] = {
         stateful_set(),
         pod(status={"conditions": NOT_READY, **waiting("ErrImagePull", "no such image")}),
         False,
-        "ErrImagePull",
+        "ImagePullBackOff",
         "Failing",
     ),
     "pulling is backed off": (
@@ -143,10 +143,12 @@ def test_readiness(workload: Object | None, box: Object | None, ready: bool, rea
 
 def test_a_refused_pod_is_told_of_where_it_is_this_stateful_sets() -> None:
     workload = stateful_set()
-    refusal = Refusal(workload["metadata"]["uid"], "exceeded quota: few, requested: pods=1")
+    since = "2030-01-01T12:00:00Z"
+    refusal = Refusal(workload["metadata"]["uid"], "exceeded quota: few, requested: pods=1", since)
     told = devserver_readiness(workload, None, refusal)
     assert (told.ready, told.reason, told.phase) == (False, "QuotaExceeded", "Pending")
     assert refusal.message in told.message
+    assert told.since == since
     assert devserver_readiness(workload, None, Refusal("another", "")).reason == "PodStarting"
     ready = pod(status={"conditions": [condition("Ready", "True")]})
     assert devserver_readiness(workload, ready, refusal).ready
@@ -156,8 +158,9 @@ def test_a_refused_pod_is_told_of_where_it_is_this_stateful_sets() -> None:
     ("status", "part"),
     [
         ({"conditions": NO_NODE}, "0/1 nodes are available"),
-        (waiting("ErrImagePull", "no such image"), "Container devserver: no such image"),
-        (waiting("ErrImagePull"), "Container devserver: ErrImagePull"),
+        (waiting("ErrImagePull", "no such image"), "of container devserver cannot be pulled: no such image"),
+        (waiting("ErrImagePull"), "of container devserver cannot be pulled"),
+        (waiting("CreateContainerConfigError"), "Container devserver: CreateContainerConfigError"),
     ],
 )
 def test_the_message_says_what_the_cluster_says(status: Object, part: str) -> None:

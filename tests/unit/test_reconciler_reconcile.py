@@ -231,6 +231,20 @@ async def test_the_operator_gives_way_in_a_fight_and_tries_again_later(applied: 
     assert "Drifted" not in applied.conditions
 
 
+async def test_a_pod_that_fails_is_told_of_by_a_warning_once_for_each_reason() -> None:
+    bench = Bench(resource("DevServer"), *running("new", "wanted"))
+    await bench.woken()
+    bench.actor.events.clear()
+    for reason in ("ErrImagePull", "ImagePullBackOff", "ErrImagePull"):
+        waiting = {"waiting": {"reason": reason, "message": "no such host"}}
+        status = {"containerStatuses": [{"name": "devserver", "image": "debian", "state": waiting}]}
+        box = bench.actor.world.pods["dev-ada", "box-0"]
+        bench.actor.world.pods["dev-ada", "box-0"] = box | {"status": status}
+        assert await bench.woken() == []
+    assert bench.conditions["Ready"] == "ImagePullBackOff"
+    assert bench.actor.events == ["Warning ImagePullBackOff"]
+
+
 @pytest.mark.parametrize(("warns", "event"), [(True, "Warning Full"), (False, "Normal Full")])
 async def test_what_the_cluster_shows_is_told_without_a_run_once(
     applied: Bench, warns: bool, event: str, monkeypatch: pytest.MonkeyPatch

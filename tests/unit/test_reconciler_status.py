@@ -131,6 +131,39 @@ def test_the_transition_time_changes_with_the_status_only(before: dict[str, Any]
 
 
 @pytest.mark.parametrize(
+    ("before", "since"),
+    [
+        (None, format_time(NOW)),
+        (had("Reconciling", "True", WAITING.reason), EARLIER),
+        (had("Reconciling", "True", "AnotherReason"), format_time(NOW)),
+    ],
+    ids=["first seen", "nothing changed", "reason changed"],
+)
+def test_the_time_of_what_is_there_only_while_it_is_true_is_that_of_its_reason(
+    before: dict[str, Any] | None, since: str
+) -> None:
+    status = following(replace(FINE, error=WAITING), {"conditions": [before]} if before else {})
+    assert conditions(status)["Reconciling"]["lastTransitionTime"] == since
+
+
+def test_ready_says_since_when_the_cluster_shows_it() -> None:
+    failing = replace(STARTING, reason="ImagePullBackOff", message="No such image.", since=EARLIER)
+    before = {"conditions": [had("Ready", "False", "PodStarting")]}
+    told = conditions(following(replace(FINE, readiness=failing), before))["Ready"]
+    assert told["message"] == f"No such image. Since {EARLIER}."
+    long = replace(failing, message="x" * 100_000)
+    told = conditions(following(replace(FINE, readiness=long), before))["Ready"]
+    assert told["message"].endswith(f"x ... Since {EARLIER}.")
+    assert len(told["message"]) <= 2000
+
+
+def test_a_message_is_one_line_without_control_characters() -> None:
+    error = EngineFailed("RunFailed", "\x1b[31mred\n\u202ebidi\x00")
+    found = conditions(following(replace(FINE, error=error, readiness=None)))
+    assert found["Reconciling"]["message"] == found["Ready"]["message"] == "[31mred bidi"
+
+
+@pytest.mark.parametrize(
     ("before", "error", "after"),
     [
         ("Reconciling", None, set()),

@@ -307,6 +307,74 @@ def test_a_quota_that_gave_way_relieves_the_pods_that_it_stopped(
     assert bench.world.refusals["dev-ada", "box"].relieved is relieved
 
 
+# --- pods that do not start
+
+
+def told(reason: str, kind: str, name: str, message: str = "no", uid: str = "uid-event") -> Object:
+    return {
+        "metadata": {"name": f"{name}.{uid}", "namespace": "dev-ada", "uid": uid},
+        "involvedObject": {"kind": kind, "namespace": "dev-ada", "name": name, "uid": f"uid-of-{name}"},
+        "reason": reason,
+        "message": message,
+        "eventTime": "2030-01-01T12:00:00.123456Z",
+    }
+
+
+class Teller:
+    """The watch of Events of one reason."""
+
+    def __init__(self, bench: Bench, reason: str) -> None:
+        self._bench = bench
+        self._watch = bench.watches.event_watches.by_reason[reason]
+        self._version = 0
+
+    def see(self, event: Object, gone: bool = False) -> set[Key]:
+        self._version += 1
+        event["metadata"]["resourceVersion"] = str(self._version)
+        if gone:
+            event["metadata"]["deletionTimestamp"] = "2030-01-01T13:00:00Z"
+        self._watch.learn(event)
+        return self._bench.woken()
+
+
+def test_what_events_tell_of_a_pod_wakes_its_devserver_and_is_forgotten_with_the_event(bench: Bench) -> None:
+    mounts = Teller(bench, "FailedMount")
+    assert mounts.see(told("FailedMount", "Pod", "box-0")) == set(), "a pod may be anyone's"
+    bench.see(DEVSERVER, resource("DevServer"))
+    assert mounts.see(told("FailedMount", "Pod", "box-0", "no such\n directory")) == {BOX}
+    (found,) = bench.world.pod_events.of(pod())
+    assert (found.reason, found.message, found.uid) == ("FailedMount", "no such directory", "uid-of-box-0")
+    assert (found.first, found.last) == ("2030-01-01T12:00:00Z", "2030-01-01T12:00:00Z")
+    assert mounts.see(told("FailedMount", "Pod", "box-0"), gone=True) == {BOX}
+    assert bench.world.pod_events.of(pod()) == ()
+
+
+def test_what_events_tell_of_a_claim_wakes_those_whose_pod_mounts_it(bench: Bench) -> None:
+    for name in ("box", "other"):
+        bench.see(DEVSERVER, resource("DevServer", name))
+    claim = {"name": "home", "persistentVolumeClaim": {"claimName": "box-home"}}
+    box = pod() | {"spec": {"volumes": [{"name": "tools", "emptyDir": {}}, claim]}}
+    bench.see(POD, box)
+    bench.see(POD, pod("other"))
+    claims = Teller(bench, "ProvisioningFailed")
+    assert claims.see(told("ProvisioningFailed", "PersistentVolumeClaim", "box-home")) == {BOX}
+    assert [found.kind for found in bench.world.pod_events.of(box)] == ["PersistentVolumeClaim"]
+    assert bench.world.pod_events.of(pod("other")) == ()
+
+
+def test_each_reason_is_followed_by_itself_of_its_kind_alone(bench: Bench) -> None:
+    watches = bench.watches.event_watches.by_reason
+    assert {watch.fields for watch in watches.values()} == {
+        "reason=FailedMount,involvedObject.kind=Pod",
+        "reason=FailedAttachVolume,involvedObject.kind=Pod",
+        "reason=FailedCreatePodSandBox,involvedObject.kind=Pod",
+        "reason=FailedToRetrieveImagePullSecret,involvedObject.kind=Pod",
+        "reason=ProvisioningFailed,involvedObject.kind=PersistentVolumeClaim",
+    }
+    assert all(watch in bench.watches.followed for watch in watches.values())
+    assert len({watch.name for watch in bench.watches.followed}) == len(bench.watches.followed)
+
+
 # --- states
 
 
