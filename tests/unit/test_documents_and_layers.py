@@ -1,5 +1,6 @@
 """The documents say what the code does."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from devctl.app import app as devctl_app
 from devctl.errors import ExitCode
 from reconciler import reasons
 from reconciler.settings import Settings
+from tests.e2e.situation_cases import CASES
+from tests.e2e.situations import ELSEWHERE, documented
 
 ROOT = Path(__file__).parents[2]
 REASONS = [value for name, value in vars(reasons).items() if name.isupper()]
@@ -18,6 +21,25 @@ REASONS = [value for name, value in vars(reasons).items() if name.isupper()]
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_is_in_the_troubleshooting_guide(reason: str) -> None:
     assert f"`{reason}`" in (ROOT / "docs/troubleshooting.md").read_text()
+
+
+def test_every_situation_of_the_troubleshooting_guide_is_produced_in_a_test_and_no_other() -> None:
+    assert documented().keys() == CASES.keys() | ELSEWHERE.keys()
+    assert not CASES.keys() & ELSEWHERE.keys()
+    assert len(documented()) >= 20
+
+
+@pytest.mark.parametrize(("situation", "place"), ELSEWHERE.items(), ids=ELSEWHERE)
+def test_a_situation_that_is_produced_elsewhere_is(situation: str, place: tuple[str, str]) -> None:
+    module = ast.parse((ROOT / "tests/e2e" / place[0]).read_text())
+    (test,) = (item for item in module.body if isinstance(item, ast.FunctionDef) and item.name == place[1])
+    told = [item.value for item in ast.walk(test) if isinstance(item, ast.Constant)]
+    assert documented()[situation].reason in told
+
+
+def test_every_reason_of_a_situation_is_explained() -> None:
+    guide = (ROOT / "docs/troubleshooting.md").read_text().split("\n## Reasons\n")[1]
+    assert [row.reason for row in documented().values() if f"`{row.reason}`" not in guide] == []
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
