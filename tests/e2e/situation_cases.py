@@ -54,6 +54,8 @@ def broken_volume(ground: Ground) -> list[Object]:
         "storageClassName": "",
         "persistentVolumeReclaimPolicy": "Retain",
         "hostPath": {"path": "/var/lib/nonesuch", "type": "Directory"},
+        # Else any claim without a class may take it.
+        "claimRef": {"namespace": ground.space().namespace, "name": "broken"},
     }
     volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
     return [volume, claim(ground, "broken", storageClassName="", volumeName=name)]
