@@ -134,5 +134,11 @@ def make_provider(cluster_id: str) -> Provider:
         enable_server_side_apply=True,
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
-        opts=pulumi.ResourceOptions(version=PROVIDER_VERSION),
+        opts=pulumi.ResourceOptions(version=PROVIDER_VERSION, transformations=[_without_kubeconfig]),
     )
+
+
+def _without_kubeconfig(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+    """The SDK fills in $KUBECONFIG of the program's process. The provider's own may name another way to the cluster."""
+    props = {name: value for name, value in args.props.items() if name != "kubeconfig"}
+    return pulumi.ResourceTransformationResult(props, args.opts)

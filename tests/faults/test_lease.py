@@ -2,16 +2,21 @@
 
 import signal
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.e2e.kube import eventually
 from tests.faults.conftest import MakeOperator
 from tests.faults.harness import Operator, Space
 from tests.faults.invariants import Guard
 from tests.faults.proxy import Exchange
+from tests.shared_cluster import SYSTEM_NAMESPACE
 
 # A create's writes: finalizer, claim, then the children.
 MIDDLE = 4
+WATCHDOG = "watchdog_process.py"
 LEASE_DURATION_S, RENEW_DEADLINE_S = 15.0, 10.0
 
 
@@ -106,20 +111,29 @@ def test_a_leader_that_sleeps_with_all_its_processes_sends_nothing_when_it_wakes
     two: tuple[Operator, Operator], space: Space, guard: Guard
 ) -> None:
     leader, standby = two
+    (watchdog,) = [child for child in leader.children() if WATCHDOG in " ".join(child.cmdline())]
+    (port,) = {item.laddr.port for item in watchdog.net_connections("tcp") if item.status == "LISTEN"}
 
-    def sleep() -> None:
-        for process in leader.children():
-            process.suspend()
-        leader.signal(signal.SIGSTOP)
-        # From now on it must do nothing, which the proxy tells.
-        leader.deaths.append(time.time())
+    def stop_watchdog(exchange: Exchange) -> None:
+        """Before the engine begins, when no request is just on its way through the watchdog.
 
-    leader.proxy.reset()
-    hit = leader.proxy.at_write(MIDDLE, sleep, answered=True)
-    space.create("box")
-    assert hit.wait(30)
+        One that was let pass before everything stops cannot be called back, here as on any network.
+        """
+        if exchange.method == "POST" and exchange.path.endswith(f"/{SYSTEM_NAMESPACE}/secrets"):
+            watchdog.suspend()
+
+    with leader.proxy.before(stop_watchdog):
+        space.create("box")
+        eventually(lambda: watchdog.status() == psutil.STATUS_STOPPED, "the run is claimed")
+    eventually(lambda: connections_with_unread_bytes(port), "the engine's requests wait at the watchdog")
+    for process in leader.children():
+        process.suspend()
+    leader.signal(signal.SIGSTOP)
+    # From now on it must do nothing, which the proxy tells.
+    leader.deaths.append(time.time())
     standby.await_event("leading", timeout_s=60)
     space.await_applied("box")
+    guard.note_host_keys()
 
     for process in leader.children():
         process.resume()
@@ -131,19 +145,29 @@ def test_a_leader_that_sleeps_with_all_its_processes_sends_nothing_when_it_wakes
     assert standby.alive
 
 
+def connections_with_unread_bytes(port: int) -> int:
+    """How many connections to a port of this host bring what nobody has read, as the kernel counts."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[1].split(":")[1], 16) == port and int(row[4].split(":")[1], 16) > 0 for row in rows)
+
+
 def assert_nothing_was_late(operator: Operator) -> None:
     """No request began later than a second after the renew deadline."""
-    last_allowed = last_renewal(operator).started + RENEW_DEADLINE_S + 1
+    last_allowed = last_renewed(operator) + RENEW_DEADLINE_S + 1
     late = [exchange for exchange in operator.proxy.log if exchange.started > last_allowed]
     assert not late, [f"{item.method} {item.path} {item.started - last_allowed:.2f} s late" for item in late]
 
 
-def last_renewal(operator: Operator) -> Exchange:
-    renewals = [
-        exchange
-        for exchange in operator.proxy.log
-        if "/leases" in exchange.path
-        and exchange.method in ("PUT", "PATCH", "POST")
-        and exchange.status < 300
-    ]
-    return renewals[-1]
+def last_renewed(operator: Operator) -> float:
+    """When the last renewal of the Lease began, or what came first if that was before the last reset."""
+    log = operator.proxy.log
+    return max(
+        (
+            exchange.started
+            for exchange in log
+            if "/leases" in exchange.path
+            and exchange.method in ("PUT", "PATCH", "POST")
+            and exchange.status < 300
+        ),
+        default=log[0].started,
+    )

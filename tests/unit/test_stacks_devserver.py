@@ -62,8 +62,11 @@ def test_logical_names_are_what_states_in_clusters_hold(full: Stack) -> None:
     assert full.provider.name == "kubernetes"
 
 
-def test_the_provider_updates_in_place_and_holds_no_credentials(full: Stack) -> None:
-    assert full.provider.inputs == {
+def test_the_provider_updates_in_place_and_holds_no_way_to_the_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/the/reconcilers/own")
+    assert declare(devserver_inputs()).provider.inputs == {
         "clusterIdentifier": "cluster-uid",
         "enableServerSideApply": "true",
         "enableConfigMapMutable": "true",
