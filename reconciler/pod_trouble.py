@@ -29,6 +29,8 @@ _CLAIM_MISSING = re.compile(
     r'persistentvolumeclaim "[^"]+" (not found|is being deleted|bound to non-existent persistentvolume)'
 )
 _CLAIM_UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
+# What was told of a claim so long before its pod was made holds still: a home's claim is made first.
+_CLAIM_LEAD = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,9 @@ def _not_scheduled(pod: Object, scheduled: dict[str, Any], told: list[Told]) -> 
         )
     if _CLAIM_UNBOUND in says:
         names = shortened(", ".join(pod_events.claims(pod)), 400)
+        earliest = format_time(parse_time(_created(pod)) - _CLAIM_LEAD)
         causes = [
-            item.message
-            for item in told
-            if item.kind == "PersistentVolumeClaim" and item.last >= _created(pod)
+            item.message for item in told if item.kind == "PersistentVolumeClaim" and item.last >= earliest
         ]
         message = f"A claim has no volume yet (mounted: {names}): {causes[0] if causes else says}"
         return Trouble(reasons.CLAIM_PENDING, message, "Pending", since)

@@ -109,7 +109,24 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
             PLACED,
         ),
     ),
-    "what was told of a claim before the pod was made counts no more": (
+    "what was told of a claim just before the pod was made counts": (
+        box(no_node(UNBOUND), spec=CLAIMS),
+        [
+            told(
+                "ProvisioningFailed",
+                "no such class",
+                kind="PersistentVolumeClaim",
+                last="2030-01-01T11:59:55Z",
+            )
+        ],
+        Trouble(
+            "ClaimPending",
+            "A claim has no volume yet (mounted: data, more): no such class",
+            "Pending",
+            PLACED,
+        ),
+    ),
+    "what was told of a claim long before the pod was made counts no more": (
         box(no_node(UNBOUND), spec=CLAIMS),
         [
             told(
