@@ -178,15 +178,15 @@ def _of_sandbox(pod: Object, status: dict[str, Any], told: list[Told]) -> Troubl
         item for item in told if item.uid == _uid(pod) and item.last >= (_since(started) or _created(pod))
     ]
     mounts = [item for item in news if item.reason in (pod_events.FAILED_MOUNT, pod_events.FAILED_ATTACH)]
+    sandbox = next((item for item in news if item.reason == pod_events.FAILED_SANDBOX), None)
+    # The sandbox is made when all volumes are mounted: what was told of them until then is over.
+    if sandbox is not None and all(item.last <= sandbox.last for item in mounts):
+        message = f"The pod cannot be set up: {sandbox.message}"
+        return Trouble(reasons.FAILED_SANDBOX, message, "Failing", sandbox.first)
     # After some minutes kubelet tells that it waited in vain, and no longer for what.
     for item in sorted(mounts, key=lambda item: item.message.startswith("Unable to attach or mount volumes")):
         message = f"A volume cannot be mounted: {item.message}"
         return Trouble(reasons.FAILED_MOUNT, message, "Failing", item.first)
-    for item in news:
-        if item.reason == pod_events.FAILED_SANDBOX:
-            return Trouble(
-                reasons.FAILED_SANDBOX, f"The pod cannot be set up: {item.message}", "Failing", item.first
-            )
     return None
 
 

@@ -250,6 +250,11 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
             READY_SINCE,
         ),
     ),
+    "no sandbox can be made, once the volumes are mounted": (
+        box(*SANDBOX, **CREATING),
+        [told("FailedMount", "no cache yet", last=READY_SINCE), told("FailedCreatePodSandBox", "no runtime")],
+        Trouble("FailedCreatePodSandBox", "The pod cannot be set up: no runtime", "Failing", READY_SINCE),
+    ),
     "it was evicted": (
         box(**EVICTED),
         [],
