@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler import reasons
 from reconciler.cluster import Object
 from reconciler.text import one_line, shortened
 
-FAILED_MOUNT = "FailedMount"
 FAILED_ATTACH = "FailedAttachVolume"
-FAILED_SANDBOX = "FailedCreatePodSandBox"
 NO_PULL_SECRET = "FailedToRetrieveImagePullSecret"
 PROVISIONING_FAILED = "ProvisioningFailed"
 # Which reasons are followed, of which kind of object.
 FOLLOWED = {
-    FAILED_MOUNT: "Pod",
+    reasons.FAILED_MOUNT: "Pod",
     FAILED_ATTACH: "Pod",
-    FAILED_SANDBOX: "Pod",
+    reasons.FAILED_SANDBOX: "Pod",
     NO_PULL_SECRET: "Pod",
     PROVISIONING_FAILED: "PersistentVolumeClaim",
 }

@@ -177,8 +177,8 @@ def _of_sandbox(pod: Object, status: dict[str, Any], told: list[Told]) -> Troubl
     news = [
         item for item in told if item.uid == _uid(pod) and item.last >= (_since(started) or _created(pod))
     ]
-    mounts = [item for item in news if item.reason in (pod_events.FAILED_MOUNT, pod_events.FAILED_ATTACH)]
-    sandbox = next((item for item in news if item.reason == pod_events.FAILED_SANDBOX), None)
+    mounts = [item for item in news if item.reason in (reasons.FAILED_MOUNT, pod_events.FAILED_ATTACH)]
+    sandbox = next((item for item in news if item.reason == reasons.FAILED_SANDBOX), None)
     # The sandbox is made when all volumes are mounted: what was told of them until then is over.
     if sandbox is not None and all(item.last <= sandbox.last for item in mounts):
         message = f"The pod cannot be set up: {sandbox.message}"
