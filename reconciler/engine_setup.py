@@ -31,6 +31,8 @@ _WORKER = "pulumi-engine-worker"
 _PROXY = "pulumi-provider-proxy"
 # The provider's limits are meant for one run, not for all of them together.
 _SHARED_CLIENT = {"PULUMI_K8S_CLIENT_QPS": "400", "PULUMI_K8S_CLIENT_BURST": "800"}
+# For processes that stay: less garbage in memory, for little more of the processor's time.
+_FRUGAL = {"GOGC": "50"}
 _VERSION_TIMEOUT_S = 30.0
 _PASSED_ON = ("PATH", "HOME", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "NO_PROXY")
 
@@ -154,7 +156,7 @@ def _commands(
     if installed.worker is None:
         return partial(PulumiProcess, cli, version, deadline_s, providers)
     limits = WorkerLimits(settings.worker_max_runs, settings.worker_max_rss_mb, settings.worker_idle_s)
-    pool = WorkerPool(partial(Worker, installed.worker, environment), limits)
+    pool = WorkerPool(partial(Worker, installed.worker, {**environment, **_FRUGAL}), limits)
     stack.callback(pool.stop)
     return partial(PulumiWorker, cli, version, deadline_s, providers, pool)
 
@@ -171,7 +173,7 @@ def _providers(settings: Settings, environment: dict[str, str], stack: ExitStack
         ProviderProcess,
         Path(proxy),
         settings.run_dir / "home" / plugin,
-        {**environment, **_SHARED_CLIENT},
+        {**environment, **_FRUGAL, **_SHARED_CLIENT},
         settings.run_dir / "provider.log",
     )
     limits = ProviderLimits(settings.provider_max_runs, settings.provider_max_age_s, settings.worker_idle_s)
