@@ -18,12 +18,14 @@ import aiohttp
 import yaml
 
 from bench.errors import BenchError
+from bench.report import note
 
 Object = dict[str, Any]
 
 FIELD_MANAGER = "devserver-bench"
 _TIMEOUT = aiohttp.ClientTimeout(total=60)
 _WATCH_TIMEOUT_S = 3600
+_RESUME_S = 0.1
 # A watched object can be large; the default of aiohttp is a line of 64 KiB.
 _LONGEST_LINE = 8 << 20
 
@@ -71,7 +73,7 @@ class Api:
         return True
 
     async def watch(self, path: str, selector: str, version: str) -> AsyncIterator[tuple[str, Object]]:
-        """Changes of a collection since a resourceVersion, as type and object, without an end of its own."""
+        """Changes of a collection since a resourceVersion, as type and object, until the API server ends it."""
         query = {
             "watch": "true",
             "labelSelector": selector,
@@ -174,7 +176,7 @@ class Follower:
     async def wait_for(
         self, names: set[str], holds: Callable[[Object | None], bool], what: str, timeout_s: float
     ) -> None:
-        """Wait until `holds` is true of each of the objects. Raises BenchError after timeout_s."""
+        """Wait until `holds` is true of each object. Raises BenchError after timeout_s, or if the watch fails."""
         pending = {name for name in names if not holds(self.objects.get(name))}
         changed = asyncio.Event()
 
@@ -192,7 +194,8 @@ class Follower:
                     await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
                     waiting.cancel()
                     if self._task.done():
-                        raise BenchError(f"the watch of {self.path} ended")
+                        # It has failed, for it has no other end.
+                        await self._task
         except TimeoutError:
             some = ", ".join(sorted(pending)[:3])
             raise BenchError(
@@ -202,13 +205,22 @@ class Follower:
             self.listeners.remove(look)
 
     async def _follow(self, version: str) -> None:
-        async for type_, obj in self.api.watch(self.path, self.selector, version):
-            if type_ not in ("ADDED", "MODIFIED", "DELETED"):
-                raise BenchError(f"watch of {self.path}: {obj.get('message', type_)}")
-            name, now = obj["metadata"]["name"], None if type_ == "DELETED" else obj
-            if now is None:
-                self.objects.pop(name, None)
-            else:
-                self.objects[name] = now
-            for listener in tuple(self.listeners):
-                listener(name, now)
+        """Follow without end: the API server may close a watch at any time, which then goes on where it was."""
+        while True:
+            try:
+                async for type_, obj in self.api.watch(self.path, self.selector, version):
+                    if type_ not in ("ADDED", "MODIFIED", "DELETED"):
+                        raise BenchError(f"watch of {self.path}: {obj.get('message', type_)}")
+                    version = obj["metadata"]["resourceVersion"]
+                    self._take_up(obj["metadata"]["name"], None if type_ == "DELETED" else obj)
+            except aiohttp.ClientError as error:
+                note(f"the watch of {self.path} broke and is resumed: {error!r}")
+                await asyncio.sleep(_RESUME_S)
+
+    def _take_up(self, name: str, now: Object | None) -> None:
+        if now is None:
+            self.objects.pop(name, None)
+        else:
+            self.objects[name] = now
+        for listener in tuple(self.listeners):
+            listener(name, now)
