@@ -62,7 +62,7 @@ class Settings(BaseSettings):
             gt=0,
             description="Without a run for this long, workers but one and the shared provider stop. Seconds.",
         ),
-    ] = 60.0
+    ] = 45.0
     provider_mode: Annotated[
         Literal["shared", "private"],
         Field(description="shared: one provider process for all runs. private: one for each run."),
