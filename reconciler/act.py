@@ -10,17 +10,7 @@ from crds import DevServer
 from reconciler import checkpoint, claims, metrics, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.claims import Claim
-from reconciler.cluster import (
-    JSON_PATCH,
-    NAMESPACE,
-    POD,
-    SECRET,
-    STATEFUL_SET,
-    Cluster,
-    ClusterError,
-    Object,
-    Resource,
-)
+from reconciler.cluster import JSON_PATCH, Cluster, ClusterError, Object
 from reconciler.decide import Destroy, Up
 from reconciler.drift import Drift, changed_fields
 from reconciler.engine import Engine, Keys, Outcome
@@ -30,6 +20,7 @@ from reconciler.expiry import fate_of_home
 from reconciler.hostkeys import HostKeyFinder
 from reconciler.kinds import KINDS, Kind, Model, Prepared
 from reconciler.queue import Key
+from reconciler.resources import NAMESPACE, POD, SECRET, STATEFUL_SET, Resource
 from reconciler.settings import Settings
 from reconciler.state import StackId, StateStore
 from reconciler.state_alarms import StateAlarms

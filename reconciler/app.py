@@ -16,12 +16,7 @@ import structlog
 
 from reconciler import metrics, wall_clock
 from reconciler.act import Actor
-from reconciler.cluster import (
-    NAMESPACE,
-    Cluster,
-    ClusterError,
-    connect,
-)
+from reconciler.cluster import Cluster, ClusterError, connect
 from reconciler.engine import Engine, EngineError
 from reconciler.engine_access import find_access, write_config
 from reconciler.engine_keys import load_or_make_keys
@@ -33,6 +28,7 @@ from reconciler.leader import LEASE_NAME, Leader, LeaseLost
 from reconciler.lease import LeaseTimes
 from reconciler.queue import Lane, WorkQueue
 from reconciler.reconcile import Reconciler
+from reconciler.resources import NAMESPACE
 from reconciler.run_dir import own_run_dir
 from reconciler.serving import ServerError, serving
 from reconciler.settings import Settings

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crds import GROUP
 from reconciler import metrics, reasons
-from reconciler.cluster import SECRET, Cluster, ClusterError, Object
+from reconciler.cluster import Cluster, ClusterError, Object
 from reconciler.engine import Engine, Keys
 from reconciler.events import Recorder
+from reconciler.resources import SECRET
 from reconciler.state_problems import Problem
 from reconciler.world import is_managed
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER

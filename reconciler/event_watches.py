@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from reconciler import pod_events
 from reconciler.capacity_watches import MakeWatch
-from reconciler.cluster import CORE_EVENT, POD, Object
+from reconciler.cluster import Object
+from reconciler.resources import CORE_EVENT, POD
 from reconciler.world import World
 
 

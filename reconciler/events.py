@@ -7,7 +7,8 @@ from typing import Literal
 
 import structlog
 
-from reconciler.cluster import EVENT, Cluster, ClusterError, Object
+from reconciler.cluster import Cluster, ClusterError, Object
+from reconciler.resources import EVENT
 from reconciler.text import one_line, shortened
 from stacks.metadata import MANAGER
 

@@ -14,10 +14,11 @@ from crds import (
     DevServerFlavorSpec,
 )
 from reconciler import expiry, reasons
-from reconciler.cluster import FLAVOR, PVC, Object
+from reconciler.cluster import Object
 from reconciler.errors import Stalled, Waiting
 from reconciler.home_size import size_to_ask_for
 from reconciler.queue import Key
+from reconciler.resources import FLAVOR, PVC
 from reconciler.settings import Settings
 from reconciler.sshkeys import authorized_key
 from reconciler.text import one_line, shortened

@@ -15,7 +15,7 @@ from typing import Any
 
 from reconciler import checkpoint, reasons
 from reconciler.checkpoint import Checkpoint
-from reconciler.cluster import CHILD_RESOURCES
+from reconciler.resources import CHILD_RESOURCES
 
 DATA = "checkpoint.json.gz"
 # A damaged or hostile archive must not fill the memory; real ones are a tenth of a MiB.

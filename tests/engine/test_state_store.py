@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from reconciler import checkpoint
-from reconciler.cluster import SECRET, Cluster, connect
+from reconciler.cluster import Cluster, connect
 from reconciler.errors import Stalled, Transient
 from reconciler.queue import Key
+from reconciler.resources import SECRET
 from reconciler.state import MAX_BYTES, StackId, StateStore
 from reconciler.term import Epoch, Term
 from stacks.devserver import DevServerChildren

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.cluster import DEVSERVER, NAMESPACE, USER
 from reconciler.expiry import parse_time
+from reconciler.resources import DEVSERVER, NAMESPACE, USER
 from reconciler.world import FINALIZER
 from tests import builders
 from tests.e2e.kube import condition, eventually

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from reconciler.capacity import essence_of_node, seen
-from reconciler.cluster import LEASE, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS
+from reconciler.resources import LEASE, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS
 from tests.faults.kubeapi import Api, ApiError
 from tests.flavors.cases import CASE, PRIORITIES, RUNTIME_CLASSES, Object
 

@@ -17,15 +17,8 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 from crds import DevServerFlavorSpec
 from reconciler import capacity
 from reconciler.capacity import Capacity
-from reconciler.cluster import (
-    MERGE_PATCH,
-    NODE,
-    POD,
-    PRIORITY_CLASS,
-    RUNTIME_CLASS,
-    Resource,
-    connect,
-)
+from reconciler.cluster import MERGE_PATCH, connect
+from reconciler.resources import NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler.schedulable import Verdict
 from stacks.metadata import make_provider
 from stacks.pod import pod_template

@@ -16,7 +16,7 @@ from crds import DevServer
 from reconciler import checkpoint, metrics
 from reconciler.act import Actor
 from reconciler.checkpoint import Recorded
-from reconciler.cluster import CHILD_RESOURCES, DEVSERVER, SECRET, Cluster, Object, Resource
+from reconciler.cluster import Cluster, Object
 from reconciler.decide import Destroy, Up
 from reconciler.drift import Drift
 from reconciler.engine import Engine, Keys, Outcome
@@ -25,6 +25,7 @@ from reconciler.events import Recorder
 from reconciler.expiry import parse_time
 from reconciler.kinds import KINDS
 from reconciler.refused_pods import Refusal
+from reconciler.resources import CHILD_RESOURCES, DEVSERVER, SECRET, Resource
 from reconciler.settings import Settings
 from reconciler.state import StackId, StateRecord, StateStore, StoredState
 from reconciler.state_alarms import StateAlarms

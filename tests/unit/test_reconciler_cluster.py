@@ -12,16 +12,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-from reconciler.cluster import (
-    DEVSERVER,
-    FLAVOR,
-    JSON_PATCH,
-    SECRET,
-    Cluster,
-    ClusterError,
-    WatchEvent,
-    connect,
-)
+from reconciler.cluster import JSON_PATCH, Cluster, ClusterError, WatchEvent, connect
+from reconciler.resources import DEVSERVER, FLAVOR, SECRET
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Object = dict[str, Any]

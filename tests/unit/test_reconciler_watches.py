@@ -5,7 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.cluster import (
+from reconciler.cluster import Cluster, Object
+from reconciler.errors import Stalled, Waiting
+from reconciler.queue import Key, WorkQueue
+from reconciler.resources import (
     CHILD_RESOURCES,
     CORE_EVENT,
     DEVSERVER,
@@ -17,11 +20,7 @@ from reconciler.cluster import (
     SECRET,
     STORAGE_CLASS,
     USER,
-    Cluster,
-    Object,
 )
-from reconciler.errors import Stalled, Waiting
-from reconciler.queue import Key, WorkQueue
 from reconciler.settings import Settings
 from reconciler.state import StateStore, StoredState
 from reconciler.watches import Relieved, Watches
