@@ -6,8 +6,13 @@ export CLUSTER
 
 BIN := .venv/bin
 VENV := .venv/.complete
-# The quick ones first, the two of faults in their short form. The others have targets of their own.
-SUITES = tests/unit $(filter-out tests/unit/ tests/backends/ tests/bench/ tests/incluster/ %__pycache__/,$(sort $(wildcard tests/*/)))
+# They look at the whole machine, where nothing else may come and go meanwhile.
+ALONE = tests/images/ tests/localcluster/
+# The quick ones first, the two of faults in their short form. Backends, bench and incluster have targets of their own.
+ELSEWHERE = $(ALONE) tests/backends/ tests/bench/ tests/incluster/
+SUITES = tests/unit $(filter-out tests/unit/ $(ELSEWHERE) %__pycache__/,$(sort $(wildcard tests/*/)))
+# Each of two processes has a cluster of its own and takes file by file.
+IN_TWO = --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 SHELL_SCRIPTS = $(shell find . -path ./.venv -prune -o -name '*.sh' -print) .ci/run
 
 .PHONY: help tools up down demo env test test-incluster test-faults bench test-unit check lock image local-cluster-only
@@ -38,14 +43,15 @@ demo: $(VENV) ## show a DevServer from kubectl apply to SSH, and one that expire
 env: $(VENV) ## print the environment for kubectl and pulumi, as the README shows
 	@$(BIN)/python -m demo env
 
-test: tools ## run the tests, as root: they start clusters, and leave the one called test (20 minutes)
-	$(BIN)/pytest $(SUITES)
+test: tools ## run the tests, as root: they start clusters, and leave those called test and test-1 (20 minutes)
+	$(BIN)/pytest $(ALONE)
+	$(BIN)/pytest $(IN_TWO) $(SUITES)
 
 test-incluster: tools ## build the image, run it from deploy/ in a cluster; a small form of the bench (5 minutes)
 	$(BIN)/pytest tests/incluster tests/bench
 
 test-faults: tools ## kill, stop and cut off all that can be, in two clusters at a time (20 minutes)
-	$(BIN)/pytest --full --numprocesses=2 --dist=loadfile --no-loadscope-reorder tests/faults tests/engine_speed tests/backends
+	$(BIN)/pytest --full $(IN_TWO) tests/faults tests/engine_speed tests/backends
 
 bench: $(VENV) ## measure rates, latencies, logins and memory, as JSON lines (17 minutes; PARTS="rates login")
 	@$(BIN)/python -m toolchain install >&2
