@@ -104,7 +104,7 @@ def box(make_box: Callable[..., Box]) -> Box:
     return make_box()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _as_the_reconciler(cluster: SharedCluster) -> Iterator[None]:
     """This process finds the pinned tools and signs in as the reconciler."""
     with pytest.MonkeyPatch.context() as patch:
@@ -113,7 +113,7 @@ def _as_the_reconciler(cluster: SharedCluster) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", params=["cli", "worker"])
+@pytest.fixture(scope="module", params=["cli", "worker"])
 def settings(
     request: pytest.FixtureRequest, _as_the_reconciler: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
@@ -129,8 +129,9 @@ def settings(
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine(settings: Settings) -> Iterator[Engine]:
+    """It ends with the module: another suite may look for what its own engines leave behind."""
     with open_engine(settings) as engine:
         yield engine
     collect_event_loops()
@@ -149,7 +150,7 @@ def collect_event_loops() -> None:
         gc.collect()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def keys(engine: Engine) -> Keys:
     return Keys("a passphrase", asyncio.run(engine.make_salt("a passphrase")))
 

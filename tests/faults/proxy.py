@@ -265,6 +265,13 @@ class Proxy:
         self._cut()
         await self._runner.cleanup()
         await self._session.close()
+        # Connections that are just being made belong to tasks, which close them.
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # What was closed or cut is gone after a step of the loop.
+        await asyncio.sleep(0)
 
     async def _listen(self) -> None:
         server = self._runner.server
