@@ -82,7 +82,8 @@ async def test_hundred_runs_pass_through_workers_that_are_replaced(drive: Drive)
         assert len(descendants(WORKER)) <= 4
 
 
-@pytest.mark.parametrize("name", [PROVIDER, pytest.param(PROXY, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("name", [PROVIDER, PROXY])
 async def test_a_killed_shared_provider_fails_runs_in_flight_only_and_as_transient(
     drive: Drive, name: str
 ) -> None:

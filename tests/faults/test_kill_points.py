@@ -20,8 +20,8 @@ from tests.faults.proxy import Exchange
 Points = Callable[[int], Iterable[int]]
 
 HOME = {"size": "1Mi", "storageClassName": "none-such"}
-# The short form takes every fourth, others before the write than after it.
-STRIDE = 4
+# The short form takes every sixth, others before the write than after it.
+STRIDE = 6
 # Of a create, when some of its children exist.
 MIDDLE = 5
 # No two writes of a pass are so far apart.

@@ -60,6 +60,7 @@ def test_a_full_run_directory_is_told_and_healed_when_there_is_room(
     guard.check()
 
 
+@pytest.mark.full
 def test_a_run_directory_that_fills_up_in_mid_run_loses_no_state(
     make_operator: MakeOperator, space: Space, small_tmpfs: Path
 ) -> None:
