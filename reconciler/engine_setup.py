@@ -80,7 +80,7 @@ def start_engine(
         if kubeconfig is not None:
             environment["KUBECONFIG"] = str(kubeconfig)
         isolate_programs()
-        commands = _commands(settings, installed, environment, stack)
+        commands = _commands(settings, installed, {**environment, **_FRUGAL}, stack)
         engine = Engine(
             commands,
             settings.run_dir,
@@ -150,13 +150,13 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _commands(
     settings: Settings, installed: Installed, environment: dict[str, str], stack: ExitStack
 ) -> Callable[[], PulumiProcess]:
-    """What runs a run's commands; what it starts to do so ends when `stack` is closed."""
+    """What runs a run's commands; what it starts to do so, in that environment, ends when `stack` is closed."""
     providers = _providers(settings, environment, stack)
     cli, version, deadline_s = installed.cli, installed.version, settings.run_deadline_s
     if installed.worker is None:
         return partial(PulumiProcess, cli, version, deadline_s, providers)
     limits = WorkerLimits(settings.worker_max_runs, settings.worker_max_rss_mb, settings.worker_idle_s)
-    pool = WorkerPool(partial(Worker, installed.worker, {**environment, **_FRUGAL}), limits)
+    pool = WorkerPool(partial(Worker, installed.worker, environment), limits)
     stack.callback(pool.stop)
     return partial(PulumiWorker, cli, version, deadline_s, providers, pool)
 
@@ -173,7 +173,7 @@ def _providers(settings: Settings, environment: dict[str, str], stack: ExitStack
         ProviderProcess,
         Path(proxy),
         settings.run_dir / "home" / plugin,
-        {**environment, **_FRUGAL, **_SHARED_CLIENT},
+        {**environment, **_SHARED_CLIENT},
         settings.run_dir / "provider.log",
     )
     limits = ProviderLimits(settings.provider_max_runs, settings.provider_max_age_s, settings.worker_idle_s)
