@@ -17,7 +17,7 @@ import psutil
 
 from bench.errors import BenchError
 from bench.memory import Family
-from reconciler.processes import kill_of_backend
+from reconciler.engine.processes.process_tree import kill_of_backend
 
 ROOT = Path(__file__).parent.parent
 # The event with which the reconciler says that it works from now on.

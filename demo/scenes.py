@@ -11,7 +11,7 @@ from demo.manifests import RECONCILER, SYSTEM_NAMESPACE
 from demo.reconciler import TOKEN_LIFE, Reconciler
 from demo.ssh import Login, port_forward
 from demo.target import Target
-from reconciler.expiry import parse_time
+from reconciler.kinds.devserver.expiry import parse_time
 from stacks.metadata import NAME_LABEL
 
 SHORT_LIVED = "short-lived"

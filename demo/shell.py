@@ -7,7 +7,7 @@ from pathlib import Path
 
 import toolchain
 from demo.target import Target
-from reconciler import checkpoint
+from reconciler.state import checkpoint
 
 STACK = "dev"
 # Known to everyone: it protects host keys that are thrown away after each preview. The salt for it is in

@@ -9,8 +9,8 @@ from pathlib import Path
 import toolchain
 from demo.errors import DemoError
 from demo.kubectl import Kubectl
-from reconciler import engine_keys
-from reconciler.checkpoint import PROJECT
+from reconciler.state import encryption_keys as engine_keys
+from reconciler.state.checkpoint import PROJECT
 
 _CHECKPOINT = "checkpoint.json.gz"
 _TIMEOUT_S = 60

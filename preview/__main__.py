@@ -17,19 +17,19 @@ from pydantic import ValidationError
 from crds import API_VERSION, is_valid_name
 from crds.base import Metadata
 from crds.reader import UnreadableError, load_documents
-from reconciler import claims
-from reconciler.claims import Claim
-from reconciler.cluster import Cluster, ClusterError, Object, connect
-from reconciler.errors import ReconcileError
-from reconciler.expiry import format_time
-from reconciler.gather import owner_of, parsed
-from reconciler.hostkeys import HostKeySource, live_host_keys
-from reconciler.kinds import KINDS, Prepared
-from reconciler.queue import Key
-from reconciler.resources import CHILDREN, DEVSERVER, FLAVOR, NAMESPACE, Resource
+from reconciler.controller import adoption as claims
+from reconciler.controller.adoption import Claim
+from reconciler.controller.kind import KINDS, Prepared
+from reconciler.controller.workqueue import Key
+from reconciler.kinds.devserver.expiry import format_time
+from reconciler.kinds.devserver.inputs import owner_of, parsed
+from reconciler.kinds.devserver.ssh.host_keys import HostKeySource, live_host_keys
+from reconciler.kinds.devserver.ssh.keys import generate_host_keys
+from reconciler.kube.cache import World
+from reconciler.kube.client import Cluster, ClusterError, Object, connect
+from reconciler.kube.resources import CHILDREN, DEVSERVER, FLAVOR, NAMESPACE, Resource
 from reconciler.settings import Settings
-from reconciler.sshkeys import generate_host_keys
-from reconciler.world import World
+from reconciler.status.errors import ReconcileError
 from stacks.devserver import HostKeys
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child, Owner
 

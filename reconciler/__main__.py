@@ -5,8 +5,9 @@ import sys
 
 from pydantic import ValidationError
 
-from reconciler import garbage, log
+from reconciler import gc_tuning as garbage
 from reconciler.settings import Settings
+from reconciler.telemetry import log
 
 
 def main() -> int:

@@ -14,29 +14,30 @@ from typing import Any
 
 import structlog
 
-from reconciler import metrics, wall_clock
-from reconciler.act import Actor
-from reconciler.cluster import Cluster, ClusterError, connect
-from reconciler.engine import Engine, EngineError
-from reconciler.engine_access import find_access, write_config
-from reconciler.engine_keys import load_or_make_keys
-from reconciler.engine_setup import find_engine, start_engine
-from reconciler.events import Recorder
-from reconciler.garbage import spare_what_is_there
-from reconciler.health import Health, Limits
-from reconciler.leader import LEASE_NAME, Leader, LeaseLost
-from reconciler.lease import LeaseTimes
-from reconciler.queue import Lane, WorkQueue
-from reconciler.reconcile import Reconciler
-from reconciler.resources import NAMESPACE
-from reconciler.run_dir import own_run_dir
-from reconciler.serving import ServerError, serving
+from reconciler.controller import wall_clock
+from reconciler.controller.actions import Actor
+from reconciler.controller.reconcile import Reconciler
+from reconciler.controller.watches import Watches
+from reconciler.controller.workqueue import Lane, WorkQueue
+from reconciler.engine.engine import Engine, EngineError
+from reconciler.engine.external_store import vault_of
+from reconciler.engine.kubeconfig import find_access, write_config
+from reconciler.engine.run_dir import own_run_dir
+from reconciler.engine.setup import find_engine, start_engine
+from reconciler.gc_tuning import spare_what_is_there
+from reconciler.kube.client import Cluster, ClusterError, connect
+from reconciler.kube.recorder import Recorder
+from reconciler.kube.resources import NAMESPACE
+from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLost
+from reconciler.leaderelection.lease import LeaseTimes
+from reconciler.leaderelection.watchdog import Watchdog
 from reconciler.settings import Settings
-from reconciler.state import StateStore
-from reconciler.state_alarms import StateAlarms
-from reconciler.vault import vault_of
-from reconciler.watchdog import Watchdog
-from reconciler.watches import Watches
+from reconciler.state.alerts import StateAlarms
+from reconciler.state.encryption_keys import load_or_make_keys
+from reconciler.state.store import StateStore
+from reconciler.telemetry import metrics
+from reconciler.telemetry.health import Health, Limits
+from reconciler.telemetry.server import ServerError, serving
 
 _log = structlog.get_logger()
 # After a signal. What the engine leaves behind then, the watchdog ends.

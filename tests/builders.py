@@ -12,11 +12,11 @@ from crds import (
     DevServerUserSpec,
 )
 from crds.base import CustomResource
-from reconciler.queue import Key
-from reconciler.resources import CHILD_RESOURCES
-from reconciler.state import StackId
-from reconciler.term import Epoch, Term
-from reconciler.world import World
+from reconciler.controller.workqueue import Key
+from reconciler.kube.cache import World
+from reconciler.kube.resources import CHILD_RESOURCES
+from reconciler.state.run_claim import Epoch, Term
+from reconciler.state.store import StackId
 from stacks.devserver import DevServerInputs, HostKeys
 from stacks.flavor import DevServerFlavorInputs
 from stacks.metadata import (

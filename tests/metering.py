@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client.core import Metric
 
-from reconciler.metrics import REGISTRY
+from reconciler.telemetry.metrics import REGISTRY
 
 Labels = tuple[tuple[str, str], ...]
 

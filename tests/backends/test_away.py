@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import toolchain
-from reconciler.backends import ExternalBackend
-from reconciler.checkpoint import empty
-from reconciler.engine import Keys
-from reconciler.engine_setup import open_engine
-from reconciler.errors import Transient
+from reconciler.engine.backend import ExternalBackend
+from reconciler.engine.engine import Keys
+from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
+from reconciler.state.checkpoint import empty
+from reconciler.status.errors import Transient
 
 PASSWORD = "s3cr3t-of-the-backend"
 

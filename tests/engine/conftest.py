@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import toolchain
-from reconciler import checkpoint
-from reconciler.engine import Engine, Keys, Outcome
-from reconciler.engine_setup import open_engine
+from reconciler.engine.engine import Engine, Keys, Outcome
+from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
+from reconciler.state import checkpoint
 from stacks import devserver
 from stacks.devserver import DevServerChildren, HostKeys
 from stacks.metadata import Child, Owner

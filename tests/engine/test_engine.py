@@ -10,12 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reconciler import checkpoint
-from reconciler.engine import Engine, Keys
-from reconciler.engine_setup import EngineError, open_engine
-from reconciler.errors import EngineFailed, EngineTimeout, Stalled
-from reconciler.processes import BACKEND_VARIABLE
+from reconciler.engine.engine import Engine, Keys
+from reconciler.engine.processes.process_tree import BACKEND_VARIABLE
+from reconciler.engine.setup import EngineError, open_engine
 from reconciler.settings import Settings
+from reconciler.state import checkpoint
+from reconciler.status.errors import EngineFailed, EngineTimeout, Stalled
 from tests.engine.conftest import PRIVATE_KEY, Box
 from tests.shared_cluster import RECONCILER
 

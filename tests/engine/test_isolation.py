@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import checkpoint
-from reconciler.engine import Engine, Keys
-from reconciler.errors import EngineTimeout
+from reconciler.engine.engine import Engine, Keys
+from reconciler.state import checkpoint
+from reconciler.status.errors import EngineTimeout
 from stacks.metadata import UID_LABEL
 from tests.engine.conftest import Box
 

@@ -8,17 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler import checkpoint
-from reconciler.cluster import Cluster, connect
-from reconciler.errors import Stalled, Transient
-from reconciler.queue import Key
-from reconciler.resources import SECRET
-from reconciler.state import MAX_BYTES, StackId, StateStore
-from reconciler.term import Epoch, Term
+from reconciler.controller.workqueue import Key
+from reconciler.kube.client import Cluster, connect
+from reconciler.kube.resources import SECRET
+from reconciler.state import checkpoint
+from reconciler.state.run_claim import Epoch, Term
+from reconciler.state.store import MAX_BYTES, StackId, StateStore
+from reconciler.status.errors import Stalled, Transient
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Owner
 from tests.shared_cluster import SYSTEM_NAMESPACE
-from tests.unit.test_reconciler_checkpoint import entry, state
+from tests.unit.state.test_checkpoint import entry, state
 
 pytestmark = pytest.mark.cluster
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.engine_setup import open_engine
+from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
 from tests.engine_speed.driver import Driver
 from tests.shared_cluster import SharedCluster

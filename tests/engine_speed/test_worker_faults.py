@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reconciler import reasons
-from reconciler.engine import Outcome
-from reconciler.engine_setup import open_engine
-from reconciler.errors import EngineFailed
+from reconciler.engine.engine import Outcome
+from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
+from reconciler.status import reasons
+from reconciler.status.errors import EngineFailed
 from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, Stack, descendants, processes_of, worker_of
 from tests.shared_cluster import SharedCluster

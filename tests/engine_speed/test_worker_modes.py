@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from reconciler import reasons
-from reconciler.engine import EngineError
-from reconciler.errors import EngineFailed, EngineTimeout, Stalled
+from reconciler.engine.engine import EngineError
+from reconciler.status import reasons
+from reconciler.status.errors import EngineFailed, EngineTimeout, Stalled
 from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, descendants
 

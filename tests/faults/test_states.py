@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.engine_keys import SECRET_NAME
-from reconciler.queue import Key
-from reconciler.resources import SECRET
-from reconciler.state import StackId
-from reconciler.state_problems import DATA
+from reconciler.controller.workqueue import Key
+from reconciler.kube.resources import SECRET
+from reconciler.state.diagnosis import DATA
+from reconciler.state.encryption_keys import SECRET_NAME
+from reconciler.state.store import StackId
 from tests.e2e.kube import eventually
 from tests.faults.harness import Operator, Space, await_quiet
 from tests.faults.invariants import Guard

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from crds import DevServerFlavorSpec
-from reconciler import capacity
-from reconciler.capacity import Capacity
-from reconciler.demand import Refused, demand
-from reconciler.rooms import rooms
-from reconciler.schedulable import Verdict, verdict
+from reconciler.kinds.flavor.scheduling import capacity
+from reconciler.kinds.flavor.scheduling.capacity import Capacity
+from reconciler.kinds.flavor.scheduling.fit import Verdict, verdict
+from reconciler.kinds.flavor.scheduling.node_info import rooms
+from reconciler.kinds.flavor.scheduling.pod_info import Refused, demand
 from tests.flavors.cases import PRIORITIES, RUNTIME_CLASSES, Case, Object, admitted
 
 

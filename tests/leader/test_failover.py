@@ -5,7 +5,7 @@ import time
 
 import psutil
 
-from reconciler.processes import MARK_VARIABLE
+from reconciler.engine.processes.process_tree import MARK_VARIABLE
 from tests import builders
 from tests.e2e.kube import Kube, eventually
 from tests.leader.conftest import LEASE, Replica, started_by, when

@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from reconciler import reasons
-from reconciler.errors import Stalled
-from reconciler.gather import parsed
+from reconciler.kinds.devserver.inputs import parsed
+from reconciler.status import reasons
+from reconciler.status.errors import Stalled
 from tests.builders import MODELS
 from tests.case_files import cases
 from tests.strategies import Place, full, manifests, places, string_fields, strings

@@ -18,12 +18,12 @@ from crds.base import CommonStatus, Metadata
 from crds.devserver import CHILD_SUFFIXES
 from devctl.output import table
 from devctl.text import inert
-from reconciler.drift import Told
-from reconciler.errors import Stalled, Transient
-from reconciler.events import Recorder
-from reconciler.readiness import Readiness, Restart
-from reconciler.shown import Shown, Stated
-from reconciler.status import PassResult, next_status
+from reconciler.controller.drift import Told
+from reconciler.kinds.devserver.pod.readiness import Readiness, Restart
+from reconciler.kube.recorder import Recorder
+from reconciler.status.conditions import Shown, Stated
+from reconciler.status.errors import Stalled, Transient
+from reconciler.status.next_status import PassResult, next_status
 from reconciler.text import one_line, printable, shortened, without_middle
 from stacks import devserver, user
 from stacks.devserver import DevServerChildren, sshd_files

@@ -1,0 +1,111 @@
+"""Drift: children that others deleted, and fields of ours in them that others changed. Pure.
+
+Under spec.driftPolicy Repair it is put back at once; when the same thing drifts again and again, someone else
+insists on it, and the operator stops and says so rather than fight.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from reconciler.controller.workqueue import Key
+from reconciler.kube.cache import World, belongs_to
+from reconciler.kube.client import Object
+from reconciler.kube.managed_fields import lost, own_fields
+from reconciler.state.checkpoint import Recorded
+from reconciler.status import reasons
+from stacks.metadata import Child, Owner
+
+# How often the same thing is put back within a while, before that counts as a fight.
+REPAIR_ROUNDS = 5
+FIGHT_WINDOW = timedelta(minutes=10)
+_MAX_NAMED = 5
+# A claim may be expanded by hand; gather.py takes up the new size.
+_EXEMPT = {("PersistentVolumeClaim", "spec.resources.requests.storage")}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What happened to a child. fields: paths that others changed; none if the child is gone."""
+
+    child: Child
+    fields: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        what = f"{self.child.kind} {self.child.name}"
+        if not self.fields:
+            return f"{what} is gone"
+        more = len(self.fields) - _MAX_NAMED
+        named = ", ".join(self.fields[:_MAX_NAMED])
+        return f"{what}: {named}{f' and {more} more' if more > 0 else ''}"
+
+
+class Told(NamedTuple):
+    """Reason and message of a condition."""
+
+    reason: str
+    message: str
+
+
+def changed_fields(recorded: Mapping[Child, Recorded], world: World, owner: Owner) -> tuple[Drift, ...]:
+    """The children that are there and lack fields of ours, by what the watches have seen."""
+    drifts = []
+    for child, before in sorted(recorded.items(), key=lambda item: (item[0].kind, item[0].name)):
+        live = world.child(child)
+        # A watch that lags shows the child as it was before our own last write.
+        if live is None or not belongs_to(live, owner, child) or _version(live) <= before.version:
+            continue
+        fields = [path for path in lost(before.fields, own_fields(live)) if (child.kind, path) not in _EXEMPT]
+        if fields:
+            drifts.append(Drift(child, tuple(fields)))
+    return tuple(drifts)
+
+
+def _version(obj: Object) -> int:
+    return int(obj["metadata"]["resourceVersion"])
+
+
+@dataclass
+class Repairs:
+    """When which drift was put back, by resource."""
+
+    _times: dict[Key, dict[Drift, list[datetime]]] = field(default_factory=dict)
+
+    def note(self, key: Key, drifts: tuple[Drift, ...], now: datetime) -> None:
+        """They were put back."""
+        for drift in drifts:
+            self._times.setdefault(key, {})[drift] = [*self._recent(key, drift, now), now]
+
+    def contested_until(self, key: Key, drifts: tuple[Drift, ...], now: datetime) -> datetime | None:
+        """Until when the operator gives way; None if there is one among these over which nobody fights.
+
+        A run puts back everything, and so takes up the fights again: each new thing costs them one round more.
+        """
+        recents = [self._recent(key, drift, now) for drift in drifts]
+        if not recents or any(len(recent) < REPAIR_ROUNDS for recent in recents):
+            return None
+        return min(recent[0] for recent in recents) + FIGHT_WINDOW
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        self._times.pop(key, None)
+
+    def _recent(self, key: Key, drift: Drift, now: datetime) -> list[datetime]:
+        return [time for time in self._times.get(key, {}).get(drift, []) if now - time < FIGHT_WINDOW]
+
+
+def told(
+    drifts: tuple[Drift, ...], policy: Literal["Repair", "Observe"], contested_until: datetime | None
+) -> Told | None:
+    """What the condition Drifted says of drift that is left as it is; None if there is none."""
+    what = "; ".join(map(str, drifts))
+    if not drifts or (policy == "Repair" and contested_until is None):
+        return None
+    if policy == "Observe":
+        return Told(reasons.DRIFT_OBSERVED, f"{what}. It is left as it is, for spec.driftPolicy is Observe.")
+    return Told(
+        reasons.DRIFT_CONTESTED,
+        f"{what}. Put back {REPAIR_ROUNDS} times within {FIGHT_WINDOW.total_seconds() / 60:.0f} minutes: someone else "
+        f"insists on it. Left alone until {contested_until:%Y-%m-%d %H:%M:%S} UTC. See who in metadata.managedFields.",
+    )

@@ -1,0 +1,133 @@
+"""The pool of warm engine workers.
+
+A worker is replaced after a number of operations and above an amount of memory (the engine leaks a little of
+both memory and descriptors), after a panic, and when it was killed. The successor starts while the predecessor
+is still at work, or at least before anyone waits for it.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from reconciler.engine.processes.periodic import Periodic
+from reconciler.engine.processes.result import EngineDied
+from reconciler.engine.processes.worker import Worker
+from reconciler.telemetry import metrics
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """When a worker has served its time.
+
+    max_runs: operations; max_rss_mb: resident memory in MiB; idle_s: seconds without an operation, after which
+    all workers but one are stopped.
+    """
+
+    max_runs: int
+    max_rss_mb: float
+    idle_s: float
+
+
+class WorkerPool:
+    """Lends workers. It has as many as are borrowed at a time; who asks never waits for another's end.
+
+    start: makes a new worker, without waiting for it.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Worker],
+        limits: WorkerLimits,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._start = start
+        self._limits = limits
+        self._now = now
+        self._lock = threading.Lock()
+        # The longest idle first, with the time since when.
+        self._idle: list[tuple[float, Worker]] = []
+        self._stopping = False
+        self._add_spare()
+        self._tidying = Periodic("tidy workers", max(0.1, limits.idle_s / 4), self.tidy)
+
+    @contextmanager
+    def lend(self) -> Iterator[Worker]:
+        """A worker until the block ends. Raises EngineDied if none can be started."""
+        worker = self._take()
+        if worker.runs + 1 == self._limits.max_runs:
+            self._add_spare()
+        try:
+            yield worker
+        finally:
+            self._take_back(worker)
+
+    def tidy(self) -> None:
+        """Stop what has been idle for too long, all but the last."""
+        with self._lock:
+            stale = [item for item in self._idle[:-1] if self._now() - item[0] >= self._limits.idle_s]
+            self._idle = [item for item in self._idle if item not in stale]
+        for _, worker in stale:
+            worker.stop()
+
+    def stop(self) -> None:
+        """End all idle workers and keep none from now on. (Those at work are killed by the runs that they do.)"""
+        with self._lock:
+            self._stopping = True
+            idle, self._idle = self._idle, []
+        self._tidying.stop()
+        for _, worker in idle:
+            worker.stop()
+
+    def _take(self) -> Worker:
+        with self._lock:
+            while self._idle:
+                _, worker = self._idle.pop()
+                if worker.usable:
+                    return worker
+                worker.stop()
+                metrics.engine_restarted("worker", "died")
+        try:
+            return self._start()
+        except OSError as error:
+            raise EngineDied(f"cannot be started: {error}") from error
+
+    def _take_back(self, worker: Worker) -> None:
+        worn = worker.runs >= self._limits.max_runs or worker.rss_mb > self._limits.max_rss_mb
+        if not worker.broken and not worn and self._keep(worker, last=True):
+            return
+        if worker.broken:
+            _log.warning("an engine worker is replaced after a failure", pid=worker.pid, runs=worker.runs)
+        is_spent = worker.runs >= self._limits.max_runs
+        if not self._stopping:
+            why: metrics.Restart = "failed" if worker.broken else "runs" if is_spent else "memory"
+            metrics.engine_restarted("worker", why)
+        worker.stop()
+        # Who has done all of its runs has a successor since the last of them began.
+        if not is_spent:
+            self._add_spare()
+
+    def _add_spare(self) -> None:
+        """Have an idle worker. One will do: those that were started together are worn together, and memory is dear."""
+        if self._stopping or self._idle:
+            return
+        try:
+            spare = self._start()
+        except OSError as error:
+            _log.warning("an engine worker cannot be started", error=str(error))
+            return
+        if not self._keep(spare, last=False):
+            spare.stop()
+
+    def _keep(self, worker: Worker, last: bool) -> bool:
+        """Take up an idle worker: the last one is lent next. False if the pool stops."""
+        with self._lock:
+            if self._stopping:
+                return False
+            self._idle.insert(len(self._idle) if last else 0, (self._now(), worker))
+        return True

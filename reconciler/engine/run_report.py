@@ -1,0 +1,79 @@
+"""What the engine says about a run, and which error a failed one stands for: who must act."""
+
+import re
+from collections.abc import Callable
+
+from reconciler.engine.processes.result import RunKilled, RunLost
+from reconciler.status import reasons
+from reconciler.status.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Waiting
+from reconciler.text import one_line, shortened
+
+_MAX_MESSAGE = 1000
+
+# A refusal for good: the same inputs would be refused again.
+_REJECTIONS = re.compile(
+    r"\bis invalid\b|Invalid value|Unsupported value|field is immutable|\bForbidden: updates to"
+    r"|admission webhook \S+ denied the request|ValidatingAdmissionPolicy .* denied request"
+)
+_WEBHOOK_AWAY = re.compile(r"failed calling webhook")
+_AWAY = re.compile(
+    r"cluster is unreachable|connect: connection refused|TLS handshake timeout|etcdserver: |connection reset by peer"
+)
+_QUOTA = re.compile(r"is forbidden: exceeded quota: ")
+_TERMINATING = re.compile(r"unable to create new content in namespace \S+ because it is being terminated")
+_FOREIGN = re.compile(r"belongs to someone else \(devserver-managed-objects\)")
+
+
+class RunReport:
+    """Collects what the engine says about a run. redacted: takes secrets out of it."""
+
+    def __init__(self, redacted: Callable[[str], str]) -> None:
+        self._redacted = redacted
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what an attempt said that is followed by another."""
+        self.changes: dict[str, int] = {}
+        self._errors: list[str] = []
+
+    def note_changes(self, changes: dict[str, int]) -> None:
+        """The number of resources by operation, at the end."""
+        self.changes = changes
+
+    def note_error(self, message: str) -> None:
+        """An error of a resource or of the program."""
+        self._errors.append(self._redacted(plain(message)))
+
+    def error(self, output: str) -> ReconcileError:
+        """The error that a failed command stands for."""
+        # The engine closes with a line that only says that the update failed.
+        telling = [
+            text for text in dict.fromkeys(self._errors) if text not in ("update failed", "preview failed")
+        ]
+        message = "; ".join(telling) or plain(output)
+        message = shortened(message, _MAX_MESSAGE)
+        if _FOREIGN.search(message):
+            return Stalled(reasons.NAME_CONFLICT, message)
+        if _QUOTA.search(message):
+            return Waiting(reasons.QUOTA_EXCEEDED, message)
+        if _TERMINATING.search(message):
+            return Waiting(reasons.NAMESPACE_TERMINATING, message)
+        if _REJECTIONS.search(message):
+            return Stalled(reasons.REJECTED, message)
+        if _WEBHOOK_AWAY.search(message):
+            return EngineFailed(reasons.WEBHOOK_FAILED, message)
+        if _AWAY.search(message):
+            return EngineFailed(reasons.CLUSTER_ERROR, message)
+        return EngineFailed(reasons.RUN_FAILED, message)
+
+
+def error_of(lost: RunLost) -> ReconcileError:
+    """The error that a run stands for whose process ended or was killed."""
+    if isinstance(lost, RunKilled):
+        return EngineTimeout(reasons.RUN_TIMEOUT, f"The Pulumi run was {lost}; trying again.")
+    return EngineFailed(reasons.RUN_FAILED, f"The Pulumi engine {plain(str(lost))}; trying again.")
+
+
+def plain(text: str) -> str:
+    """The text in one line, without Pulumi's colour directives and without control characters."""
+    return one_line(re.sub(r"<\{%[^%]*%\}>", "", text))

@@ -1,0 +1,67 @@
+"""How large a home is, and is to be: it is expanded where its storage can be, and what stands in the way is told. Pure.
+
+The API server refuses to expand a claim that is not bound, or whose StorageClass does not allow it; a run that tried
+would fail, and hold up every other change.
+"""
+
+from typing import Any
+
+from crds import parse_quantity
+from reconciler.kube.client import Object
+from reconciler.status import reasons
+from reconciler.status.conditions import Stated
+
+
+def size_to_ask_for(wanted: str, claim: Object | None, storage_class: Object | None) -> str:
+    """The size that the claim is to request. One that was expanded by hand keeps its size; none is ever shrunk.
+
+    wanted: of the spec. claim: as it is, None if there is none. storage_class: the claim's, None if it is unknown.
+    """
+    if claim is None:
+        return wanted
+    live = _requested(claim)
+    if parse_quantity(wanted) <= parse_quantity(live):
+        # The same size in other words is no change.
+        return wanted if parse_quantity(wanted) == parse_quantity(live) else live
+    return wanted if _is_bound(claim) and _allows_expansion(storage_class) else live
+
+
+def shortfall(wanted: str, claim: Object, storage_class: Object | None) -> Stated | None:
+    """The condition HomeSmaller: why the home is smaller than it was asked to be; None if it is not."""
+    name, live = claim["metadata"]["name"], _requested(claim)
+    if parse_quantity(wanted) > parse_quantity(live):
+        if not _is_bound(claim):
+            message = (
+                f"PersistentVolumeClaim {name} of {live} is not bound yet; it is expanded to {wanted} then."
+            )
+            return Stated("True", reasons.HOME_NOT_BOUND, message)
+        if not _allows_expansion(storage_class):
+            class_ = claim["spec"].get("storageClassName")
+            message = (
+                f"spec.home.size: PersistentVolumeClaim {name} stays at {live}, not {wanted}: its StorageClass "
+                f"{class_!r} does not allow expansion (allowVolumeExpansion)."
+            )
+            return Stated("True", reasons.HOME_CANNOT_EXPAND, message, warns=True)
+        return None  # the run that asks for it comes first
+    has = claim.get("status", {}).get("capacity", {}).get("storage")
+    if not _is_bound(claim) or has is None or parse_quantity(has) >= parse_quantity(live):
+        return None
+    message = f"PersistentVolumeClaim {name} has {has} of {live}: its storage is being expanded."
+    return Stated("True", reasons.HOME_EXPANDING, " ".join([message, *_claims_own_words(claim)]))
+
+
+def _requested(claim: Object) -> str:
+    return str(claim["spec"]["resources"]["requests"]["storage"])
+
+
+def _is_bound(claim: Object) -> bool:
+    return bool(claim.get("status", {}).get("phase") == "Bound")
+
+
+def _allows_expansion(storage_class: Object | None) -> bool:
+    return storage_class is not None and storage_class.get("allowVolumeExpansion") is True
+
+
+def _claims_own_words(claim: Object) -> list[str]:
+    conditions: list[dict[str, Any]] = claim.get("status", {}).get("conditions") or []
+    return [item["message"] for item in conditions if item["status"] == "True" and item.get("message")]

@@ -1,0 +1,29 @@
+"""Where a DevServer's SSH Service is reached, read from the Service and the pod. Pure."""
+
+from typing import Any
+
+from reconciler.kube.client import Object
+
+
+def ssh_address(service: Object | None, pod: Object | None) -> dict[str, Any] | None:
+    """status.sshAddress: what an SSH client is to be given; None while it is not known.
+
+    ClusterIP: the Service's name in the cluster. NodePort: the node that the pod runs on, so none while it does not
+    run. LoadBalancer: what its controller wrote, so none before that.
+    """
+    if service is None:
+        return None
+    meta, spec = service["metadata"], service["spec"]
+    type_ = spec.get("type", "ClusterIP")
+    opened: Object = next(iter(spec.get("ports") or ()), {})
+    port = opened.get("port")
+    match type_:
+        case "NodePort":
+            host, port = (pod or {}).get("status", {}).get("hostIP"), opened.get("nodePort")
+        case "LoadBalancer":
+            entries = service.get("status", {}).get("loadBalancer", {}).get("ingress")
+            entry: Object = next(iter(entries or ()), {})
+            host = entry.get("hostname") or entry.get("ip")
+        case _:
+            host = f"{meta['name']}.{meta['namespace']}.svc"
+    return {"type": type_, "host": host, "port": port} if host and port else None

@@ -1,0 +1,193 @@
+"""Whether a Karpenter NodePool may bring a node for a pod. Pure.
+
+Which instance types there are only the provider knows, so the answer is "may": requirements, taints and limits of the
+NodePool do not rule it out.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from reconciler.kinds.flavor.scheduling.capacity import reduced
+from reconciler.kinds.flavor.scheduling.pod_info import Demand
+from reconciler.kinds.flavor.scheduling.pod_requests import Object, Requests, exact, whole
+from reconciler.kinds.flavor.scheduling.taints import Taint, not_tolerated, taints
+
+# Labels that every node gets, whatever its NodePool says of them; and those that providers define.
+_WELL_KNOWN = (
+    "karpenter.sh/capacity-type",
+    "kubernetes.io/arch",
+    "kubernetes.io/os",
+    "node.kubernetes.io/instance-type",
+    "node.kubernetes.io/windows-build",
+    "topology.kubernetes.io/region",
+    "topology.kubernetes.io/zone",
+)
+_PROVIDERS = (
+    "karpenter.k8s.",
+    "karpenter.azure.com/",
+    "karpenter.ibm.sh/",
+    "eks.amazonaws.com/",
+    "topology.k8s.aws/",
+)
+_EARLIER_NAMES = {
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+}
+_NODE_POOL_LABEL = "karpenter.sh/nodepool"
+_NODES = "nodes"
+
+
+class Requirement(NamedTuple):
+    """What a label of the nodes must be like."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+    def allows(self, value: str) -> bool:
+        """Whether the label may have that value. Raises ValueError for an operator that is not known."""
+        match self.operator:
+            case "In":
+                return value in self.values
+            case "NotIn":
+                return value not in self.values
+            case "Exists":
+                return True
+            case "DoesNotExist":
+                return False
+            case "Gt" | "Gte" | "Lt" | "Lte":
+                return self._compares(value)
+        raise ValueError(f"{self.key}: operator {self.operator!r} is not known")
+
+    @property
+    def bound(self) -> int:
+        """Of Gt, Gte, Lt and Lte. Raises ValueError if it is no number."""
+        if len(self.values) != 1 or not self.values[0].lstrip("-").isdecimal():
+            raise ValueError(f"{self.key}: {self.operator} needs one whole number, not {list(self.values)}")
+        return int(self.values[0])
+
+    def _compares(self, value: str) -> bool:
+        bound = self.bound
+        try:
+            number = int(value)
+        except ValueError:
+            return False
+        return {
+            "Gt": number > bound,
+            "Gte": number >= bound,
+            "Lt": number < bound,
+            "Lte": number <= bound,
+        }[self.operator]
+
+
+@dataclass(frozen=True)
+class NodePool:
+    """A NodePool. unusable: why it brings no nodes at all. used: of its limits."""
+
+    name: str
+    unusable: str = ""
+    requirements: tuple[Requirement, ...] = ()
+    taints: tuple[Taint, ...] = ()
+    limits: Requests = field(default_factory=dict)
+    used: Requests = field(default_factory=dict)
+    fault: str = ""
+
+
+def essence_of_node_pool(obj: Object) -> Object:
+    """A NodePool, reduced."""
+    return reduced(obj, node_pool)
+
+
+def node_pool(obj: Object) -> NodePool:
+    """A NodePool. What cannot be read is its fault."""
+    name = obj["metadata"]["name"]
+    try:
+        spec, status = obj["spec"], obj.get("status") or {}
+        template = spec["template"]
+        labels = (template.get("metadata") or {}).get("labels") or {}
+        found = NodePool(
+            name=name,
+            unusable=_unusable(obj["metadata"], spec, status),
+            requirements=(
+                Requirement(_NODE_POOL_LABEL, "In", (name,)),
+                *(Requirement(_key(key), "In", (value,)) for key, value in labels.items()),
+                *(_requirement(item) for item in template["spec"].get("requirements") or []),
+            ),
+            taints=taints(template["spec"].get("taints")),
+            limits=whole(exact(spec.get("limits"))),
+            used=whole(exact(status.get("resources"))),
+        )
+        # Every operator and bound is read once, so that what is not known is told of.
+        for requirement in found.requirements:
+            requirement.allows("0")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return NodePool(
+            name, fault=str(error) if isinstance(error, ValueError) else f"it is malformed ({error!r})"
+        )
+    return found
+
+
+def _unusable(metadata: Object, spec: Object, status: Object) -> str:
+    if "deletionTimestamp" in metadata:
+        return "it is being deleted"
+    if "replicas" in spec:
+        return "its number of nodes is fixed"
+    ready = next((item for item in status.get("conditions") or [] if item["type"] == "Ready"), None)
+    if ready is None or ready["status"] != "True":
+        return "it is not ready"
+    return ""
+
+
+def _requirement(item: Mapping[str, Any]) -> Requirement:
+    return Requirement(_key(item["key"]), item["operator"], tuple(item.get("values") or ()))
+
+
+def _key(key: str) -> str:
+    return _EARLIER_NAMES.get(key, key)
+
+
+def why_not(demand: Demand, pool: NodePool) -> str:
+    """Why the NodePool brings no node for such a pod; empty if it may."""
+    if pool.unusable:
+        return pool.unusable
+    if keeping := not_tolerated(pool.taints, demand.tolerations):
+        return f"taint {keeping[0]}"
+    for key in dict.fromkeys(requirement.key for requirement in pool.requirements):
+        if not _possible(_of(pool, key)):
+            return f"no node can meet its requirements on {key}"
+    for name, value in demand.node_selector.items():
+        key = _key(name)
+        required = _of(pool, key)
+        if not all(requirement.allows(value) for requirement in required) or not (required or _is_given(key)):
+            return f"no nodes with {name}={value}"
+    for name, limit in pool.limits.items():
+        asked = 1 if name == _NODES else demand.requests.get(name, 0)
+        if pool.used.get(name, 0) + asked > limit:
+            return f"its limit of {name} is reached"
+    return ""
+
+
+def _of(pool: NodePool, key: str) -> list[Requirement]:
+    return [requirement for requirement in pool.requirements if requirement.key == key]
+
+
+def _is_given(key: str) -> bool:
+    """Whether nodes may have the label although the NodePool does not speak of it."""
+    return key in _WELL_KNOWN or key.startswith(_PROVIDERS)
+
+
+def _possible(requirements: Iterable[Requirement]) -> bool:
+    """Whether there is a value, or none, that meets all requirements on one label."""
+    required = list(requirements)
+    if listed := [item.values for item in required if item.operator == "In"]:
+        return any(all(item.allows(value) for item in required) for value in listed[0])
+    operators = {item.operator for item in required}
+    if "DoesNotExist" in operators:
+        return operators <= {"DoesNotExist", "NotIn"}
+    lowest = [item.bound + (item.operator == "Gt") for item in required if item.operator in ("Gt", "Gte")]
+    highest = [item.bound - (item.operator == "Lt") for item in required if item.operator in ("Lt", "Lte")]
+    return not lowest or not highest or max(lowest) <= min(highest)

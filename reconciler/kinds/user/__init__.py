@@ -1,0 +1,1 @@
+"""DevServerUsers: whose a username is, and what of their quota is used. Sends no request."""

@@ -1,0 +1,1 @@
+"""The Kubernetes API: requests, watches and what they have seen. Every request passes client.py."""

@@ -1,0 +1,182 @@
+"""Watches: each keeps a store equal to what the API server holds and tells of every change.
+
+Watches resume where they broke, use bookmarks, notice a silent connection, and list anew with a diff when
+the API server has forgotten the version (410).
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from reconciler.kube.client import Cluster, ClusterError, Object, WatchEvent
+from reconciler.kube.managed_fields import with_own_fields
+from reconciler.kube.resources import Resource
+
+# What changed: the object before (None: added) and after (None: deleted).
+OnChange = Callable[[Object | None, Object | None], None]
+# Reduces an object to what is worth keeping in memory.
+Trim = Callable[[Object], Object]
+
+_log = structlog.get_logger()
+# A dozen watches that knock this often are no load, and what they miss is seen soon after an outage.
+_RETRY_CAP_S = 4.0
+
+
+@dataclass
+class Watch:
+    """A watched collection.
+
+    name: for logs and metrics; nothing that users choose.
+    objects: the store, by (namespace, name). Read it freely; only this class writes it.
+    synced: set once the first list is in the store.
+    """
+
+    cluster: Cluster
+    resource: Resource
+    on_change: OnChange
+    timeout_s: int
+    silence_s: float
+    namespace: str = ""
+    selector: str = ""
+    fields: str = ""
+    trim: Trim = with_own_fields
+    name: str = ""
+    now: Callable[[], float] = time.monotonic
+    objects: dict[tuple[str, str], Object] = field(default_factory=dict)
+    synced: asyncio.Event = field(default_factory=asyncio.Event)
+    # uids of objects that we know to be gone although the watch has yet to tell.
+    _gone: set[str] = field(default_factory=set)
+    # The resourceVersion to resume from; empty: list anew.
+    _resume_from: str = ""
+
+    def __post_init__(self) -> None:
+        self.name = self.name or self.resource.plural
+        self._hear()
+
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the API server has said nothing. (Where it takes a watch up, nothing is missing.)"""
+        return self.now() - self._heard_at
+
+    async def run(self) -> None:
+        """Follow the collection until cancelled."""
+        self._hear()
+        failures, before = 0, ""
+        while True:
+            try:
+                before = self._resume_from
+                if not self._resume_from:
+                    await self._relist()
+                await self._follow()
+                failures = 0
+            except TimeoutError:
+                _log.warning(
+                    "watch was silent, reconnecting", watch=self.name, silent_s=round(self.silent_s, 1)
+                )
+            except ClusterError as error:
+                if error.status == 410:
+                    _log.info("watch lists anew", resource=self.resource.plural, why=str(error))
+                    self._resume_from = ""
+                    if before:
+                        continue
+                    # What was just listed is too old already: not again at once, or lists are all that is done.
+                failures = failures + 1 if self._resume_from == before else 1
+                delay_s = min(_RETRY_CAP_S, 0.2 * 2 ** min(failures, 10)) * random.uniform(0.8, 1.2)
+                _log.warning(
+                    "watch failed",
+                    watch=self.name,
+                    error=str(error),
+                    retry_in_s=round(delay_s, 1),
+                )
+                await asyncio.sleep(delay_s)
+
+    def learn(self, obj: Object) -> None:
+        """Take up an object that the API server answered to a write of ours, ahead of the watch.
+
+        Without this the next pass would see the resource as it was before our own write.
+        """
+        meta = obj["metadata"]
+        if "deletionTimestamp" in meta and not meta.get("finalizers"):
+            # Taking the last finalizer off an object that is being deleted ends it.
+            self._gone.add(meta["uid"])
+            self._store(_name(obj), None)
+        else:
+            self._store(_name(obj), self.trim(obj))
+
+    async def _relist(self) -> None:
+        items, version = await self.cluster.list_all(
+            self.resource, self.namespace, self.selector, self.fields, self.trim
+        )
+        self._hear()
+        listed = {_name(item): item for item in items}
+        self._gone.clear()
+        for name in self.objects.keys() - listed.keys():
+            self._store(name, None)
+        for name, item in listed.items():
+            self._store(name, item)
+        self._resume_from = version
+        self.synced.set()
+
+    async def _follow(self) -> None:
+        """Apply changes until the request ends."""
+        stream = self.cluster.watch(
+            self.resource,
+            self.namespace,
+            self.selector,
+            self._resume_from,
+            self.timeout_s,
+            self.silence_s,
+            self._hear,
+            self.fields,
+        )
+        async for event in stream:
+            self._apply(event)
+            self._resume_from = event.object["metadata"]["resourceVersion"]
+
+    def _hear(self) -> None:
+        self._heard_at = self.now()
+
+    def _apply(self, event: WatchEvent) -> None:
+        if event.type == "BOOKMARK":
+            return
+        uid = event.object["metadata"]["uid"]
+        if event.type == "DELETED":
+            stored = self.objects.get(_name(event.object))
+            if stored is None or stored["metadata"]["uid"] == uid:
+                self._store(_name(event.object), None)
+            self._gone.discard(uid)
+        elif uid not in self._gone:
+            self._store(_name(event.object), self.trim(event.object))
+
+    def _store(self, name: tuple[str, str], new: Object | None) -> None:
+        old = self.objects.get(name)
+        if old is not None and new is not None and _is_older(new, old):
+            return
+        if new is None:
+            self.objects.pop(name, None)
+            if old is None:
+                return
+        else:
+            self.objects[name] = new
+        if old is None or new is None or _version(old) != _version(new):
+            self.on_change(old, new)
+
+
+def _name(obj: Object) -> tuple[str, str]:
+    meta = obj["metadata"]
+    return meta.get("namespace", ""), meta["name"]
+
+
+def _version(obj: Object) -> tuple[str, str]:
+    meta = obj["metadata"]
+    return meta["uid"], meta["resourceVersion"]
+
+
+def _is_older(one: Object, other: Object) -> bool:
+    """Whether it is an earlier state of the same object. (API servers count resourceVersions upwards.)"""
+    (uid, version), (other_uid, other_version) = _version(one), _version(other)
+    return uid == other_uid and int(version) < int(other_version)

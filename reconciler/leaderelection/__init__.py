@@ -1,0 +1,1 @@
+"""Which of several reconcilers leads. Touches one Lease alone."""

@@ -1,0 +1,245 @@
+"""Leader election: of several reconcilers one works, by a Lease.
+
+The steps are those of the client library's elector. It goes by the wall clock, waits for answers without end and
+counts no transitions; so the lock that it asks decides all of that in its place: it shows the elector either a
+Lease that is free or one that somebody holds just now.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import NoReturn, TypeVar
+
+import structlog
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
+
+from reconciler.kube.client import Cluster, ClusterError, Object
+from reconciler.kube.resources import LEASE
+from reconciler.leaderelection.lease import (
+    LeaseTimes,
+    Sighting,
+    clock_s,
+    holder_of,
+    is_free,
+    released,
+    runs_out_s,
+    sighted,
+    taken,
+    term_of,
+)
+from reconciler.state.run_claim import Term
+
+LEASE_NAME = "devserver-reconciler"
+_RELEASE_TRIES = 3
+_SHORTEST_PAUSE_S = 0.1
+_log = structlog.get_logger()
+_T = TypeVar("_T")
+# It tells of each refused step as of an error; what matters is logged here.
+logging.getLogger("kubernetes.aio.leaderelection").setLevel(logging.CRITICAL)
+
+
+class LeaseLost(BaseException):
+    """This process leads no more and must end. No Exception: nothing may take it for an error and go on."""
+
+
+class Leader:
+    """This process as a candidate, later as the leader.
+
+    cluster: for the Lease only, so that its requests wait for no others.
+    renewed: told after each renewal until when this process may act, by lease.clock_s.
+    elected: set once this process leads.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        identity: str,
+        times: LeaseTimes,
+        renewed: Callable[[float], None],
+        clock: Callable[[], float] = clock_s,
+    ) -> None:
+        self.elected = asyncio.Event()
+        self._times = times
+        self._renewed = renewed
+        self._clock = clock
+        self._until_s = 0.0
+        self._term: Term | None = None
+        self._changed = asyncio.Event()
+        self._lock = _Lock(cluster, namespace, identity, times, clock)
+        self._elector = LeaderElection(
+            Config(self._lock, times.duration_s, times.renew_deadline_s, times.retry_s, _nothing, _nothing)
+        )
+
+    @property
+    def term(self) -> Term:
+        """The present term. Only the leader has one."""
+        assert self._term is not None
+        return self._term
+
+    async def run(self) -> NoReturn:
+        """Stand for election, then renew, until cancelled. Raises LeaseLost when the Lease cannot be kept."""
+        while True:
+            self._changed.clear()
+            await self.look()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.pause_s):
+                    await self._changed.wait()
+
+    async def look(self) -> None:
+        """Take or renew the Lease if that may be done now. Raises LeaseLost."""
+        started_s = self._clock()
+        if await self._elector.try_acquire_or_renew():
+            assert self._lock.lease is not None
+            self._term = term_of(self._lock.lease)
+            # From the request's start: the answer may have taken its time.
+            self._until_s = started_s + self._times.renew_deadline_s
+            self._renewed(self._until_s)
+            self.elected.set()
+        elif self.elected.is_set():
+            self._give_up_if_lost()
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until the next look: not later than when a Lease that another holds would run out."""
+        left_s = self._lock.runs_out_s - self._clock()
+        return min(self._times.retry_s, max(left_s, _SHORTEST_PAUSE_S))
+
+    def lease_changed(self) -> None:
+        """Who stands by looks at the Lease at once: it may have been given back."""
+        if not self.elected.is_set():
+            self._changed.set()
+
+    def fence(self, method: str) -> None:
+        """Let a request of this process begin. Raises LeaseLost once it may not act any more.
+
+        Who does not lead yet may read.
+        """
+        if not self.elected.is_set():
+            if method != "GET":
+                raise LeaseLost("only the leader writes")
+        elif self._clock() >= self._until_s:
+            raise LeaseLost("the Lease was not renewed in time")
+
+    async def release(self) -> None:
+        """Give the Lease back, for another to take it at once. Nothing of this process may run any more."""
+        if self.elected.is_set() and self._clock() < self._until_s:
+            await self._lock.release()
+            _log.info("Lease given back")
+
+    def _give_up_if_lost(self) -> None:
+        if self._lock.other_holder:
+            raise LeaseLost(f"{self._lock.other_holder} has the Lease")
+        if self._clock() >= self._until_s:
+            raise LeaseLost("the Lease could not be renewed in time")
+
+
+async def _nothing() -> None:
+    """For the elector's own loop, which is not used: it has no end when it is cancelled."""
+
+
+class _Lock(BaseLock):
+    """The Lease as the elector asks for it.
+
+    lease: as the API server answered last. other_holder: who else has it, empty if nobody.
+    runs_out_s: until when the other one has it, by our clock.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        identity: str,
+        times: LeaseTimes,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(LEASE_NAME, namespace, identity)
+        self.lease: Object | None = None
+        self.other_holder = ""
+        self.runs_out_s = math.inf
+        self._cluster = cluster
+        self._times = times
+        self._clock = clock
+        self._seen: Sighting | None = None
+
+    async def get(
+        self, name: str, namespace: str
+    ) -> tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]:
+        """Whether the Lease exists, with a record if somebody else holds it, with None if it may be taken."""
+        try:
+            lease = await self._call(self._cluster.get(LEASE, namespace, name))
+        except ClusterError as error:
+            _log.warning("the Lease cannot be read", error=str(error))
+            return False, ApiException(reason=str(error))
+        now_s = self._clock()
+        self._seen = sighted(self._seen, lease, now_s)
+        self.other_holder, self.runs_out_s = "", math.inf
+        if self._seen is not None and not is_free(self._seen, self.identity, now_s, self._times):
+            self.other_holder = holder_of(self._seen.lease)
+            self.runs_out_s = runs_out_s(self._seen, self._times)
+            # A record that is always a new one never runs out by the elector's clock.
+            stamp = str(now_s)
+            return True, LeaderElectionRecord(self.other_holder, str(self._times.duration_s), stamp, stamp)
+        self.lease = lease
+        if lease is None:
+            missing = ApiException(status=404)
+            missing.body = '{"code": 404}'
+            return False, missing
+        return True, None
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        """Make the Lease, held by us; False if somebody was faster."""
+        body = {
+            "apiVersion": LEASE.api_version,
+            "kind": LEASE.kind,
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": self._taken(None),
+        }
+        return await self._write(self._cluster.create(LEASE, body))
+
+    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
+        """Take or renew the Lease that get() showed to be free; False if it was changed since."""
+        # The elector might think that a Lease has run out because its clock was set.
+        if self.other_holder or self.lease is None:
+            return False
+        return await self._write(
+            self._cluster.replace(LEASE, {**self.lease, "spec": self._taken(self.lease)})
+        )
+
+    async def release(self) -> None:
+        """Take our name out of the Lease."""
+        for _ in range(_RELEASE_TRIES):
+            try:
+                lease = await self._call(self._cluster.get(LEASE, self.namespace, self.name))
+                if lease is not None and holder_of(lease) == self.identity:
+                    await self._call(self._cluster.replace(LEASE, released(lease)))
+            except ClusterError as error:
+                # A renewal that was under way may have come between.
+                _log.warning("the Lease cannot be given back", error=str(error))
+            else:
+                return
+
+    def _taken(self, lease: Object | None) -> Object:
+        return taken(lease, self.identity, self._times, datetime.now(UTC))
+
+    async def _write(self, request: Awaitable[Object]) -> bool:
+        try:
+            self.lease = await self._call(request)
+        except ClusterError as error:
+            _log.warning("the Lease cannot be written", error=str(error))
+            return False
+        return True
+
+    async def _call(self, request: Awaitable[_T]) -> _T:
+        try:
+            async with asyncio.timeout(self._times.call_deadline_s):
+                return await request
+        except TimeoutError:
+            raise ClusterError(0, "Unreachable", "no answer in time") from None

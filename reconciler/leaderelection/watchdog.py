@@ -1,0 +1,84 @@
+"""The watchdog: a small process that ends the reconciler when its Lease runs out and it cannot see to that itself."""
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from reconciler.engine.processes.process_tree import MARK_VARIABLE, PROCESS_MARK
+
+_PROCESS = Path(__file__).with_name("watchdog_process.py")
+_END_S = 5.0
+_log = structlog.get_logger()
+
+
+class Watchdog:
+    """The watchdog's process, from the first moment on. It is made anew if someone kills it.
+
+    upstream: host and port of the API server, to which it passes on what comes to `port` of this host.
+    """
+
+    def __init__(self, upstream: tuple[str, int] | None = None) -> None:
+        self._upstream = upstream
+        # Here, so that a successor of the process serves the same port.
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._process = self._started()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._listening.getsockname()[1])
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def feed(self, until_s: float) -> None:
+        """Tell until when this process may act, by lease.clock_s."""
+        try:
+            self._tell(until_s)
+        except OSError as error:
+            _log.warning("the watchdog has died and is replaced", error=str(error))
+            self._process.kill()
+            self._end()
+            self._process = self._started()
+            self._tell(until_s)
+
+    def close(self) -> None:
+        """End the watchdog, which looks for processes that were left behind first."""
+        self._listening.close()
+        self._end()
+
+    def _end(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
+
+    def _tell(self, until_s: float) -> None:
+        assert self._process.stdin is not None
+        os.write(self._process.stdin.fileno(), struct.pack("d", until_s))
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        mark = f"{MARK_VARIABLE}={PROCESS_MARK}"
+        fd = self._listening.fileno()
+        gate = [str(fd), *map(str, self._upstream)] if self._upstream is not None else []
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", _PROCESS, str(os.getpid()), mark, *gate],
+            env={},
+            pass_fds=[fd],
+            stdin=subprocess.PIPE,
+            bufsize=0,
+            # A session of its own: Ctrl-C at a terminal is for the reconciler.
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        # One that is stopped takes nothing in: that must not block the reconciler.
+        os.set_blocking(process.stdin.fileno(), False)
+        return process

@@ -1,0 +1,1 @@
+"""What a resource's status says: reasons, errors, conditions. Pure."""

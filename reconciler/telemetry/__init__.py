@@ -1,0 +1,1 @@
+"""What the reconciler tells of itself: metrics, log lines, health. Asks nobody anything."""

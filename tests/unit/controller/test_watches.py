@@ -1,0 +1,406 @@
+"""How a change of one object wakes resources."""
+
+from copy import deepcopy
+from typing import Any, cast
+
+import pytest
+
+from reconciler.controller.watches import Relieved, Watches
+from reconciler.controller.workqueue import Key, WorkQueue
+from reconciler.kube.client import Cluster, Object
+from reconciler.kube.resources import (
+    CHILD_RESOURCES,
+    CORE_EVENT,
+    DEVSERVER,
+    FLAVOR,
+    NAMESPACE,
+    POD,
+    PVC,
+    QUOTA,
+    SECRET,
+    STORAGE_CLASS,
+    USER,
+)
+from reconciler.settings import Settings
+from reconciler.state.store import StateStore, StoredState
+from reconciler.status.errors import Stalled, Waiting
+from stacks.devserver import DevServerChildren
+from stacks.metadata import Child
+from tests.builders import TERM, child_object, owner, pod, resource, stack_id, storage_class
+from tests.clock import Clock
+from tests.fake_cluster import FakeCluster
+from tests.unit.state.test_checkpoint import entry, state
+
+NAMES = DevServerChildren.of(owner())
+BOX, OTHER = Key("DevServer", "dev-ada", "box"), Key("DevServer", "dev-ada", "other")
+GPU = Key("DevServerFlavor", "", "gpu")
+CONFIG_MAP = CHILD_RESOURCES["v1", "ConfigMap"]
+
+
+class Bench:
+    """Watches that are told of objects, and the queue that they fill."""
+
+    def __init__(self) -> None:
+        self.queue = WorkQueue(lambda: 0.0, 1.0, 60.0)
+        # What was said to be relieved, each as a question about a failed resource.
+        self.relieved: list[Relieved] = []
+        cluster = cast(Cluster, FakeCluster())
+        states = StateStore(cluster, "devserver-system", "salt", lambda: TERM)
+        self.clock = Clock()
+        self.watches = Watches(cluster, Settings(), self.queue, self.clock)
+        self.watches.relieve, self.watches.states = self.relieved.append, states
+        self.world = self.watches.world
+        self._version = 0
+
+    def see(self, kind: Any, obj: Object) -> set[Key]:
+        """Tell of the object in a new version; returns who is woken."""
+        self._version += 1
+        seen = deepcopy(obj)
+        seen["metadata"]["resourceVersion"] = str(self._version)
+        self.watches.learn(kind, seen)
+        return self.woken()
+
+    def end(self, kind: Any, obj: Object) -> set[Key]:
+        """Tell that the object is gone."""
+        gone = deepcopy(obj)
+        gone["metadata"]["deletionTimestamp"] = "2030-01-01T12:00:00Z"
+        return self.see(kind, gone)
+
+    def woken(self) -> set[Key]:
+        keys = set()
+        while (key := self.queue._pop_due()) is not None:
+            self.queue.done(key)
+            keys.add(key)
+        return keys
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_resource_wakes_itself_and_is_known(bench: Bench) -> None:
+    box = resource("DevServer")
+    assert bench.see(DEVSERVER, box) == {BOX}
+    assert bench.world.resource(BOX) is not None
+    assert bench.end(DEVSERVER, box) == {BOX}
+    assert bench.world.resource(BOX) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj"),
+    [
+        (CONFIG_MAP, child_object(NAMES.sshd)),
+        (PVC, child_object(NAMES.home)),
+        (POD, pod()),
+    ],
+    ids=["a child", "a home", "the pod"],
+)
+def test_a_child_wakes_its_owner_when_it_comes_changes_and_goes(bench: Bench, kind: Any, obj: Object) -> None:
+    for tell in (bench.see, bench.see, bench.end):
+        assert tell(kind, obj) == {BOX}
+
+
+def test_a_storage_class_that_allows_expansion_now_wakes_those_whose_home_is_of_it(bench: Bench) -> None:
+    bench.see(PVC, child_object(NAMES.home, spec={"storageClassName": "fast"}))
+    other = owner(name="other")
+    bench.see(PVC, child_object(DevServerChildren.of(other).home, other, spec={"storageClassName": "slow"}))
+    assert bench.see(STORAGE_CLASS, storage_class("fast")) == set()
+    assert bench.see(STORAGE_CLASS, storage_class("fast", reclaimPolicy="Retain")) == set()
+    assert bench.see(STORAGE_CLASS, storage_class("fast", allowVolumeExpansion=True)) == {BOX}
+    assert bench.end(STORAGE_CLASS, storage_class("fast", allowVolumeExpansion=True)) == {BOX}
+
+
+def test_a_child_that_changed_hands_wakes_both_owners(bench: Bench) -> None:
+    bench.see(CONFIG_MAP, child_object(NAMES.sshd))
+    taken = child_object(NAMES.sshd, owner(name="other"))
+    assert bench.see(CONFIG_MAP, taken) == {BOX, OTHER}
+
+
+def test_what_belongs_to_no_one_wakes_no_one(bench: Bench) -> None:
+    stray = child_object(NAMES.sshd)
+    stray["metadata"]["ownerReferences"] = [
+        {"apiVersion": "devserver.io/v1", "kind": "Nonsense", "name": "x", "uid": "y"}
+    ]
+    assert bench.see(CONFIG_MAP, stray) == set()
+
+
+# --- flavors
+
+
+def flavor(**spec: Any) -> Object:
+    return resource("DevServerFlavor", "gpu", **spec)
+
+
+@pytest.mark.parametrize(
+    ("box", "woken"),
+    [
+        (resource("DevServer", flavor="gpu"), True),
+        (resource("DevServer"), True),
+        (resource("DevServer", flavor="cpu", status={"flavor": "gpu"}), True),
+        (resource("DevServer", flavor="cpu", status={"flavor": "cpu"}), False),
+    ],
+    ids=["names it", "takes the default", "has it still", "has another"],
+)
+def test_a_flavor_wakes_whom_it_may_concern(bench: Bench, box: Object, woken: bool) -> None:
+    bench.see(DEVSERVER, box)
+    expected = {GPU, BOX} if woken else {GPU}
+    made = flavor()
+    assert bench.see(FLAVOR, made) == expected, "when it comes"
+    assert bench.see(FLAVOR, flavor(shmSize="1Gi")) == expected, "when it changes"
+    assert bench.end(FLAVOR, made) == expected, "when it goes"
+
+
+def test_the_status_of_a_flavor_concerns_no_one_else(bench: Bench) -> None:
+    bench.see(DEVSERVER, resource("DevServer"))
+    bench.see(FLAVOR, flavor())
+    assert bench.see(FLAVOR, flavor() | {"status": {"phase": "Ready"}}) == {GPU}
+
+
+# --- users
+
+
+def user(name: str) -> Object:
+    return resource("DevServerUser", name, username="ada")
+
+
+def user_key(name: str) -> Key:
+    return Key("DevServerUser", "", name)
+
+
+def test_a_user_wakes_others_of_its_username_when_it_comes_and_goes(bench: Bench) -> None:
+    bench.see(USER, resource("DevServerUser", "eve", username="eve"))
+    assert bench.see(USER, user("first")) == {user_key("first")}
+    assert bench.see(USER, user("second")) == {user_key("first"), user_key("second")}
+    assert bench.see(USER, user("first") | {"status": {"phase": "Ready"}}) == {user_key("first")}
+    assert bench.end(USER, user("first")) == {user_key("first"), user_key("second")}
+
+
+def test_a_namespace_that_is_given_to_another_user_by_hand_relieves_that_one(bench: Bench) -> None:
+    def kept_for(name: str) -> Object:
+        child = Child("v1", "Namespace", "", "dev-ada", retained=True)
+        space = child_object(child, owner("DevServerUser", name), person="ada")
+        space["metadata"]["labels"]["devserver.io/user"] = "ada"
+        return space
+
+    for name in ("second", "third"):
+        bench.see(USER, user(name))
+    bench.see(NAMESPACE, kept_for("first"))
+    assert bench.relieved == []
+    assert bench.see(NAMESPACE, kept_for("second")) == {
+        user_key(name) for name in ("first", "second", "third")
+    }
+    (relieved,) = bench.relieved
+    stopped = Stalled("NameConflict", "Namespace dev-ada exists and holds the data of someone else")
+    assert relieved(user_key("second"), stopped)
+    assert not relieved(user_key("third"), stopped)
+    assert not relieved(user_key("second"), Stalled("InvalidSpec", stopped.message))
+
+
+def test_a_flavor_that_may_be_the_default_wakes_those_that_may_not_be_any_more(bench: Bench) -> None:
+    older = flavor(default=True)
+    other = resource("DevServerFlavor", "other", default=True)
+    bench.see(FLAVOR, older)
+    bench.see(FLAVOR, resource("DevServerFlavor", "plain"))
+    assert bench.see(FLAVOR, other) == {GPU, Key("DevServerFlavor", "", "other")}
+    assert bench.see(FLAVOR, flavor(default=False)) == {GPU, Key("DevServerFlavor", "", "other")}
+    assert bench.end(FLAVOR, other) == {Key("DevServerFlavor", "", "other")}
+
+
+async def views(bench: Bench) -> dict[str, tuple[int, int]]:
+    """How many use each flavor and wait for a restart, as of now; a flavor that is not looked at is left out."""
+    bench.clock.now += 2
+    bench.world.flavor_views.clear()
+    await bench.watches.flavor_views.work()
+    return {name: (view.devservers, view.pending_restarts) for name, view in bench.world.flavor_views.items()}
+
+
+async def test_who_uses_a_flavor_has_it_looked_at(bench: Bench) -> None:
+    bench.see(FLAVOR, flavor())
+    bench.see(FLAVOR, resource("DevServerFlavor", "other"))
+    assert await views(bench) == {"gpu": (0, 0), "other": (0, 0)}
+    box = resource("DevServer", flavor="gpu")
+    bench.see(DEVSERVER, box)
+    assert await views(bench) == {"gpu": (1, 0)}
+    bench.see(DEVSERVER, box | {"status": {"phase": "Running"}})
+    assert await views(bench) == {}, "what has nothing to do with the flavor is nothing to look at"
+    pending = {"type": "RestartPending", "status": "True"}
+    bench.see(DEVSERVER, box | {"status": {"conditions": [pending]}})
+    assert await views(bench) == {"gpu": (1, 1)}
+    bench.see(DEVSERVER, resource("DevServer", flavor="other"))
+    assert await views(bench) == {"gpu": (0, 0), "other": (1, 0)}
+    bench.end(DEVSERVER, resource("DevServer", flavor="other"))
+    assert await views(bench) == {"other": (0, 0)}
+
+
+async def test_a_flavor_whose_view_changed_is_woken_and_one_that_is_gone_forgotten(bench: Bench) -> None:
+    bench.see(FLAVOR, flavor())
+    await bench.watches.flavor_views.work()
+    assert bench.woken() == {GPU}
+    bench.clock.now += 2
+    bench.watches.flavor_views.touch_all()
+    await bench.watches.flavor_views.work()
+    assert bench.woken() == set(), "nothing changed"
+    bench.end(FLAVOR, flavor())
+    assert bench.world.flavor_views == {}
+    bench.clock.now += 2
+    await bench.watches.flavor_views.work()
+    assert bench.world.flavor_views == {}
+
+
+# --- relief
+
+
+def test_a_quota_that_gave_way_and_a_namespace_that_went_relieve_whom_they_stopped(bench: Bench) -> None:
+    meta = {"name": "few", "namespace": "dev-ada", "uid": "uid-few"}
+    full = {"metadata": meta, "status": {"hard": {"services": "2"}, "used": {"services": "2"}}}
+    bench.see(QUOTA, full)
+    bench.see(QUOTA, full | {"metadata": meta | {"labels": {"a": "b"}}})
+    assert bench.relieved == [], "nothing gave way yet"
+    bench.see(QUOTA, full | {"status": {"hard": {"services": "4"}, "used": {"services": "2"}}})
+    (relieved,) = bench.relieved
+    stopped = Waiting("QuotaExceeded", "services is forbidden: exceeded quota: few, requested: services=1")
+    assert relieved(BOX, stopped)
+    assert not relieved(BOX, Waiting("RunFailed", stopped.message))
+
+    space: Object = {"metadata": {"name": "dev-bob", "uid": "uid-bob"}}
+    bench.see(NAMESPACE, space)
+    bench.end(NAMESPACE, space)
+    stopped = Waiting("NamespaceTerminating", "... new content in namespace dev-bob because it is ...")
+    assert bench.relieved[1](Key("DevServerUser", "", "bob"), stopped)
+
+
+# --- refused pods
+
+
+def refused(quota: str = "few", uid: str = "uid-event") -> Object:
+    message = f"create Pod box-0 in StatefulSet box failed error: exceeded quota: {quota}, requested: pods=1"
+    about = {"kind": "StatefulSet", "namespace": "dev-ada", "name": "box", "uid": "uid-s"}
+    return {
+        "metadata": {"name": f"box.{uid}", "namespace": "dev-ada", "uid": uid},
+        "involvedObject": about,
+        "message": message,
+    }
+
+
+def test_a_refused_pod_wakes_its_devserver_until_there_is_a_pod(bench: Bench) -> None:
+    assert bench.see(CORE_EVENT, refused()) == set(), "a StatefulSet may be anyone's"
+    bench.see(DEVSERVER, resource("DevServer"))
+    assert bench.see(CORE_EVENT, refused()) == {BOX}
+    assert bench.world.refusals["dev-ada", "box"].reason == "QuotaExceeded"
+    assert bench.see(POD, pod()) == {BOX}
+    assert bench.world.refusals == {}
+    bench.end(CORE_EVENT, refused())
+
+
+@pytest.mark.parametrize(("quota", "relieved"), [("few", True), ("other", False)])
+def test_a_quota_that_gave_way_relieves_the_pods_that_it_stopped(
+    bench: Bench, quota: str, relieved: bool
+) -> None:
+    bench.see(DEVSERVER, resource("DevServer"))
+    bench.see(CORE_EVENT, refused(quota))
+    meta = {"name": "few", "namespace": "dev-ada", "uid": "uid-few"}
+    bench.see(QUOTA, {"metadata": meta, "status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}})
+    woken = bench.see(QUOTA, {"metadata": meta, "status": {"hard": {"pods": "1"}, "used": {"pods": "0"}}})
+    assert woken == ({BOX} if relieved else set())
+    assert bench.world.refusals["dev-ada", "box"].relieved is relieved
+
+
+# --- pods that do not start
+
+
+def told(reason: str, kind: str, name: str, message: str = "no", uid: str = "uid-event") -> Object:
+    return {
+        "metadata": {"name": f"{name}.{uid}", "namespace": "dev-ada", "uid": uid},
+        "involvedObject": {"kind": kind, "namespace": "dev-ada", "name": name, "uid": f"uid-of-{name}"},
+        "reason": reason,
+        "message": message,
+        "eventTime": "2030-01-01T12:00:00.123456Z",
+    }
+
+
+class Teller:
+    """The watch of Events of one reason."""
+
+    def __init__(self, bench: Bench, reason: str) -> None:
+        self._bench = bench
+        self._watch = bench.watches.event_watches.by_reason[reason]
+        self._version = 0
+
+    def see(self, event: Object, gone: bool = False) -> set[Key]:
+        self._version += 1
+        event["metadata"]["resourceVersion"] = str(self._version)
+        if gone:
+            event["metadata"]["deletionTimestamp"] = "2030-01-01T13:00:00Z"
+        self._watch.learn(event)
+        return self._bench.woken()
+
+
+def test_what_events_tell_of_a_pod_wakes_its_devserver_and_is_forgotten_with_the_event(bench: Bench) -> None:
+    mounts = Teller(bench, "FailedMount")
+    assert mounts.see(told("FailedMount", "Pod", "box-0")) == set(), "a pod may be anyone's"
+    bench.see(DEVSERVER, resource("DevServer"))
+    assert mounts.see(told("FailedMount", "Pod", "box-0", "no such\n directory")) == {BOX}
+    (found,) = bench.world.pod_events.of(pod())
+    assert (found.reason, found.message, found.uid) == ("FailedMount", "no such directory", "uid-of-box-0")
+    assert (found.first, found.last) == ("2030-01-01T12:00:00Z", "2030-01-01T12:00:00Z")
+    assert mounts.see(told("FailedMount", "Pod", "box-0"), gone=True) == {BOX}
+    assert bench.world.pod_events.of(pod()) == ()
+
+
+def test_what_events_tell_of_a_claim_wakes_those_whose_pod_mounts_it(bench: Bench) -> None:
+    for name in ("box", "other"):
+        bench.see(DEVSERVER, resource("DevServer", name))
+    claim = {"name": "home", "persistentVolumeClaim": {"claimName": "box-home"}}
+    box = pod() | {"spec": {"volumes": [{"name": "tools", "emptyDir": {}}, claim]}}
+    bench.see(POD, box)
+    bench.see(POD, pod("other"))
+    claims = Teller(bench, "ProvisioningFailed")
+    assert claims.see(told("ProvisioningFailed", "PersistentVolumeClaim", "box-home")) == {BOX}
+    assert [found.kind for found in bench.world.pod_events.of(box)] == ["PersistentVolumeClaim"]
+    assert bench.world.pod_events.of(pod("other")) == ()
+
+
+def test_each_reason_is_followed_by_itself_of_its_kind_alone(bench: Bench) -> None:
+    watches = bench.watches.event_watches.by_reason
+    assert {watch.fields for watch in watches.values()} == {
+        "reason=FailedMount,involvedObject.kind=Pod",
+        "reason=FailedAttachVolume,involvedObject.kind=Pod",
+        "reason=FailedCreatePodSandBox,involvedObject.kind=Pod",
+        "reason=FailedToRetrieveImagePullSecret,involvedObject.kind=Pod",
+        "reason=ProvisioningFailed,involvedObject.kind=PersistentVolumeClaim",
+    }
+    assert all(watch in bench.watches.followed for watch in watches.values())
+    assert len({watch.name for watch in bench.watches.followed}) == len(bench.watches.followed)
+
+
+# --- states
+
+
+async def state_secret() -> Object:
+    store = StateStore(cast(Cluster, FakeCluster()), "devserver-system", "salt", lambda: TERM)
+    id = stack_id()
+    return await store.save(id, state(entry(NAMES.sshd)), StoredState(b"", ""))
+
+
+async def test_a_state_is_known_by_key_and_life_without_its_content(bench: Bench) -> None:
+    secret = await state_secret()
+    assert bench.see(SECRET, secret) == {BOX}
+    assert bench.world.states[BOX]["uid-box"].children == {NAMES.sshd}
+    (kept,) = bench.watches._states.objects.values()
+    assert "data" not in kept
+    assert bench.end(SECRET, secret) == {BOX}
+    assert bench.world.states == {}
+
+
+@pytest.mark.parametrize("spoil", ["annotations", "data"])
+async def test_a_state_that_cannot_be_read_ends_no_watch(bench: Bench, spoil: str) -> None:
+    secret = await state_secret()
+    if spoil == "annotations":
+        secret["metadata"]["annotations"] = {}
+        assert bench.see(SECRET, secret) == set()
+        assert bench.world.states == {}
+    else:
+        secret["data"] = {"checkpoint.json.gz": "H4sIAAAAAAAA/////w=="}
+        assert bench.see(SECRET, secret) == {BOX}
+        assert bench.world.states[BOX]["uid-box"].children is None

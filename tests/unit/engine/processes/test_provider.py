@@ -1,0 +1,203 @@
+"""When the shared provider is started, replaced and stopped."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from reconciler.engine.processes.provider import (
+    ProviderFailed,
+    ProviderLimits,
+    ProviderProcess,
+    SharedProvider,
+)
+from reconciler.engine.processes.result import EngineDied, RunKilled
+from tests.metering import Growth
+
+LIMITS = ProviderLimits(max_runs=10, max_age_s=1000, idle_s=60)
+UNREACHABLE = "error: configured Kubernetes cluster is unreachable: unable to load schema information"
+
+
+@dataclass
+class Process:
+    """A provider that exists only here."""
+
+    port: int
+    alive: bool = True
+
+    def stop(self) -> None:
+        self.alive = False
+
+
+@dataclass
+class World:
+    """Starts processes, which get the ports 1, 2, 3, ... , and says what time it is."""
+
+    processes: list[Process] = field(default_factory=list)
+    now: float = 0.0
+    broken: bool = False
+
+    def start(self) -> ProviderProcess:
+        if self.broken:
+            raise ProviderFailed("no port")
+        self.processes.append(Process(len(self.processes) + 1))
+        return cast(ProviderProcess, self.processes[-1])
+
+    @property
+    def alive(self) -> list[int]:
+        return [process.port for process in self.processes if process.alive]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def provider(world: World) -> Iterator[SharedProvider]:
+    shared = SharedProvider(world.start, LIMITS, lambda: world.now)
+    yield shared
+    shared.stop()
+    assert world.alive == []
+
+
+def port(provider: SharedProvider, output: str = "") -> int | None:
+    """The port that a run attaches to; output: what it said when it failed."""
+    with provider.lend() as loan:
+        if output:
+            loan.examine(output)
+        attached = loan.environment.get("PULUMI_DEBUG_PROVIDERS")
+    return int(attached.removeprefix("kubernetes:")) if attached else None
+
+
+def test_none_is_started_before_the_first_run(provider: SharedProvider, world: World) -> None:
+    assert world.alive == []
+
+
+def test_one_that_was_started_ahead_serves_the_first_run(provider: SharedProvider, world: World) -> None:
+    provider.warm_up()
+    assert port(provider) == 1
+    assert world.alive == [1]
+
+
+def test_runs_share_one(provider: SharedProvider, world: World) -> None:
+    assert [port(provider) for _ in range(5)] == [1] * 5
+
+
+def test_one_that_died_is_replaced(provider: SharedProvider, world: World) -> None:
+    growth = Growth()
+    port(provider)
+    world.processes[0].alive = False
+    assert port(provider) == 2
+    assert growth("devserver_engine_restarts_total", process="provider", reason="died") == 1
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        UNREACHABLE,
+        "error: rpc error: code = Unavailable desc = connection error",
+        "error: the server has asked for the client to provide credentials",
+    ],
+)
+def test_one_that_shows_a_symptom_is_replaced(provider: SharedProvider, world: World, output: str) -> None:
+    growth = Growth()
+    port(provider, output)
+    assert port(provider) == 2
+    assert world.alive == [2]
+    assert growth("devserver_engine_restarts_total", process="provider", reason="failed") == 1
+
+
+def test_a_failure_of_the_run_itself_is_no_symptom(provider: SharedProvider) -> None:
+    port(provider, 'error: services "box-ssh" is forbidden: exceeded quota')
+    assert port(provider) == 1
+
+
+def test_one_whose_run_passed_the_deadline_is_replaced(provider: SharedProvider) -> None:
+    with pytest.raises(RunKilled), provider.lend():
+        raise RunKilled("killed after 120 s")
+    assert port(provider) == 2
+
+
+def test_the_death_of_an_engine_is_not_its_fault(provider: SharedProvider) -> None:
+    port(provider)
+    with pytest.raises(EngineDied), provider.lend():
+        raise EngineDied("panicked")
+    assert port(provider) == 1
+
+
+def test_runs_in_progress_keep_theirs_until_they_end(provider: SharedProvider, world: World) -> None:
+    with provider.lend():
+        port(provider, UNREACHABLE)
+        assert port(provider) == 2
+        assert world.alive == [1, 2]
+    assert world.alive == [2]
+
+
+def test_one_is_replaced_after_its_runs_before_it_is_stopped(provider: SharedProvider, world: World) -> None:
+    growth = Growth()
+    for _ in range(LIMITS.max_runs):
+        port(provider)
+    with provider.lend():
+        provider.tidy()
+        assert world.alive == [1, 2]
+        assert port(provider) == 2
+    assert world.alive == [2]
+    assert growth("devserver_engine_restarts_total", process="provider", reason="runs") == 1
+
+
+def test_one_is_replaced_when_it_is_old(provider: SharedProvider, world: World) -> None:
+    growth = Growth()
+    for world.now in (0, 30, 60, 90):
+        port(provider)
+    world.now = LIMITS.max_age_s
+    port(provider)
+    provider.tidy()
+    assert world.alive == [2]
+    assert growth("devserver_engine_restarts_total", process="provider", reason="age") == 1
+
+
+def test_one_that_is_idle_is_stopped_and_the_next_run_starts_another(
+    provider: SharedProvider, world: World
+) -> None:
+    port(provider)
+    world.now = LIMITS.idle_s - 1
+    provider.tidy()
+    assert world.alive == [1]
+    world.now = LIMITS.idle_s
+    provider.tidy()
+    assert world.alive == []
+    assert port(provider) == 2
+
+
+def test_one_in_use_is_not_idle(provider: SharedProvider, world: World) -> None:
+    with provider.lend():
+        world.now = LIMITS.idle_s * 2
+        provider.tidy()
+        assert world.alive == [1]
+
+
+def test_where_none_can_be_started_runs_start_their_own_for_a_while(
+    provider: SharedProvider, world: World
+) -> None:
+    world.broken = True
+    assert port(provider) is None
+    world.broken = False
+    assert port(provider) is None
+    world.now = 31
+    assert port(provider) == 1
+
+
+def test_a_worn_one_stays_while_no_other_can_be_started(provider: SharedProvider, world: World) -> None:
+    for _ in range(LIMITS.max_runs):
+        port(provider)
+    world.broken = True
+    provider.tidy()
+    assert port(provider) == 1
+
+
+def test_after_the_stop_there_is_none(provider: SharedProvider, world: World) -> None:
+    provider.stop()
+    assert port(provider) is None
+    assert world.processes == []

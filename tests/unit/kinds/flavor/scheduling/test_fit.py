@@ -1,0 +1,194 @@
+"""Whether a pod of a flavor finds room. tests/flavors has the real scheduler judge the same cases."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from crds import DevServerFlavorSpec
+from reconciler.kinds.flavor.scheduling import capacity
+from reconciler.kinds.flavor.scheduling.capacity import Capacity
+from reconciler.kinds.flavor.scheduling.fit import verdict
+from reconciler.kinds.flavor.scheduling.karpenter import NodePool, Requirement
+from reconciler.kinds.flavor.scheduling.node_info import Room, rooms
+from reconciler.kinds.flavor.scheduling.pod_info import demand
+from tests.flavors.cases import (
+    CASES,
+    DEDICATED,
+    GPU,
+    LOW,
+    Case,
+    Node,
+    Object,
+    Pod,
+    asks,
+    gpu_pod,
+    has,
+    selects,
+    tainted,
+)
+from tests.flavors.model import judged, stored
+from tests.flavors.strategies import random_cases
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_case_is_judged_as_it_should_be(case: Case) -> None:
+    found = judged(case)
+    assert found.fitting_nodes == (case.fits or 0), found.message
+    assert found.answer == ("Yes" if case.fits else "No")
+    assert (found.reason == "PodRefused") is (case.fits is None)
+
+
+def test_there_are_enough_cases() -> None:
+    assert len({case.name for case in CASES}) >= 60
+
+
+MESSAGES: list[tuple[Case, str, str]] = [
+    (Case("", 3, (Node(),) * 3), "NodesFit", "3 of 3 nodes have room."),
+    (Case("", 1, (Node(), Node({"pods": 0}))), "NodesFit", "1 of 2 nodes has room."),
+    (
+        Case("", 1, pods=(Pod("4", spec=LOW),)),
+        "LowerPriorityGivesWay",
+        "1 of 1 node has room, where pods of a lower priority give way.",
+    ),
+    (
+        Case("", 0, has(gpu=1) + tainted(DEDICATED) * 2, (gpu_pod(),), asks(gpu=1)),
+        "NoNodeFits",
+        f"No node with {GPU} free: 0 of 3; 1 in use, 2 tainted (dedicated=gpu:NoSchedule).",
+    ),
+    (
+        Case("", 0, (Node({"cpu": 1}), Node({"memory": "1Gi"})), flavor=asks(cpu=2, memory="2Gi")),
+        "NoNodeFits",
+        "No node with cpu and memory free: 0 of 2; 2 too small.",
+    ),
+    (
+        Case("", 0, has(pods=1), (Pod(),)),
+        "NoNodeFits",
+        "No node with a place for a pod free: 0 of 1; 1 in use.",
+    ),
+    (
+        Case(
+            "", 0, (Node(cordoned=True), Node(conditions={"Ready": "False"}), Node()), flavor=selects(a="b")
+        ),
+        "NoNodeFits",
+        "No node that the flavor's pods may use: 0 of 3; 1 not ready, 1 cordoned, 1 without a=b.",
+    ),
+    (Case("", 0, ()), "NoNodeFits", "The cluster has no node."),
+    (
+        Case("", None, has(gpu=1), flavor={"resources": {"requests": {GPU: "1"}}}),
+        "PodRefused",
+        f"spec.resources: {GPU} needs a limit that equals its request, for it cannot be shared.",
+    ),
+    (
+        Case("", None, flavor={"runtimeClassName": "kata"}),
+        "PodRefused",
+        "spec.runtimeClassName: there is no RuntimeClass kata.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "reason", "message"), MESSAGES, ids=[message for _, _, message in MESSAGES])
+def test_the_message_names_what_is_missing(case: Case, reason: str, message: str) -> None:
+    found = judged(case)
+    assert (found.fitting_nodes, found.reason, found.message) == (case.fits or 0, reason, message)
+
+
+def test_a_message_stays_short_however_many_taints_there_are() -> None:
+    nodes = tuple(Node(taints=({"key": f"taint-{index}", "effect": "NoSchedule"},)) for index in range(50))
+    message = judged(Case("", 0, nodes)).message
+    assert "50 tainted (taint-0:NoSchedule, taint-10:NoSchedule, taint-11:NoSchedule and 47 more)" in message
+
+
+# --- what cannot be read
+
+ASKED = demand(DevServerFlavorSpec.model_validate(asks(cpu=2)), Capacity())
+
+
+def seen(nodes: tuple[Object, ...], pods: tuple[Object, ...] = ()) -> list[Room]:
+    filled = Capacity(
+        nodes=stored(map(capacity.essence_of_node, nodes)), pods=stored(map(capacity.essence_of_pod, pods))
+    )
+    return rooms(filled, 0, preempts=True)
+
+
+BROKEN = Node({"cpu": "lots"}).manifest("broken", "case")
+FINE = Node().manifest("fine", "case")
+BROKEN_POD = Pod("some").manifest("odd", "fine")
+
+
+@pytest.mark.parametrize(
+    ("found", "answer", "part"),
+    [
+        (seen((BROKEN,)), "Unknown", "Not known: node broken: cpu: 'lots' is not a quantity"),
+        (seen((FINE,), (BROKEN_POD,)), "Unknown", "Not known: pod /odd: cpu: 'some' is not a quantity"),
+        (seen((BROKEN, FINE)), "Yes", "1 of 2 nodes has room."),
+    ],
+    ids=["of a node", "of a pod", "while another node fits"],
+)
+def test_what_cannot_be_read_is_no_room_and_not_none(found: list[Room], answer: str, part: str) -> None:
+    judgement = verdict(ASKED, found, ())
+    assert judgement.answer == answer
+    assert part in judgement.message
+    assert judgement.reason == ("UnreadableQuantity" if answer == "Unknown" else "NodesFit")
+
+
+def test_what_cannot_be_read_does_not_matter_where_a_pod_may_not_run_at_all() -> None:
+    broken = Node({"cpu": "lots"}, cordoned=True).manifest("broken", "case")
+    assert verdict(ASKED, seen((broken,)), ()).answer == "No"
+
+
+# --- NodePools
+
+ARM = NodePool("arm", requirements=(Requirement("kubernetes.io/arch", "In", ("arm64",)),))
+ODD = NodePool("odd", fault="cpu: 'lots' is not a quantity such as 500m, 2 or 4Gi")
+AMD = demand(
+    DevServerFlavorSpec.model_validate(asks(cpu=2) | {"nodeSelector": {"kubernetes.io/arch": "amd64"}}),
+    Capacity(),
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "nodes", "pools", "answer", "message"),
+    [
+        (ASKED, (FINE,), (ARM,), "Yes", "1 of 1 node has room."),
+        (ASKED, (), (ARM,), "AUTOSCALED", "The cluster has no node. NodePool arm may bring one."),
+        (ASKED, (), (ODD, ARM), "AUTOSCALED", "The cluster has no node. NodePool arm may bring one."),
+        (
+            AMD,
+            (),
+            (ARM,),
+            "No",
+            "The cluster has no node. NodePool arm: no nodes with kubernetes.io/arch=amd64.",
+        ),
+        (
+            AMD,
+            (),
+            (ARM, ODD),
+            "Unknown",
+            "The cluster has no node. Not known: NodePool odd: cpu: 'lots' is not a quantity such as 500m, 2 or 4Gi.",
+        ),
+    ],
+    ids=["a node fits", "a pool may fit", "one of two may fit", "none may fit", "one cannot be read"],
+)
+def test_node_pools_count_where_no_node_fits(
+    asked: Any, nodes: tuple[Object, ...], pools: tuple[NodePool, ...], answer: str, message: str
+) -> None:
+    found = verdict(asked, seen(nodes), pools)
+    assert (found.answer, found.message) == (answer, message)
+
+
+# --- whatever the case
+
+
+@given(random_cases())
+def test_a_node_more_never_makes_room_less_and_a_pod_more_never_more(case: Case) -> None:
+    before = judged(case).fitting_nodes
+    assert judged(replace(case, nodes=(*case.nodes, Node()))).fitting_nodes >= before
+    assert judged(replace(case, pods=(*case.pods, Pod("1")))).fitting_nodes <= before
+
+
+@given(random_cases())
+def test_pods_of_a_lower_priority_take_no_room(case: Case) -> None:
+    held = tuple(replace(pod, spec={**pod.spec, **LOW}) for pod in case.pods)
+    assert judged(replace(case, pods=held)).fitting_nodes == judged(replace(case, pods=())).fitting_nodes

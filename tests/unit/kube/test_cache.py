@@ -1,0 +1,116 @@
+"""What watched objects say of whom they belong to."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconciler.controller.workqueue import Key
+from reconciler.kube.cache import belongs_to, is_managed, owner_key
+from stacks.devserver import DevServerChildren
+from stacks.metadata import Child
+from stacks.user import children
+from tests.builders import child_object, owner, pod, resource, user_inputs, world
+
+Object = dict[str, Any]
+NAMES = DevServerChildren.of(owner())
+BOX = Key("DevServer", "dev-ada", "box")
+USER = user_inputs()
+PREWARM = Child("apps/v1", "DaemonSet", "devserver-system", "prewarm-gpu")
+
+
+def bare(kind: str = "ConfigMap", namespace: str = "dev-ada", **metadata: Any) -> Object:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x", "namespace": namespace, **metadata}}
+
+
+def owned_by(api_version: str, kind: str, name: str = "box") -> Object:
+    return bare(ownerReferences=[{"apiVersion": api_version, "kind": kind, "name": name, "uid": "u"}])
+
+
+def retained_by(text: str) -> Object:
+    return bare("PersistentVolumeClaim", annotations={"devserver.io/retained-by": text})
+
+
+def without_kind(obj: Object) -> Object:
+    """As the API server writes the items of a list."""
+    return {name: value for name, value in obj.items() if name != "kind"}
+
+
+CASES: dict[str, tuple[Object, Key | None]] = {
+    "a child": (child_object(NAMES.sshd), BOX),
+    "a child in a list": (without_kind(child_object(NAMES.sshd)), BOX),
+    "a home": (child_object(NAMES.home), BOX),
+    "a user's namespace": (
+        child_object(children(USER)[0], USER.owner, person="ada"),
+        Key("DevServerUser", "", "ada-lovelace"),
+    ),
+    "a user's service account": (
+        child_object(children(USER)[1], USER.owner),
+        Key("DevServerUser", "", "ada-lovelace"),
+    ),
+    "a flavor's DaemonSet": (
+        child_object(PREWARM, owner("DevServerFlavor", "gpu")),
+        Key("DevServerFlavor", "", "gpu"),
+    ),
+    "a pod": (pod(), BOX),
+    "a pod in a list": (without_kind(pod()), BOX),
+    "a pod of a DaemonSet": (
+        bare("Pod", "devserver-system", labels={"devserver.io/prewarm": "prewarm-gpu"}),
+        None,
+    ),
+    "owned by another kind of object": (owned_by("apps/v1", "StatefulSet"), None),
+    "owned by a DevServer of another version": (owned_by("devserver.io/v2", "DevServer"), None),
+    "owned by a kind that does not exist": (owned_by("devserver.io/v1", "Nonsense"), None),
+    "retained by a name with dots": (
+        retained_by("devserverflavor..gpu.a100"),
+        Key("DevServerFlavor", "", "gpu.a100"),
+    ),
+    "retained by a kind that does not exist": (retained_by("nonsense.dev-ada.box"), None),
+    "retained by nonsense": (retained_by("devserver"), None),
+    "retained by nothing": (retained_by(""), None),
+    "no one's": (bare(), None),
+    "a label on what is no pod": (bare(labels={"devserver.io/name": "box"}), None),
+    "null for labels, annotations and owners": (
+        bare(labels=None, annotations=None, ownerReferences=None),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("obj", "key"), CASES.values(), ids=CASES.keys())
+def test_owner_key(obj: Object, key: Key | None) -> None:
+    assert owner_key(obj) == key
+
+
+@pytest.mark.parametrize(
+    ("labels", "managed"),
+    [
+        ({"app.kubernetes.io/managed-by": "devserver-reconciler"}, True),
+        ({"app.kubernetes.io/managed-by": "Helm"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_is_managed(labels: Object | None, managed: bool) -> None:
+    assert is_managed(bare(labels=labels)) is managed
+
+
+def test_a_child_belongs_to_one_life_and_a_retained_one_to_every_life_of_the_name() -> None:
+    earlier, other = replace(owner(), uid="earlier"), owner(name="other")
+    for child, in_another_life in ((NAMES.sshd, False), (NAMES.home, True)):
+        obj = child_object(child)
+        assert belongs_to(obj, owner(), child)
+        assert belongs_to(obj, earlier, child) is in_another_life
+        assert not belongs_to(obj, other, child)
+        assert not belongs_to({**obj, "metadata": {**obj["metadata"], "labels": {}}}, owner(), child)
+
+
+def test_the_world_finds_what_it_has_seen() -> None:
+    box, sshd = resource("DevServer"), child_object(NAMES.sshd)
+    seen = world(box, sshd)
+    assert seen.resource(BOX) is box
+    assert seen.resource(BOX._replace(name="other")) is None
+    assert seen.child(NAMES.sshd) is sshd
+    assert seen.child(NAMES.home) is None
+    assert seen.is_alive("uid-box")
+    assert not seen.is_alive("uid-other")

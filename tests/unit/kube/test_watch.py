@@ -1,0 +1,297 @@
+"""Watches, against an API server that is a list of answers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from reconciler.kube import watch as watch_module
+from reconciler.kube.client import Cluster, ClusterError, Object, WatchEvent
+from reconciler.kube.resources import DEVSERVER
+from reconciler.kube.watch import Watch
+
+# What one request of a watch brings: events, then its end or an error.
+Answer = Iterable[WatchEvent | Exception]
+Page = tuple[list[Object], str]
+
+
+@dataclass
+class FakeCluster:
+    """Answers lists and watches in turn and notes what was asked; a watch without an answer stays open."""
+
+    lists: list[Page | Exception] = field(default_factory=list)
+    watches: list[Answer] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def list_all(
+        self, resource: Any, namespace: str, selector: str, fields: str, trim: Callable[[Object], Object]
+    ) -> Page:
+        self.asked.append("list")
+        answer = self.lists.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        items, version = answer
+        return [trim(item) for item in items], version
+
+    async def watch(
+        self,
+        resource: Any,
+        namespace: str,
+        selector: str,
+        version: str,
+        timeout_s: int,
+        silence_s: float,
+        heard: Callable[[], None],
+        fields: str,
+    ) -> AsyncIterator[WatchEvent]:
+        self.asked.append(f"watch {version}")
+        if not self.watches:
+            self.idle.set()
+            await asyncio.Event().wait()
+        for item in self.watches.pop(0):
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+
+def obj(name: str, version: int, uid: str = "", **metadata: Any) -> Object:
+    return {
+        "metadata": {"name": name, "namespace": "ns", "uid": uid or name, "resourceVersion": str(version)}
+        | metadata
+    }
+
+
+def added(name: str, version: int, uid: str = "") -> WatchEvent:
+    return WatchEvent("ADDED", obj(name, version, uid))
+
+
+def modified(name: str, version: int, uid: str = "") -> WatchEvent:
+    return WatchEvent("MODIFIED", obj(name, version, uid))
+
+
+def deleted(name: str, version: int, uid: str = "") -> WatchEvent:
+    return WatchEvent("DELETED", obj(name, version, uid))
+
+
+def bookmark(version: int) -> WatchEvent:
+    return WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": str(version)}})
+
+
+GONE = ClusterError(410, "Expired", "too old resource version")
+AWAY = ClusterError(0, "Unreachable", "connection refused")
+
+
+@pytest.fixture(autouse=True)
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the watch would have slept between tries."""
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def no_sleep(delay_s: float) -> None:
+        slept.append(delay_s)
+        await sleep(0)
+
+    monkeypatch.setattr(watch_module.asyncio, "sleep", no_sleep)
+    return slept
+
+
+@dataclass
+class Followed:
+    """A watch that has come to rest, and what it told."""
+
+    watch: Watch
+    cluster: FakeCluster
+    changes: list[tuple[int | None, int | None]]
+
+    @property
+    def store(self) -> dict[str, int]:
+        """Versions by name."""
+        return {name: version_of(item) or 0 for (_, name), item in self.watch.objects.items()}
+
+
+def version_of(item: Object | None) -> int | None:
+    return None if item is None else int(item["metadata"]["resourceVersion"])
+
+
+async def follow(lists: list[Page | Exception], *watches: Answer) -> Followed:
+    """Run a watch until it has used up all answers."""
+    cluster = FakeCluster(lists, list(watches))
+    changes: list[tuple[int | None, int | None]] = []
+    watch = Watch(
+        cluster=cast(Cluster, cluster),
+        resource=DEVSERVER,
+        on_change=lambda old, new: changes.append((version_of(old), version_of(new))),
+        timeout_s=300,
+        silence_s=150,
+    )
+    running = asyncio.create_task(watch.run())
+    await asyncio.wait(
+        {running, asyncio.create_task(cluster.idle.wait())}, return_when=asyncio.FIRST_COMPLETED, timeout=5
+    )
+    if running.done():
+        running.result()
+    running.cancel()
+    await asyncio.wait({running})
+    assert cluster.idle.is_set(), "the watch did not come to rest"
+    return Followed(watch, cluster, changes)
+
+
+async def test_the_first_list_fills_the_store_and_tells_of_every_object() -> None:
+    done = await follow([([obj("a", 1), obj("b", 2)], "5")])
+    assert done.store == {"a": 1, "b": 2}
+    assert done.changes == [(None, 1), (None, 2)]
+    assert done.watch.synced.is_set()
+    assert done.cluster.asked == ["list", "watch 5"]
+
+
+async def test_changes_are_applied_and_told_with_before_and_after() -> None:
+    done = await follow([([obj("a", 1)], "5")], [added("b", 6), modified("a", 7), deleted("b", 8)])
+    assert done.store == {"a": 7}
+    assert done.changes == [(None, 1), (None, 6), (1, 7), (6, None)]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [[], [AWAY], [TimeoutError()], [ClusterError(500, "InternalError", "")]],
+    ids=["ended by the server", "broken", "silent", "refused"],
+)
+async def test_a_watch_resumes_where_it_ended(end: list[Exception]) -> None:
+    done = await follow([([], "5")], [added("a", 6), *end], [modified("a", 9)])
+    assert done.cluster.asked == ["list", "watch 5", "watch 6", "watch 9"]
+    assert done.store == {"a": 9}
+
+
+async def test_a_bookmark_moves_the_place_to_resume_from_and_changes_nothing() -> None:
+    done = await follow([([], "5")], [bookmark(50)])
+    assert done.cluster.asked == ["list", "watch 5", "watch 50"]
+    assert done.changes == []
+
+
+async def test_a_forgotten_version_is_listed_anew_with_a_diff() -> None:
+    before = [obj("same", 1), obj("changed", 2), obj("gone", 3), obj("recreated", 4)]
+    after = [obj("same", 1), obj("changed", 12), obj("new", 13), obj("recreated", 14, uid="another")]
+    done = await follow([(before, "5"), (after, "20")], [GONE])
+    assert done.store == {"same": 1, "changed": 12, "new": 13, "recreated": 14}
+    assert sorted(done.changes[4:], key=str) == sorted([(3, None), (2, 12), (None, 13), (4, 14)], key=str)
+    assert done.cluster.asked == ["list", "watch 5", "list", "watch 20"]
+
+
+async def test_a_version_forgotten_while_paging_is_listed_anew() -> None:
+    done = await follow([GONE, ([obj("a", 1)], "5")])
+    assert done.cluster.asked == ["list", "list", "watch 5"]
+
+
+async def test_what_is_too_old_as_soon_as_it_was_listed_is_not_listed_again_at_once(
+    delays: list[float],
+) -> None:
+    await follow([([], str(version)) for version in range(5)], *[[GONE]] * 4)
+    assert len(delays) == 4
+    assert delays[3] > delays[0]
+
+
+async def test_an_older_state_never_replaces_a_newer_one() -> None:
+    done = await follow([([obj("a", 9)], "5")], [modified("a", 7)])
+    assert done.store == {"a": 9}
+    assert done.changes == [(None, 9)]
+
+
+async def test_versions_are_numbers_not_text() -> None:
+    done = await follow([([obj("a", 9)], "5")], [modified("a", 10)])
+    assert done.store == {"a": 10}
+
+
+async def test_another_life_of_a_name_replaces_the_first_whatever_its_version() -> None:
+    done = await follow([([obj("a", 9)], "5")], [added("a", 7, uid="another")])
+    assert done.store == {"a": 7}
+
+
+async def test_the_late_end_of_an_earlier_life_does_not_end_the_present_one() -> None:
+    done = await follow([([obj("a", 9, uid="second")], "5")], [deleted("a", 10, uid="first")])
+    assert done.store == {"a": 9}
+
+
+async def test_the_same_state_twice_is_told_once() -> None:
+    done = await follow([([obj("a", 1)], "5")], [modified("a", 1)])
+    assert done.changes == [(None, 1)]
+
+
+async def test_the_end_of_what_was_never_seen_is_no_change() -> None:
+    done = await follow([([], "5")], [deleted("a", 6)])
+    assert done.changes == []
+
+
+async def test_a_failed_list_is_tried_again(delays: list[float]) -> None:
+    done = await follow([AWAY, AWAY, ([obj("a", 1)], "5")])
+    assert done.store == {"a": 1}
+    assert len(delays) == 2
+
+
+async def test_delays_grow_while_nothing_comes_of_the_tries(delays: list[float]) -> None:
+    await follow([([], "5")], *[[AWAY]] * 12)
+    expected = [min(4.0, 0.2 * 2**failures) for failures in range(1, 13)]
+    for delay_s, middle_s in zip(delays, expected, strict=True):
+        assert 0.8 * middle_s <= delay_s <= 1.2 * middle_s
+
+
+async def test_delays_begin_anew_once_something_came(delays: list[float]) -> None:
+    await follow([([], "5")], *[[AWAY]] * 5, [bookmark(6), AWAY], [AWAY])
+    assert delays[4] > 3
+    assert delays[5] < 0.5
+    assert delays[6] < 1
+
+
+async def test_delays_grow_when_listing_anew_fails(delays: list[float]) -> None:
+    await follow([([], "5"), *[AWAY] * 4, ([], "6")], [GONE])
+    assert delays[3] > 2
+
+
+# --- writes of our own
+
+
+async def test_the_answer_to_a_write_is_known_before_the_watch_tells_and_told_once() -> None:
+    done = await follow([([obj("a", 1)], "5")])
+    done.watch.learn(obj("a", 6))
+    done.watch._apply(modified("a", 6))
+    assert done.store == {"a": 6}
+    assert done.changes == [(None, 1), (1, 6)]
+
+
+async def test_what_the_watch_tells_late_does_not_undo_a_write() -> None:
+    done = await follow([([obj("a", 1)], "5")])
+    done.watch.learn(obj("a", 8))
+    done.watch._apply(modified("a", 6))
+    assert done.store == {"a": 8}
+
+
+async def test_an_object_that_lost_its_last_finalizer_is_gone_and_stays_so() -> None:
+    done = await follow([([obj("a", 1)], "5")])
+    done.watch.learn(obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=[]))
+    assert done.store == {}
+    done.watch._apply(modified("a", 6))
+    done.watch._apply(deleted("a", 8))
+    assert done.store == {}
+    assert done.changes == [(None, 1), (1, None)]
+
+
+async def test_an_object_with_finalizers_left_is_not_gone() -> None:
+    done = await follow([([obj("a", 1)], "5")])
+    done.watch.learn(obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=["other"]))
+    assert done.store == {"a": 8}
+
+
+async def test_a_watch_knows_for_how_long_nothing_was_heard() -> None:
+    times = iter([0.0, 10.0, 25.0, 31.0])
+    watch = Watch(
+        cluster=cast(Cluster, FakeCluster([([], "5")])),
+        resource=DEVSERVER,
+        on_change=lambda old, new: None,
+        timeout_s=300,
+        silence_s=150,
+        now=lambda: next(times),
+    )
+    assert watch.silent_s == 10.0, "since it was made"
+    await watch._relist()
+    assert watch.silent_s == 6.0, "since the list"

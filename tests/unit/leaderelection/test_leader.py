@@ -1,0 +1,228 @@
+"""The election: who leads, for how long, and how it ends. Clocks are arguments."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from reconciler.kube.client import Cluster, ClusterError, Object
+from reconciler.kube.resources import LEASE, Resource
+from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLost
+from reconciler.leaderelection.lease import LeaseTimes, holder_of
+from tests.fake_cluster import FakeCluster
+
+TIMES = LeaseTimes(duration_s=15, renew_deadline_s=10.0, retry_s=1.0)
+
+
+@dataclass
+class Bench:
+    """Two candidates for one Lease, by one clock that the test sets."""
+
+    cluster: FakeCluster = field(default_factory=FakeCluster)
+    now_s: float = 1000.0
+    renewals: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.one, self.other = self.candidate("one"), self.candidate("other")
+
+    def candidate(self, identity: str) -> Leader:
+        cluster = cast(Cluster, self.cluster)
+        return Leader(cluster, "system", identity, TIMES, self.renewals.append, lambda: self.now_s)
+
+    async def look(self, *candidates: Leader, after_s: float = 0.0) -> None:
+        """Let some time pass, then let each look at the Lease once."""
+        self.now_s += after_s
+        for candidate in candidates:
+            await candidate.look()
+
+    @property
+    def lease(self) -> Object:
+        found = self.cluster.find(LEASE, "system", LEASE_NAME)
+        assert found is not None
+        return found
+
+    @property
+    def holder(self) -> str:
+        return holder_of(self.lease)
+
+
+def leads(candidate: Leader) -> bool:
+    return candidate.elected.is_set()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+async def test_the_first_leads_and_the_second_waits(bench: Bench) -> None:
+    await bench.look(bench.one, bench.other)
+    assert (leads(bench.one), leads(bench.other)) == (True, False)
+    assert bench.one.term.holder == "one"
+
+
+async def test_a_leader_that_renews_is_never_overtaken(bench: Bench) -> None:
+    for _ in range(40):
+        await bench.look(bench.one, bench.other, after_s=1.0)
+    assert (bench.holder, leads(bench.other)) == ("one", False)
+    assert bench.lease["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_leader_that_is_silent_is_followed_when_its_lease_has_run_out(bench: Bench) -> None:
+    await bench.look(bench.one, bench.other)
+    await bench.look(bench.other, after_s=14.9)
+    assert not leads(bench.other)
+    await bench.look(bench.other, after_s=0.1)
+    assert leads(bench.other)
+    assert bench.other.term.epoch.transitions == 2
+
+
+async def test_a_candidate_counts_from_when_it_saw_the_lease_itself(bench: Bench) -> None:
+    await bench.look(bench.one)
+    await bench.look(bench.other, after_s=3600.0)
+    assert not leads(bench.other), "what the Lease says of the time is by another's clock"
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+async def test_a_clock_that_is_set_gives_the_lease_to_nobody(
+    bench: Bench, step_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.look(bench.one, bench.other)
+    get = bench.cluster.get
+    wall = time.time
+
+    async def get_while_the_clock_is_set(*args: Any) -> Object | None:
+        monkeypatch.setattr(time, "time", lambda: wall() + step_s)
+        return await get(*args)
+
+    monkeypatch.setattr(bench.cluster, "get", get_while_the_clock_is_set)
+    await bench.look(bench.other, after_s=1.0)
+    assert (bench.holder, leads(bench.other)) == ("one", False)
+
+
+async def test_a_process_of_the_same_name_takes_its_lease_back_at_once_and_in_the_same_term(
+    bench: Bench,
+) -> None:
+    await bench.look(bench.one)
+    successor = bench.candidate("one")
+    await bench.look(successor)
+    assert leads(successor)
+    assert successor.term == bench.one.term
+
+
+async def test_a_lease_that_was_given_back_is_taken_at_once(bench: Bench) -> None:
+    await bench.look(bench.one, bench.other)
+    await bench.one.release()
+    await bench.look(bench.other, after_s=1.0)
+    assert leads(bench.other)
+    assert bench.other.term.epoch.transitions == 2
+
+
+async def test_who_stands_by_looks_at_once_when_the_lease_was_changed(bench: Bench) -> None:
+    await bench.look(bench.one, bench.other)
+    standing_by = asyncio.create_task(bench.other.run())
+    await asyncio.sleep(0)
+    await bench.one.release()
+    bench.other.lease_changed()
+    await asyncio.wait_for(bench.other.elected.wait(), TIMES.retry_s / 2)
+    standing_by.cancel()
+
+
+async def test_who_stands_by_looks_again_in_the_moment_in_which_the_lease_runs_out(bench: Bench) -> None:
+    await bench.look(bench.one, bench.other)
+    assert bench.one.pause_s == TIMES.retry_s
+    assert bench.other.pause_s == TIMES.retry_s
+    await bench.look(bench.other, after_s=14.5)
+    assert bench.other.pause_s == pytest.approx(0.5)
+
+
+async def test_who_does_not_lead_gives_nothing_back(bench: Bench) -> None:
+    await bench.look(bench.one, bench.other)
+    await bench.other.release()
+    assert bench.holder == "one"
+
+
+async def test_a_lease_deleted_under_its_holder_is_taken_by_no_other_at_once(bench: Bench) -> None:
+    await bench.look(bench.one, bench.other)
+    bench.cluster.objects.clear()
+    await bench.look(bench.other, bench.one, after_s=1.0)
+    assert (bench.holder, leads(bench.other)) == ("one", False)
+
+
+async def test_the_leader_ends_when_another_has_the_lease(bench: Bench) -> None:
+    await bench.look(bench.one)
+    bench.lease["spec"]["holderIdentity"] = "somebody"
+    bench.lease["metadata"]["resourceVersion"] = "999"
+    with pytest.raises(LeaseLost, match="somebody has the Lease"):
+        await bench.look(bench.one, after_s=1.0)
+
+
+def unreachable(cluster: FakeCluster) -> None:
+    def note(verb: str, resource: Resource, name: str) -> None:
+        raise ClusterError(0, "Unreachable", "no route")
+
+    cluster._note = note  # type: ignore[method-assign]
+
+
+async def test_the_leader_ends_when_it_cannot_renew_in_time(bench: Bench) -> None:
+    await bench.look(bench.one)
+    unreachable(bench.cluster)
+    await bench.look(bench.one, after_s=9.9)
+    with pytest.raises(LeaseLost, match="could not be renewed in time"):
+        await bench.look(bench.one, after_s=0.1)
+
+
+async def test_a_candidate_outlives_an_outage(bench: Bench) -> None:
+    unreachable(bench.cluster)
+    await bench.look(bench.one, after_s=100.0)
+    assert not leads(bench.one)
+
+
+async def test_a_request_that_is_never_answered_ends_a_look_in_time() -> None:
+    bench = Bench()
+    times = LeaseTimes(duration_s=15, renew_deadline_s=4.0, retry_s=1.0)
+    candidate = Leader(cast(Cluster, bench.cluster), "system", "one", times, bench.renewals.append)
+    bench.cluster.get = _never  # type: ignore[method-assign]
+    started = time.monotonic()
+    await bench.look(candidate)
+    assert time.monotonic() - started < 3.0
+    assert not leads(candidate)
+
+
+async def _never(*args: Any) -> Object | None:
+    return await asyncio.Future()
+
+
+async def test_the_time_to_act_counts_from_the_start_of_a_renewal(bench: Bench) -> None:
+    replace: Callable[..., Any] = bench.cluster.replace
+    await bench.look(bench.one)
+
+    async def slow(*args: Any) -> Object:
+        bench.now_s += 2.0
+        return cast(Object, await replace(*args))
+
+    bench.cluster.replace = slow  # type: ignore[method-assign]
+    await bench.look(bench.one, after_s=1.0)
+    assert bench.renewals == [1010.0, 1011.0]
+
+
+# --- the fence
+
+
+async def test_who_does_not_lead_may_read_and_not_write(bench: Bench) -> None:
+    bench.one.fence("GET")
+    with pytest.raises(LeaseLost, match="only the leader writes"):
+        bench.one.fence("PATCH")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_no_request_of_the_leader_begins_after_its_time(bench: Bench, method: str) -> None:
+    await bench.look(bench.one)
+    bench.now_s += 9.9
+    bench.one.fence(method)
+    bench.now_s += 0.1
+    with pytest.raises(LeaseLost, match="was not renewed in time"):
+        bench.one.fence(method)

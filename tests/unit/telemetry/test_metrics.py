@@ -1,0 +1,117 @@
+"""What the metrics say, and that what users choose never becomes a series."""
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.core import Metric
+
+from reconciler.engine.engine import Outcome, _result
+from reconciler.status.errors import EngineFailed, EngineTimeout, Stalled
+from reconciler.telemetry import metrics
+from reconciler.telemetry.metrics import QueueMeter
+from tests.clock import Clock
+from tests.metering import Growth, samples
+
+DOCUMENT = Path(__file__).parents[3] / "docs/metrics.md"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def read(meter: QueueMeter, name: str, queue: str = "devserver") -> float:
+    return samples(meter.collect())[name, (("name", queue),)]
+
+
+def families() -> list[Metric]:
+    """All that is ever exposed, less the process's own."""
+    found = [*metrics.REGISTRY.collect(), *QueueMeter(lambda: 0.0, lambda: ()).collect()]
+    return [family for family in found if not family.name.startswith("process_")]
+
+
+def test_the_document_and_the_module_agree_on_names_types_and_labels() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*?) ?\|", DOCUMENT.read_text(), flags=re.MULTILINE)
+    documented = {name: type_ for name, type_, _ in rows}
+    exposed = {
+        family.name + ("_total" if family.type == "counter" else ""): family.type for family in families()
+    }
+    assert documented == exposed
+    labels = {name: {label for label in text.split(", ") if label} for name, _, text in rows}
+    for family in families():
+        for sample in family.samples:
+            name = family.name + ("_total" if family.type == "counter" else "")
+            assert set(sample.labels) - {"le"} == labels[name], name
+
+
+def test_every_metric_is_explained_by_a_sentence() -> None:
+    assert all(family.documentation.endswith(".") for family in families())
+
+
+def test_a_pass_is_counted_and_timed_by_how_it_ends() -> None:
+    growth = Growth()
+    with metrics.reconciling("DevServer") as this:
+        assert growth("controller_runtime_active_workers", controller="devserver") == 1
+        this.result = "success"
+    with pytest.raises(OSError, match="oops"), metrics.reconciling("DevServer"):
+        raise OSError("oops")
+    assert growth("controller_runtime_active_workers", controller="devserver") == 0
+    assert growth("controller_runtime_reconcile_total", controller="devserver", result="success") == 1
+    assert growth("controller_runtime_reconcile_total", controller="devserver", result="error") == 1
+    assert growth("controller_runtime_reconcile_errors_total", controller="devserver") == 1
+    assert growth("controller_runtime_reconcile_time_seconds_count", controller="devserver") == 2
+
+
+def test_a_kind_that_we_do_not_have_is_one_series_whatever_it_is_called() -> None:
+    for kind in ('x",evil="1', "y\n# TYPE", "Z" * 5000):
+        metrics.engine_run(f"{kind}-uid", "destroy", "failed", 0.1)
+        metrics.adopted(kind)
+    exposition = generate_latest(metrics.REGISTRY).decode()
+    assert 'kind="unknown"' in exposition
+    assert "evil" not in exposition
+    assert "ZZZ" not in exposition
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result"),
+    [
+        (Outcome(b"{}", {}, 1.0), "success"),
+        (Outcome(b"{}", {}, 1.0, EngineFailed("RunFailed", "")), "failed"),
+        (Outcome(b"{}", {}, 1.0, Stalled("Rejected", "")), "rejected"),
+        (Outcome(None, {}, 1.0, EngineTimeout("RunTimeout", "")), "lost"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_run_is_counted_by_how_it_ends(outcome: Outcome, result: str) -> None:
+    assert _result(outcome) == result
+
+
+# --- the queue
+
+
+def test_a_key_counts_as_waiting_then_as_work_and_once_as_an_add(clock: Clock) -> None:
+    due = ["DevServer", "DevServer", "DevServerUser"]
+    meter, growth = QueueMeter(clock, lambda: due), Growth()
+    assert (read(meter, "workqueue_depth"), read(meter, "workqueue_adds_total")) == (2, 2)
+
+    clock.now += 3
+    due.remove("DevServer")
+    meter.taken("a", "DevServer", due_at=1000.0)
+    assert (read(meter, "workqueue_depth"), read(meter, "workqueue_adds_total")) == (1, 2)
+    assert growth("workqueue_queue_duration_seconds_sum", name="devserver") == 3
+
+    clock.now += 5
+    due.remove("DevServer")
+    meter.taken("b", "DevServer", due_at=1008.0)
+    clock.now += 2
+    assert read(meter, "workqueue_unfinished_work_seconds") == 7 + 2
+    assert read(meter, "workqueue_longest_running_processor_seconds") == 7 == meter.longest_s()
+
+    meter.done("a")
+    meter.done("b")
+    assert read(meter, "workqueue_unfinished_work_seconds") == 0 == meter.longest_s()
+    assert read(meter, "workqueue_adds_total") == 2
+    assert growth("workqueue_work_duration_seconds_sum", name="devserver") == 9
+    assert read(meter, "workqueue_depth", "devserveruser") == 1
