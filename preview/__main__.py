@@ -18,15 +18,15 @@ from crds import API_VERSION, is_valid_name
 from crds.base import Metadata
 from crds.reader import UnreadableError, load_documents
 from reconciler.controller import adoption as claims
-from reconciler.controller.adoption import Claim
+from reconciler.controller.adoption import Ownership
 from reconciler.controller.kind import KINDS, Prepared
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver.expiry import format_time
 from reconciler.kinds.devserver.inputs import owner_of, parsed
 from reconciler.kinds.devserver.ssh.host_keys import HostKeySource, live_host_keys
 from reconciler.kinds.devserver.ssh.keys import generate_host_keys
-from reconciler.kube.cache import World
-from reconciler.kube.client import Cluster, ClusterError, Object, connect
+from reconciler.kube.cache import Cache
+from reconciler.kube.client import ApiError, Client, Object, connect
 from reconciler.kube.resources import CHILDREN, DEVSERVER, FLAVOR, NAMESPACE, Resource
 from reconciler.settings import Settings
 from reconciler.status.errors import ReconcileError
@@ -51,7 +51,7 @@ def main() -> None:
         # This thread's event loop is Pulumi's, and runs.
         with ThreadPoolExecutor(1) as other:
             prepared = other.submit(asyncio.run, prepare(manifest, flavor)).result()
-    except (ManifestError, ClusterError, ReconcileError, ValidationError) as error:
+    except (ManifestError, ApiError, ReconcileError, ValidationError) as error:
         raise pulumi.RunError(str(error)) from None
     prepared.program()
 
@@ -79,42 +79,42 @@ def load(path: Path, kinds: Collection[str]) -> Object:
 async def prepare(manifest: Object, flavor: Object) -> Prepared:
     """The program of the resource in the manifest, if the cluster allows it.
 
-    flavor: stands in if the cluster has none of its name. Raises ClusterError, and the ReconcileError that the
+    flavor: stands in if the cluster has none of its name. Raises ApiError, and the ReconcileError that the
     resource's condition would tell.
     """
     now, settings = datetime.now(UTC), Settings()
-    async with connect() as cluster:
-        system = await cluster.get(NAMESPACE, "", "kube-system")
+    async with connect() as client:
+        system = await client.get(NAMESPACE, "", "kube-system")
         if system is None:
-            raise ClusterError(404, "NotFound", "the cluster has no namespace kube-system")
-        world = await snapshot(cluster)
-        add(world, flavor, now, instead=False)
-        key, resource = add(world, manifest, now, instead=True)
+            raise ApiError(404, "NotFound", "the cluster has no namespace kube-system")
+        cache = await snapshot(client)
+        add(cache, flavor, now, instead=False)
+        key, resource = add(cache, manifest, now, instead=True)
         kind = KINDS[key.kind]
-        inputs = kind.gather(world, key, resource, settings, system["metadata"]["uid"], now)
+        inputs = kind.gather(cache, key, resource, settings, system["metadata"]["uid"], now)
         objection = kind.objection(inputs)
         if objection is not None:
             raise objection
         owner = owner_of(key, resource)
-        prepared = await kind.prepare(inputs, owner, host_key_source(cluster))
+        prepared = await kind.prepare(inputs, owner, host_key_source(client))
         person = kind.person(parsed(kind.model, resource))
         for child in prepared.children:
-            live = await claims.live(cluster, child)
-            if claims.judge(live, owner, child, person, world) is Claim.FOREIGN:
+            live = await claims.live(client, child)
+            if claims.ownership_of(live, owner, child, person, cache) is Ownership.FOREIGN:
                 raise claims.conflict(child, live)
         return prepared
 
 
-async def snapshot(cluster: Cluster) -> World:
+async def snapshot(client: Client) -> Cache:
     """The world as it is now: custom resources and managed children."""
     custom = [kind.resource for kind in KINDS.values()]
     managed = f"{MANAGED_BY_LABEL}={MANAGER}"
     found = await asyncio.gather(
-        *(_listed(cluster, resource, "") for resource in custom),
-        *(_listed(cluster, resource, managed) for resource in CHILDREN),
+        *(_listed(client, resource, "") for resource in custom),
+        *(_listed(client, resource, managed) for resource in CHILDREN),
     )
     stores = [{_place(obj): obj for obj in objects} for objects in found]
-    return World(
+    return Cache(
         resources={resource.kind: store for resource, store in zip(custom, stores, strict=False)},
         children={
             (resource.api_version, resource.kind): store
@@ -123,10 +123,10 @@ async def snapshot(cluster: Cluster) -> World:
     )
 
 
-async def _listed(cluster: Cluster, resource: Resource, selector: str) -> list[Object]:
+async def _listed(client: Client, resource: Resource, selector: str) -> list[Object]:
     try:
-        return (await cluster.list_all(resource, selector=selector))[0]
-    except ClusterError as error:
+        return (await client.list_all(resource, selector=selector))[0]
+    except ApiError as error:
         if error.status == 404:  # the definitions are not installed yet
             return []
         raise
@@ -136,7 +136,7 @@ def _place(obj: Object) -> tuple[str, str]:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
-def add(world: World, manifest: Object, now: datetime, instead: bool) -> tuple[Key, Object]:
+def add(cache: Cache, manifest: Object, now: datetime, instead: bool) -> tuple[Key, Object]:
     """Put the manifest's resource into the world as if it had been applied now; returns it as it would be.
 
     instead: its spec takes the place of that of a resource of this name that the cluster has.
@@ -144,24 +144,24 @@ def add(world: World, manifest: Object, now: datetime, instead: bool) -> tuple[K
     kind, metadata = manifest["kind"], manifest["metadata"]
     namespace = metadata.get("namespace", "default") if KINDS[kind].resource.namespaced else ""
     place = (namespace, metadata["name"])
-    live = world.resources[kind].get(place)
+    live = cache.resources[kind].get(place)
     if live is None:
         identity = {"namespace": namespace, "name": metadata["name"], "uid": f"preview-{kind.lower()}"}
         applied = {
             "metadata": {**identity, "creationTimestamp": format_time(now)},
             "spec": manifest.get("spec"),
         }
-        world.resources[kind][place] = {"apiVersion": API_VERSION, "kind": kind, **applied}
+        cache.resources[kind][place] = {"apiVersion": API_VERSION, "kind": kind, **applied}
     elif instead:
-        world.resources[kind][place] = {**live, "spec": manifest.get("spec")}
-    return Key(kind, *place), world.resources[kind][place]
+        cache.resources[kind][place] = {**live, "spec": manifest.get("spec")}
+    return Key(kind, *place), cache.resources[kind][place]
 
 
-def host_key_source(cluster: Cluster) -> HostKeySource:
+def host_key_source(client: Client) -> HostKeySource:
     """Gives host keys as the reconciler does, save for those that only a state still holds."""
 
     async def find(owner: Owner, child: Child) -> HostKeys:
-        return await live_host_keys(partial(claims.live, cluster), owner, child) or generate_host_keys()
+        return await live_host_keys(partial(claims.live, client), owner, child) or generate_host_keys()
 
     return find
 

@@ -15,24 +15,24 @@ from typing import Any
 import structlog
 
 from reconciler.controller import wall_clock
-from reconciler.controller.actions import Actor
+from reconciler.controller.actions import Actions
 from reconciler.controller.reconcile import Reconciler
 from reconciler.controller.watches import Watches
 from reconciler.controller.workqueue import Lane, WorkQueue
 from reconciler.engine.engine import Engine, EngineError
-from reconciler.engine.external_store import vault_of
+from reconciler.engine.external_store import external_store_of
 from reconciler.engine.kubeconfig import find_access, write_config
 from reconciler.engine.run_dir import own_run_dir
 from reconciler.engine.setup import find_engine, start_engine
 from reconciler.gc_tuning import spare_what_is_there
-from reconciler.kube.client import Cluster, ClusterError, connect
+from reconciler.kube.client import ApiError, Client, connect
 from reconciler.kube.recorder import Recorder
 from reconciler.kube.resources import NAMESPACE
-from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLost
+from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
 from reconciler.leaderelection.lease import LeaseTimes
 from reconciler.leaderelection.watchdog import Watchdog
 from reconciler.settings import Settings
-from reconciler.state.alerts import StateAlarms
+from reconciler.state.alerts import StateAlerts
 from reconciler.state.encryption_keys import load_or_make_keys
 from reconciler.state.store import StateStore
 from reconciler.telemetry import metrics
@@ -47,7 +47,7 @@ _STOP_DEADLINE_S = 15.0
 async def run(settings: Settings) -> None:
     """Run the reconciler until SIGTERM or SIGINT.
 
-    Raises ClusterError, EngineError or ServerError if it cannot start, LeaseLost when another is to lead; alone
+    Raises ApiError, EngineError or ServerError if it cannot start, LeaseLostError when another is to lead; alone
     or in a group.
     """
     installed = find_engine(settings)
@@ -63,8 +63,8 @@ async def run(settings: Settings) -> None:
         async with serving(settings.http_host, settings.http_port, health), connect() as lease_cluster:
             leader = Leader(lease_cluster, settings.namespace, f"{_host()}_{token}", times, watchdog.feed)
             try:
-                async with connect(leader.fence) as cluster:
-                    await _until_signalled(_serve(settings, start, cluster, leader, health))
+                async with connect(leader.fence) as client:
+                    await _until_signalled(_serve(settings, start, client, leader, health))
             finally:
                 await leader.release()
 
@@ -95,7 +95,7 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
 async def _serve(
     settings: Settings,
     start: Callable[[], AbstractContextManager[Engine]],
-    cluster: Cluster,
+    client: Client,
     leader: Leader,
     health: Health,
 ) -> None:
@@ -103,14 +103,14 @@ async def _serve(
 
     start: starts the engine.
     """
-    system = await cluster.get(NAMESPACE, "", "kube-system")
+    system = await client.get(NAMESPACE, "", "kube-system")
     if system is None:
-        raise ClusterError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
+        raise ApiError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
     # However slow one namespace is, as many places as there are runs at a time are left to the others.
     run_share = max(1, settings.workers - settings.concurrent_runs)
     queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s, run_share)
-    watches = Watches(cluster, settings, queue)
-    _expose(cluster, leader, watches, queue, health)
+    watches = Watches(client, settings, queue)
+    _expose(client, leader, watches, queue, health)
     synced = asyncio.Event()
 
     def watching() -> None:
@@ -126,26 +126,26 @@ async def _serve(
         # Not before, for the engine's processes take most of the memory.
         with start() as engine:
             health.runs = engine.run_seconds
-            recorder = Recorder(cluster, _host())
-            keys = await load_or_make_keys(cluster, engine, settings.namespace, recorder)
-            vault = vault_of(engine, keys)
-            states = StateStore(cluster, settings.namespace, keys.salt, lambda: leader.term, vault)
+            recorder = Recorder(client, _host())
+            keys = await load_or_make_keys(client, engine, settings.namespace, recorder)
+            external = external_store_of(engine, keys)
+            states = StateStore(client, settings.namespace, keys.salt, lambda: leader.term, external)
             states_read = asyncio.Event()
             group.create_task(watches.run_states(states, states_read.set))
-            actor = Actor(
-                cluster=cluster,
+            actor = Actions(
+                client=client,
                 engine=engine,
                 keys=keys,
                 states=states,
-                world=watches.world,
+                cache=watches.cache,
                 settings=settings,
                 recorder=recorder,
-                alarms=StateAlarms(recorder, watches.world),
-                learn=watches.learn,
+                alerts=StateAlerts(recorder, watches.cache),
+                apply_write=watches.apply_write,
             )
             reconciler = Reconciler(actor, queue, system["metadata"]["uid"], now=lambda: datetime.now(UTC))
             watches.relieve = reconciler.retry_now
-            cluster.on_return = reconciler.cluster_returned
+            client.on_return = reconciler.cluster_returned
             await synced.wait()
             await states_read.wait()
             term = leader.term
@@ -165,7 +165,7 @@ def run_until_end(settings: Settings) -> int:
     code = 0
     try:
         asyncio.run(run(settings))
-    except* (ClusterError, EngineError, ServerError, LeaseLost) as group:
+    except* (ApiError, EngineError, ServerError, LeaseLostError) as group:
         for cause in _leaves(group):
             print(f"reconciler: {cause}", file=sys.stderr)
         code = 1
@@ -180,12 +180,12 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield error
 
 
-def _expose(cluster: Cluster, leader: Leader, watches: Watches, queue: WorkQueue, health: Health) -> None:
+def _expose(client: Client, leader: Leader, watches: Watches, queue: WorkQueue, health: Health) -> None:
     """Let metrics and health read, whenever they are asked for, how things stand."""
     metrics.REGISTRY.register(queue.meter)
-    metrics.CLOCK_OFFSET.set_function(lambda: cluster.clock_offset_s)
+    metrics.CLOCK_OFFSET.set_function(lambda: client.clock_offset_s)
     metrics.LEADER.labels(LEASE_NAME).set_function(leader.elected.is_set)
-    states = watches.world.states
+    states = watches.cache.states
     metrics.STATE_BYTES.set_function(
         lambda: sum(state.packed_bytes for lives in states.values() for state in lives.values())
     )

@@ -13,7 +13,7 @@ from crds import (
 )
 from crds.base import CustomResource
 from reconciler.controller.workqueue import Key
-from reconciler.kube.cache import World
+from reconciler.kube.cache import Cache
 from reconciler.kube.resources import CHILD_RESOURCES
 from reconciler.state.run_claim import Epoch, Term
 from reconciler.state.store import StackId
@@ -158,9 +158,9 @@ def child_object(
     return {"apiVersion": child.api_version, "kind": child.kind, "metadata": metadata, **parts}
 
 
-def world(*objects: Object) -> World:
+def cache(*objects: Object) -> Cache:
     """A world that has seen these custom resources, children and pods, and nothing else."""
-    seen = World(resources={kind: {} for kind in MODELS}, children={kind: {} for kind in CHILD_RESOURCES})
+    seen = Cache(resources={kind: {} for kind in MODELS}, children={kind: {} for kind in CHILD_RESOURCES})
     for item in objects:
         name = item["metadata"].get("namespace", ""), item["metadata"]["name"]
         if item["kind"] in MODELS:

@@ -8,7 +8,7 @@ from typing import Any
 
 from crds import DevServer
 from reconciler.controller import adoption as claims
-from reconciler.controller.adoption import Claim
+from reconciler.controller.adoption import Ownership
 from reconciler.controller.decide import Destroy, Up
 from reconciler.controller.drift import Drift, changed_fields
 from reconciler.controller.kind import KINDS, Kind, Model, Prepared
@@ -16,17 +16,17 @@ from reconciler.controller.workqueue import Key
 from reconciler.engine.engine import Engine, Keys, Outcome
 from reconciler.kinds.devserver.expiry import fate_of_home
 from reconciler.kinds.devserver.ssh.host_keys import HostKeyFinder
-from reconciler.kube.cache import FINALIZER, World, belongs_to, labels
-from reconciler.kube.client import JSON_PATCH, Cluster, ClusterError, Object
+from reconciler.kube.cache import FINALIZER, Cache, belongs_to, labels
+from reconciler.kube.client import JSON_PATCH, ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
 from reconciler.kube.resources import NAMESPACE, POD, SECRET, STATEFUL_SET, Resource
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
-from reconciler.state.alerts import StateAlarms
+from reconciler.state.alerts import StateAlerts
 from reconciler.state.checkpoint import Checkpoint, Recorded
 from reconciler.state.store import StackId, StateStore
 from reconciler.status import reasons
-from reconciler.status.errors import ReconcileError, Transient
+from reconciler.status.errors import ReconcileError, TransientError
 from reconciler.telemetry import metrics
 from stacks.metadata import UID_LABEL, Child, Owner
 
@@ -35,22 +35,22 @@ ROOM_ANNOTATION = "devserver.io/quota-gave-way"
 
 
 @dataclass(frozen=True)
-class Actor:
+class Actions:
     """Everything that changes the cluster, by request or by engine.
 
     alarms: tells of states that cannot be used.
     learn: takes up the answer to a write of ours, ahead of the watch.
     """
 
-    cluster: Cluster
+    client: Client
     engine: Engine
     keys: Keys
     states: StateStore
-    world: World
+    cache: Cache
     settings: Settings
     recorder: Recorder
-    alarms: StateAlarms
-    learn: Callable[[Resource, Object], None]
+    alerts: StateAlerts
+    apply_write: Callable[[Resource, Object], None]
 
     async def up(self, id: StackId, model: Model, inputs: Any, action: Up) -> tuple[Outcome, Prepared]:
         """Run the resource's program. An error of the run is in the outcome, any other is raised."""
@@ -59,8 +59,8 @@ class Actor:
         was_applied = model.status.last_update is not None
         is_new = await self._add_finalizer(kind, id) and not was_applied
         stored = self.states.of_new(id) if is_new else await self.states.load(id)
-        await self.alarms.note(id, stored.unusable, was_applied)
-        look = claims.Looks(self.cluster)
+        await self.alerts.note(id, stored.unusable, was_applied)
+        look = claims.Looks(self.client)
         finder = HostKeyFinder(look, self.engine, self.keys, id.stack, stored.checkpoint)
         prepared = await kind.prepare(inputs, owner, finder)
 
@@ -69,18 +69,18 @@ class Actor:
         for child in prepared.children:
             if child.kind == NAMESPACE.kind:
                 claims.refuse_terminating(child, await look(child))
-            if claimed[child] is Claim.FOREIGN:
+            if claimed[child] is Ownership.FOREIGN:
                 raise claims.conflict(child, await look(child))
         # A recorded name that someone else has by now must leave the state, or the engine would delete it; what
         # is gone must too, or the engine would change it, and fail, instead of making it anew.
-        mine = checkpoint.without(stored.checkpoint, lambda child: claimed[child] is not Claim.OURS)
+        mine = checkpoint.without(stored.checkpoint, lambda child: claimed[child] is not Ownership.OURS)
         stored = await self.states.claim(id, stored)
         outcome = await self.engine.up(
             id.stack, prepared.program, mine, self.keys, action.refresh, stored.cut_short
         )
         if outcome.checkpoint is not None:
             after = _worth_keeping(outcome.checkpoint, outcome.error, stored.checkpoint)
-            self.learn(SECRET, await self.states.save(id, after, stored, outcome.checkpoint))
+            self.apply_write(SECRET, await self.states.save(id, after, stored, outcome.checkpoint))
         if outcome.error is None:
             planned = {child: claimed[child] for child in prepared.children}
             for child in claims.adopted(planned, recorded):
@@ -95,10 +95,12 @@ class Actor:
         id, kind = action.id, KINDS[action.id.key.kind]
         if not action.finish and await self._fresh(kind, id) is not None:
             # The states are listed anew when a replica begins to lead; its other watches may have fallen behind.
-            raise Transient(reasons.CLUSTER_ERROR, f"{id.key} is alive, only the watch has yet to show it.")
+            raise TransientError(
+                reasons.CLUSTER_ERROR, f"{id.key} is alive, only the watch has yet to show it."
+            )
         stored = await self.states.load(id)
         was_applied = model is not None and model.status.last_update is not None
-        await self.alarms.note(id, stored.unusable, was_applied)
+        await self.alerts.note(id, stored.unusable, was_applied)
         mine = await self._deletable(id, stored.checkpoint, keep=model is not None and kind.keeps(model))
         outcome = Outcome(mine, {}, 0.0)
         if stored.resource_version:
@@ -107,11 +109,11 @@ class Actor:
             outcome = await self.engine.destroy(id.stack, mine, self.keys, stored.cut_short)
         if outcome.error is not None:
             if outcome.checkpoint is not None:
-                self.learn(SECRET, await self.states.save(id, outcome.checkpoint, stored))
+                self.apply_write(SECRET, await self.states.save(id, outcome.checkpoint, stored))
             return outcome
         await self._sweep(kind, id)
         await self.states.delete(id, stored)
-        self.alarms.forget(id)
+        self.alerts.forget(id)
         if action.finish:
             await self._drop_finalizer(kind, id)
         return outcome
@@ -119,12 +121,12 @@ class Actor:
     async def expire(self, id: StackId, now: Callable[[], datetime]) -> None:
         """Delete the resource if a fresh look at it says that its time is up. An extension wins the race."""
         kind = KINDS[id.key.kind]
-        fresh = await self.cluster.get(kind.resource, id.key.namespace, id.key.name)
+        fresh = await self.client.get(kind.resource, id.key.namespace, id.key.name)
         if fresh is None or fresh["metadata"]["uid"] != id.uid:
             return
-        skew_s = self.cluster.clock_offset_s
+        skew_s = self.client.clock_offset_s
         if abs(skew_s) > self.settings.max_clock_skew_s:
-            raise Transient(
+            raise TransientError(
                 reasons.CLOCK_SKEWED,
                 f"The time to live is up by this clock, but the API server's clock is {skew_s:+.0f} s off; nothing "
                 "expires until they agree.",
@@ -132,10 +134,10 @@ class Actor:
         model = kind.model.model_validate(fresh)
         ends = kind.expires_at(model, self.settings, now())
         if ends is None or now() < ends:
-            self.learn(kind.resource, fresh)
+            self.apply_write(kind.resource, fresh)
             return
         meta = fresh["metadata"]
-        if await self.cluster.delete(
+        if await self.client.delete(
             kind.resource, id.key.namespace, id.key.name, meta["uid"], meta["resourceVersion"]
         ):
             metrics.EXPIRATIONS.inc()
@@ -147,31 +149,31 @@ class Actor:
     async def hasten_pod(self, owner: Owner) -> None:
         """Have the StatefulSet's controller try again at once to make a pod for which there is room now."""
         name = owner.namespace, owner.name
-        refusal = self.world.refusals.get(name)
+        refusal = self.cache.refusals.get(name)
         if refusal is None or not refusal.relieved:
             return
-        del self.world.refusals[name]
+        del self.cache.refusals[name]
         note = {ROOM_ANNOTATION: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-        await self.cluster.patch(STATEFUL_SET, *name, {"metadata": {"annotations": note}})
+        await self.client.patch(STATEFUL_SET, *name, {"metadata": {"annotations": note}})
 
     async def restart(self, pod: Object) -> None:
         """Delete the pod; its StatefulSet makes it anew from the present template."""
         meta = pod["metadata"]
-        await self.cluster.delete(POD, meta["namespace"], meta["name"], meta["uid"])
+        await self.client.delete(POD, meta["namespace"], meta["name"], meta["uid"])
 
     async def drifts(self, recorded: Mapping[Child, Recorded], owner: Owner) -> tuple[Drift, ...]:
         """What others did to recorded children: deleted them, or changed fields of ours in them."""
         gone = await self._missing(recorded, owner)
-        return (*map(Drift, gone), *changed_fields(recorded, self.world, owner))
+        return (*map(Drift, gone), *changed_fields(recorded, self.cache, owner))
 
     async def _missing(self, recorded: Iterable[Child], owner: Owner) -> tuple[Child, ...]:
         """Recorded children that are gone. What the watches do not show is asked for: they may lag."""
 
         async def is_gone(child: Child) -> bool:
-            seen = self.world.child(child)
+            seen = self.cache.child(child)
             if seen is not None and belongs_to(seen, owner, child):
                 return False
-            obj = await claims.live(self.cluster, child)
+            obj = await claims.live(self.client, child)
             return obj is None or not belongs_to(obj, owner, child)
 
         ordered = sorted(recorded, key=lambda child: (child.kind, child.name))
@@ -180,12 +182,15 @@ class Actor:
 
     async def _claims(
         self, look: claims.Looks, owner: Owner, person: str, children: frozenset[Child]
-    ) -> dict[Child, Claim]:
-        async def claim(child: Child) -> Claim:
-            seen = self.world.child(child)
-            if seen is not None and claims.judge(seen, owner, child, person, self.world) is Claim.OURS:
-                return Claim.OURS
-            return claims.judge(await look(child), owner, child, person, self.world)
+    ) -> dict[Child, Ownership]:
+        async def claim(child: Child) -> Ownership:
+            seen = self.cache.child(child)
+            if (
+                seen is not None
+                and claims.ownership_of(seen, owner, child, person, self.cache) is Ownership.OURS
+            ):
+                return Ownership.OURS
+            return claims.ownership_of(await look(child), owner, child, person, self.cache)
 
         ordered = list(children)
         return dict(zip(ordered, await asyncio.gather(*map(claim, ordered)), strict=True))
@@ -193,7 +198,7 @@ class Actor:
     async def _deletable(self, id: StackId, state: Checkpoint, keep: bool) -> Checkpoint:
         """The state without what must outlive the stack. keep: the spec as it is now retains what can be."""
         children = list(checkpoint.children(state))
-        objects = await asyncio.gather(*(claims.live(self.cluster, child) for child in children))
+        objects = await asyncio.gather(*(claims.live(self.client, child) for child in children))
         owner = Owner(id.key.kind, id.key.namespace, id.key.name, id.uid)
         spared = {
             child
@@ -205,12 +210,12 @@ class Actor:
     async def _sweep(self, kind: Kind, id: StackId) -> None:
         """Delete what carries the stack's uid and was never recorded (a run was killed before it could be)."""
         for resource in kind.child_resources:
-            found, _ = await self.cluster.list_all(resource, id.key.namespace, f"{UID_LABEL}={id.uid}")
+            found, _ = await self.client.list_all(resource, id.key.namespace, f"{UID_LABEL}={id.uid}")
             for obj in found:
                 meta = obj["metadata"]
                 if labels(obj).get(UID_LABEL) != id.uid or meta.get("deletionTimestamp"):
                     continue
-                if await self.cluster.delete(resource, meta["namespace"], meta["name"], meta["uid"]):
+                if await self.client.delete(resource, meta["namespace"], meta["name"], meta["uid"]):
                     metrics.orphan_swept(resource.kind)
 
     async def _add_finalizer(self, kind: Kind, id: StackId) -> bool:
@@ -218,7 +223,7 @@ class Actor:
 
         def added(found: Object | None) -> list[str]:
             if found is None or "deletionTimestamp" in found["metadata"]:
-                raise Transient(reasons.CLUSTER_ERROR, f"{id.key} was deleted meanwhile.")
+                raise TransientError(reasons.CLUSTER_ERROR, f"{id.key} was deleted meanwhile.")
             present: list[str] = found["metadata"].get("finalizers", [])
             return present if FINALIZER in present else [*present, FINALIZER]
 
@@ -249,25 +254,25 @@ class Actor:
 
         try:
             return await change(self._seen(id))
-        except ClusterError as error:
+        except ApiError as error:
             if error.status not in (404, 409):
                 raise
         return await change(await self._fresh(kind, id))
 
     def _seen(self, id: StackId) -> Object | None:
         """The resource as the watch shows it, if it is still the same one."""
-        seen = self.world.resource(id.key)
+        seen = self.cache.resource(id.key)
         return seen if seen is not None and seen["metadata"]["uid"] == id.uid else None
 
     async def _fresh(self, kind: Kind, id: StackId) -> Object | None:
         """The resource as it is now, if it is still the same one."""
-        fresh = await self.cluster.get(kind.resource, id.key.namespace, id.key.name)
+        fresh = await self.client.get(kind.resource, id.key.namespace, id.key.name)
         return fresh if fresh is not None and fresh["metadata"]["uid"] == id.uid else None
 
     async def _set_finalizers(self, kind: Kind, key: Key, fresh: Object, finalizers: list[str]) -> None:
         version = fresh["metadata"]["resourceVersion"]
         body = {"metadata": {"resourceVersion": version, "finalizers": finalizers}}
-        self.learn(kind.resource, await self.cluster.patch(kind.resource, key.namespace, key.name, body))
+        self.apply_write(kind.resource, await self.client.patch(kind.resource, key.namespace, key.name, body))
 
     async def write_status(self, kind: Kind, id: StackId, status: dict[str, Any]) -> None:
         """Replace the resource's status, if it is still the same resource."""
@@ -275,10 +280,10 @@ class Actor:
             {"op": "test", "path": "/metadata/uid", "value": id.uid},
             {"op": "add", "path": "/status", "value": status},
         ]
-        answer = await self.cluster.patch(
+        answer = await self.client.patch(
             kind.resource, id.key.namespace, id.key.name, body, "status", content_type=JSON_PATCH
         )
-        self.learn(kind.resource, answer)
+        self.apply_write(kind.resource, answer)
 
 
 def _worth_keeping(after: Checkpoint, error: ReconcileError | None, before: Checkpoint) -> Checkpoint:

@@ -10,7 +10,7 @@ from reconciler.controller.kind import KINDS, Kind, Model
 from reconciler.controller.workqueue import Key
 from reconciler.engine.engine import Outcome
 from reconciler.kinds.devserver.inputs import parsed
-from reconciler.kube.cache import World
+from reconciler.kube.cache import Cache
 from reconciler.kube.client import Object
 from reconciler.settings import Settings
 from reconciler.state.store import StackId
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Subject:
+class Desired:
     """What a pass is about. model and inputs are errors where the spec gives none.
 
     objection: what of the spec the inputs leave out.
@@ -37,7 +37,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Done:
+class Result:
     """How an action went: what went wrong, what the engine did, status fields that only acting tells."""
 
     error: ReconcileError | None = None
@@ -45,19 +45,19 @@ class Done:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def subject_of(world: World, settings: Settings, cluster_id: str, key: Key, now: datetime) -> Subject | None:
+def desired_of(cache: Cache, settings: Settings, cluster_id: str, key: Key, now: datetime) -> Desired | None:
     """The resource and the inputs of its program; None if there is no such resource."""
     kind = KINDS[key.kind]
-    resource = world.resource(key)
+    resource = cache.resource(key)
     if resource is None:
         return None
     id = StackId(key, resource["metadata"]["uid"])
     model = _or_error(lambda: parsed(kind.model, resource))
-    inputs = _or_error(lambda: kind.gather(world, key, resource, settings, cluster_id, now))
+    inputs = _or_error(lambda: kind.gather(cache, key, resource, settings, cluster_id, now))
     if isinstance(inputs, ReconcileError):
-        return Subject(key, kind, resource, id, model, inputs, None, inputs)
+        return Desired(key, kind, resource, id, model, inputs, None, inputs)
     digest = inputs_digest(inputs)
-    return Subject(key, kind, resource, id, model, inputs, kind.objection(inputs), digest)
+    return Desired(key, kind, resource, id, model, inputs, kind.objection(inputs), digest)
 
 
 def _or_error(make: Callable[[], _T]) -> _T | ReconcileError:

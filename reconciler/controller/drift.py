@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from reconciler.controller.workqueue import Key
-from reconciler.kube.cache import World, belongs_to
+from reconciler.kube.cache import Cache, belongs_to
 from reconciler.kube.client import Object
-from reconciler.kube.managed_fields import lost, own_fields
+from reconciler.kube.managed_fields import lost_fields, managed_fields
 from reconciler.state.checkpoint import Recorded
 from reconciler.status import reasons
 from stacks.metadata import Child, Owner
@@ -48,15 +48,19 @@ class Told(NamedTuple):
     message: str
 
 
-def changed_fields(recorded: Mapping[Child, Recorded], world: World, owner: Owner) -> tuple[Drift, ...]:
+def changed_fields(recorded: Mapping[Child, Recorded], cache: Cache, owner: Owner) -> tuple[Drift, ...]:
     """The children that are there and lack fields of ours, by what the watches have seen."""
     drifts = []
     for child, before in sorted(recorded.items(), key=lambda item: (item[0].kind, item[0].name)):
-        live = world.child(child)
+        live = cache.child(child)
         # A watch that lags shows the child as it was before our own last write.
         if live is None or not belongs_to(live, owner, child) or _version(live) <= before.version:
             continue
-        fields = [path for path in lost(before.fields, own_fields(live)) if (child.kind, path) not in _EXEMPT]
+        fields = [
+            path
+            for path in lost_fields(before.fields, managed_fields(live))
+            if (child.kind, path) not in _EXEMPT
+        ]
         if fields:
             drifts.append(Drift(child, tuple(fields)))
     return tuple(drifts)

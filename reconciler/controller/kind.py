@@ -27,13 +27,13 @@ from reconciler.kinds.devserver.ssh.address import ssh_address
 from reconciler.kinds.devserver.ssh.host_keys import HostKeySource
 from reconciler.kinds.flavor import summary as flavor_views
 from reconciler.kinds.user import username as users
-from reconciler.kube.cache import World, belongs_to
+from reconciler.kube.cache import Cache, belongs_to
 from reconciler.kube.client import Object
 from reconciler.kube.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 from reconciler.settings import Settings
 from reconciler.status import reasons
 from reconciler.status.conditions import Shown, Stated
-from reconciler.status.errors import Stalled
+from reconciler.status.errors import StalledError
 from stacks import devserver, flavor, user
 from stacks.devserver import SSH_PORT, DevServerChildren, DevServerInputs
 from stacks.metadata import Child, Owner
@@ -57,7 +57,7 @@ class Prepared:
 class Kind:
     """What the loop needs to know of a kind.
 
-    gather: the inputs from the watched objects; raises Waiting or Stalled.
+    gather: the inputs from the watched objects; raises WaitingError or StalledError.
     objection: what of the spec the inputs leave out, for the user to correct; the rest is applied.
     prepare: the program from the inputs and from live facts that need a request.
     expires_at: when the resource ends.
@@ -71,16 +71,16 @@ class Kind:
 
     resource: Resource
     model: type[Model]
-    gather: Callable[[World, Key, Object, Settings, str, datetime], Any]
-    objection: Callable[[Any], Stalled | None]
+    gather: Callable[[Cache, Key, Object, Settings, str, datetime], Any]
+    objection: Callable[[Any], StalledError | None]
     prepare: Callable[[Any, Owner, HostKeySource], Awaitable[Prepared]]
     expires_at: Callable[[Any, Settings, datetime], datetime | None]
     person: Callable[[Any], str]
     keeps: Callable[[Any], bool]
-    readiness: Callable[[World, Owner], Readiness]
-    restart: Callable[[World, Any], Restart | None]
+    readiness: Callable[[Cache, Owner], Readiness]
+    restart: Callable[[Cache, Any], Restart | None]
     facts: Callable[[Any], dict[str, Any]]
-    shows: Callable[[World, Key, Object], Shown]
+    shows: Callable[[Cache, Key, Object], Shown]
     child_resources: tuple[Resource, ...]
 
 
@@ -114,24 +114,24 @@ def _devserver_expiry(model: DevServer, settings: Settings, now: datetime) -> da
     return expiry.expires_at(model, settings.default_time_to_live_s, settings.max_time_to_live_s, now)
 
 
-def pod_of(world: World, owner: Owner) -> Object | None:
+def pod_of(cache: Cache, owner: Owner) -> Object | None:
     """The DevServer's pod: the StatefulSet's first and only one."""
-    return world.pods.get((owner.namespace, f"{owner.name}-0"))
+    return cache.pods.get((owner.namespace, f"{owner.name}-0"))
 
 
-def _devserver_readiness(world: World, owner: Owner) -> Readiness:
+def _devserver_readiness(cache: Cache, owner: Owner) -> Readiness:
     stateful_set = DevServerChildren.of(owner).stateful_set
-    refusal = world.refusals.get((stateful_set.namespace, stateful_set.name))
-    pod = pod_of(world, owner)
-    told = world.pod_events.of(pod) if pod is not None else ()
-    return devserver_readiness(world.child(stateful_set), pod, refusal, told)
+    refusal = cache.refusals.get((stateful_set.namespace, stateful_set.name))
+    pod = pod_of(cache, owner)
+    told = cache.pod_events.of(pod) if pod is not None else ()
+    return devserver_readiness(cache.child(stateful_set), pod, refusal, told)
 
 
-def _devserver_restart(world: World, model: DevServer) -> Restart | None:
+def _devserver_restart(cache: Cache, model: DevServer) -> Restart | None:
     meta = model.metadata
     owner = Owner("DevServer", meta.namespace or "", meta.name, meta.uid)
-    stateful_set = world.child(DevServerChildren.of(owner).stateful_set)
-    return pending_restart(stateful_set, pod_of(world, owner), model.spec.update_policy)
+    stateful_set = cache.child(DevServerChildren.of(owner).stateful_set)
+    return pending_restart(stateful_set, pod_of(cache, owner), model.spec.update_policy)
 
 
 def _devserver_facts(inputs: DevServerInputs) -> dict[str, Any]:
@@ -139,27 +139,27 @@ def _devserver_facts(inputs: DevServerInputs) -> dict[str, Any]:
     return {"expiresAt": inputs.expires_at, "timeToLive": ttl, "flavor": inputs.flavor_name}
 
 
-def _devserver_shows(world: World, key: Key, resource: Object) -> Shown:
+def _devserver_shows(cache: Cache, key: Key, resource: Object) -> Shown:
     owner = gather.owner_of(key, resource)
-    service = world.child(DevServerChildren.of(owner).ssh)
+    service = cache.child(DevServerChildren.of(owner).ssh)
     if service is not None and not belongs_to(service, owner, DevServerChildren.of(owner).ssh):
         service = None
     return Shown(
-        fields={"sshAddress": ssh_address(service, pod_of(world, owner))},
-        conditions={reasons.HOME_SMALLER: _home_shortfall(world, owner, resource)},
+        fields={"sshAddress": ssh_address(service, pod_of(cache, owner))},
+        conditions={reasons.HOME_SMALLER: _home_shortfall(cache, owner, resource)},
     )
 
 
-def _home_shortfall(world: World, owner: Owner, resource: Object) -> Stated | None:
+def _home_shortfall(cache: Cache, owner: Owner, resource: Object) -> Stated | None:
     child = DevServerChildren.of(owner).home
-    claim = world.child(child)
+    claim = cache.child(child)
     if claim is None or not belongs_to(claim, owner, child):
         return None
     try:
         size = Home.model_validate(resource["spec"].get("home")).size
     except ValidationError:
         return None
-    return shortfall(size, claim, world.storage_class(claim))
+    return shortfall(size, claim, cache.storage_class(claim))
 
 
 _DEVSERVER = Kind(
@@ -197,8 +197,8 @@ _FLAVOR = Kind(
     expires_at=lambda model, settings, now: None,
     person=lambda model: "",
     keeps=lambda model: True,
-    readiness=lambda world, owner: APPLIED,
-    restart=lambda world, model: None,
+    readiness=lambda cache, owner: APPLIED,
+    restart=lambda cache, model: None,
     facts=lambda inputs: {},
     shows=flavor_views.shows,
     child_resources=_resources(("apps/v1", "DaemonSet"), ("apps/v1", "Deployment")),
@@ -224,7 +224,7 @@ _USER = Kind(
     person=lambda model: model.spec.username,
     keeps=lambda model: model.spec.deletion_policy == "Retain",
     readiness=users.readiness,
-    restart=lambda world, model: None,
+    restart=lambda cache, model: None,
     facts=lambda inputs: {},
     shows=users.shown,
     child_resources=_resources(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import structlog
 
-from reconciler.controller.actions import Actor
+from reconciler.controller.actions import Actions
 from reconciler.controller.decide import (
     DELETION,
     Action,
@@ -22,16 +22,16 @@ from reconciler.controller.decide import (
     is_urgent,
     takes_a_run,
 )
-from reconciler.controller.desired import Done, Subject, subject_of
+from reconciler.controller.desired import Desired, Result, desired_of
 from reconciler.controller.drift import Drift, Repairs
 from reconciler.controller.report import is_repair, tell
 from reconciler.controller.workqueue import Key, Lane, WorkQueue
 from reconciler.kinds.devserver import expiry
 from reconciler.kinds.devserver.inputs import owner_of
 from reconciler.kube.cache import FINALIZER
-from reconciler.kube.client import ClusterError
+from reconciler.kube.client import ApiError
 from reconciler.status import reasons
-from reconciler.status.errors import ReconcileError, Transient
+from reconciler.status.errors import ReconcileError, TransientError
 from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
@@ -52,7 +52,7 @@ class _Failed:
 class Reconciler:
     """Works on keys, one pass at a time for each. now: the wall clock, in UTC."""
 
-    actor: Actor
+    actor: Actions
     queue: WorkQueue
     cluster_id: str
     now: Callable[[], datetime]
@@ -69,7 +69,7 @@ class Reconciler:
             try:
                 with metrics.reconciling(key.kind) as this:
                     this.result = await self._pass(key, lane)
-            except ClusterError as error:
+            except ApiError as error:
                 # Of the status: it is written anew by the next pass, unless the resource is gone.
                 if error.status != 404:
                     delay_s = self.queue.retry(key)
@@ -93,7 +93,7 @@ class Reconciler:
         self.queue.hurry()
 
     async def _pass(self, key: Key, lane: Lane) -> metrics.ReconcileResult:
-        subject = subject_of(self.actor.world, self.actor.settings, self.cluster_id, key, self.now())
+        subject = desired_of(self.actor.cache, self.actor.settings, self.cluster_id, key, self.now())
         if subject is not None:
             generation = subject.resource["metadata"].get("generation")
             structlog.contextvars.bind_contextvars(generation=generation)
@@ -118,8 +118,8 @@ class Reconciler:
             self._repairs.forget(key)
         return _result(action, observed, done)
 
-    async def _observe(self, key: Key, subject: Subject | None) -> Observed:
-        states = dict(self.actor.world.states.get(key, {}))
+    async def _observe(self, key: Key, subject: Desired | None) -> Observed:
+        states = dict(self.actor.cache.states.get(key, {}))
         failure = self._failure(key)
         if subject is None:
             return Observed(None, dead_states=tuple(states.values()), failure=failure)
@@ -146,19 +146,21 @@ class Reconciler:
             failure=failure,
         )
 
-    async def _carry_out(self, action: Action, subject: Subject | None) -> Done:
+    async def _carry_out(self, action: Action, subject: Desired | None) -> Result:
         """Act; whatever goes wrong becomes an error that says who must act."""
         try:
             return await self._act(action, subject)
         except ReconcileError as error:
-            return Done(error)
-        except ClusterError as error:
-            return Done(Transient(reasons.CLUSTER_ERROR, f"The API server refused or was away: {error}"))
+            return Result(error)
+        except ApiError as error:
+            return Result(
+                TransientError(reasons.CLUSTER_ERROR, f"The API server refused or was away: {error}")
+            )
         except Exception as error:
             _log.exception("unexpected error")
-            return Done(Transient(reasons.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
+            return Result(TransientError(reasons.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
 
-    async def _act(self, action: Action, subject: Subject | None) -> Done:
+    async def _act(self, action: Action, subject: Desired | None) -> Result:
         match action:
             case Up():
                 assert subject is not None
@@ -167,7 +169,7 @@ class Reconciler:
                 _log.info("run starts", why=action.why)
                 outcome, prepared = await self.actor.up(subject.id, subject.model, subject.inputs, action)
                 _log.info("run ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
-                return Done(outcome.error, outcome, prepared.facts)
+                return Result(outcome.error, outcome, prepared.facts)
             case Destroy():
                 model = subject.model if subject and subject.id == action.id else None
                 structlog.contextvars.bind_contextvars(pulumi_stack=action.id.stack)
@@ -176,18 +178,18 @@ class Reconciler:
                     action, None if isinstance(model, ReconcileError) else model
                 )
                 _log.info("destroy ended", changes=outcome.changes, seconds=round(outcome.duration_s, 3))
-                return Done(outcome.error, outcome)
+                return Result(outcome.error, outcome)
             case Expire():
                 assert subject is not None
                 await self.actor.expire(subject.id, self.now)
-                return Done()
+                return Result()
             case Wait(error):
-                return Done(error)
+                return Result(error)
             case Nothing():
-                return Done()
+                return Result()
 
     def _remember(
-        self, key: Key, subject: Subject | None, action: Action, error: ReconcileError | None
+        self, key: Key, subject: Desired | None, action: Action, error: ReconcileError | None
     ) -> None:
         """Keep a failure of this try and plan the next one, or forget earlier failures."""
         if isinstance(action, Wait):
@@ -218,7 +220,7 @@ class Reconciler:
             self.queue.add_after(key, min(max(left_s, 0.05), _LONGEST_TIMER_S))
 
 
-def _result(action: Action, observed: Observed, done: Done) -> metrics.ReconcileResult:
+def _result(action: Action, observed: Observed, done: Result) -> metrics.ReconcileResult:
     """How the pass ended, for the metrics: an error is tried again, what has a timer is looked at again."""
     match action:
         case Wait():

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from crds import DevServer
 from crds.base import CommonStatus, Condition, Metadata
-from reconciler.controller.actions import Actor
+from reconciler.controller.actions import Actions
 from reconciler.controller.decide import Action, Observed, Up
-from reconciler.controller.desired import Done, Subject
+from reconciler.controller.desired import Desired, Result
 from reconciler.controller.drift import told
 from reconciler.controller.kind import identity, pod_of
 from reconciler.kinds.devserver import expiry
@@ -30,7 +30,7 @@ _COMMON_FIELDS = {field.alias for field in CommonStatus.model_fields.values()}
 
 
 async def tell(
-    actor: Actor, subject: Subject, observed: Observed, action: Action, done: Done, now: datetime
+    actor: Actions, subject: Desired, observed: Observed, action: Action, done: Result, now: datetime
 ) -> None:
     """Restart the pod if that is due, then write the status and its Events, if anything changed."""
     model = subject.model
@@ -41,9 +41,9 @@ async def tell(
         metadata, status = identity(model)
         owner = owner_of(subject.key, subject.resource)
         was_applied = observed.state is not None or (done.outcome is not None and done.error is None)
-        readiness = subject.kind.readiness(actor.world, owner) if was_applied else None
-        restart = subject.kind.restart(actor.world, model)
-        pod = pod_of(actor.world, owner)
+        readiness = subject.kind.readiness(actor.cache, owner) if was_applied else None
+        restart = subject.kind.restart(actor.cache, model)
+        pod = pod_of(actor.cache, owner)
         if restart is not None and restart.due and pod is not None and not observed.deleting:
             await actor.restart(pod)
             await actor.recorder.record(subject.resource, "Normal", reasons.RESTARTED, restart.message)
@@ -53,7 +53,7 @@ async def tell(
     if objection is not None:
         readiness = Readiness(False, objection.reason, objection.message, "Stalled")
     repaired = is_repair(action, done)
-    shown = subject.kind.shows(actor.world, subject.key, subject.resource)
+    shown = subject.kind.shows(actor.cache, subject.key, subject.resource)
     if isinstance(model, DevServer):
         created, ends = created_at(subject.resource), observed.expires_at
         ttl = expiry.time_to_live(model, actor.settings.default_time_to_live_s)
@@ -84,7 +84,7 @@ async def tell(
     await _record(actor, subject, result, transitions(status.conditions, after))
 
 
-async def _record(actor: Actor, subject: Subject, result: PassResult, news: Iterable[Condition]) -> None:
+async def _record(actor: Actions, subject: Desired, result: PassResult, news: Iterable[Condition]) -> None:
     """Events of the conditions that are new."""
     fails = result.readiness is not None and result.readiness.phase == "Failing"
     for condition in news:
@@ -97,12 +97,12 @@ async def _record(actor: Actor, subject: Subject, result: PassResult, news: Iter
         await actor.recorder.record(subject.resource, type_, condition.reason, condition.message)
 
 
-def is_repair(action: Action, done: Done) -> bool:
+def is_repair(action: Action, done: Result) -> bool:
     """Whether drift was put back just now."""
     return isinstance(action, Up) and action.refresh and done.error is None
 
 
-def _facts(subject: Subject, found: dict[str, Any]) -> dict[str, Any]:
+def _facts(subject: Desired, found: dict[str, Any]) -> dict[str, Any]:
     """The status fields of the kind alone: as they were, as the inputs say, as the action found."""
     status = subject.resource.get("status", {})
     kept = {name: value for name, value in status.items() if name not in _COMMON_FIELDS}

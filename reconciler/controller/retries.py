@@ -9,7 +9,7 @@ from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError
 
 
-def gave_way(old: Object, new: Object | None) -> bool:
+def quota_freed(old: Object, new: Object | None) -> bool:
     """Whether a ResourceQuota has more room for something than it had, or is gone (None)."""
     if new is None:
         return True

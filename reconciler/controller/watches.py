@@ -8,17 +8,17 @@ from functools import partial
 import structlog
 
 from reconciler.controller.kind import KINDS
-from reconciler.controller.retries import gave_way, was_stopped_by_namespace, was_stopped_by_quota
+from reconciler.controller.retries import quota_freed, was_stopped_by_namespace, was_stopped_by_quota
 from reconciler.controller.workqueue import Key, WorkQueue
 from reconciler.kinds.devserver.pod import events as pod_events
 from reconciler.kinds.devserver.pod import refusals as refused_pods
 from reconciler.kinds.devserver.watches import EventWatches
-from reconciler.kinds.flavor.summary import FlavorViews, use
+from reconciler.kinds.flavor.summary import FlavorSummaries, use
 from reconciler.kinds.flavor.watches import CapacityWatches
 from reconciler.kinds.user.username import namesakes
-from reconciler.kube.cache import World, labels, owner_key
-from reconciler.kube.client import Cluster, Object
-from reconciler.kube.managed_fields import with_own_fields
+from reconciler.kube.cache import Cache, labels, owner_key
+from reconciler.kube.client import Client, Object
+from reconciler.kube.managed_fields import with_managed_fields
 from reconciler.kube.resources import (
     CHILDREN,
     CORE_EVENT,
@@ -34,7 +34,7 @@ from reconciler.kube.resources import (
     USER,
     Resource,
 )
-from reconciler.kube.watch import OnChange, Trim, Watch
+from reconciler.kube.watch import OnChange, Transform, Watch
 from reconciler.settings import Settings
 from reconciler.state.store import STATE_LABEL, STATE_SELECTOR, StateStore
 from reconciler.status import reasons
@@ -47,7 +47,7 @@ _log = structlog.get_logger()
 _MANAGED = f"{MANAGED_BY_LABEL}={MANAGER},!{STATE_LABEL}"
 
 # Which failures something relieved; see Reconciler.retry_now.
-Relieved = Callable[[Key, ReconcileError], bool]
+Unblocked = Callable[[Key, ReconcileError], bool]
 
 
 class Watches:
@@ -61,33 +61,35 @@ class Watches:
 
     def __init__(
         self,
-        cluster: Cluster,
+        client: Client,
         settings: Settings,
         queue: WorkQueue,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.world = World()
-        self.relieve: Callable[[Relieved], None] = lambda is_relieved: None
+        self.cache = Cache()
+        self.relieve: Callable[[Unblocked], None] = lambda is_relieved: None
         self._queue = queue
-        self._cluster = cluster
+        self._client = client
         self._settings = settings
         self._by_resource: dict[Resource, Watch] = {}
         for kind in KINDS.values():
             watch = self._add(kind.resource, self._resource_changed)
-            self.world.resources[kind.resource.kind] = watch.objects
+            self.cache.resources[kind.resource.kind] = watch.objects
         changed = {QUOTA: self._quota_changed, NAMESPACE: self._namespace_changed}
         for resource in CHILDREN:
             # Anyone's quota may stop a run.
             selector = "" if resource == QUOTA else _MANAGED
             watch = self._add(resource, changed.get(resource, self._child_changed), selector)
-            self.world.children[(resource.api_version, resource.kind)] = watch.objects
-        self.world.pods = self._add(POD, self._pod_changed, selector=_MANAGED).objects
-        self.world.storage_classes = self._add(STORAGE_CLASS, self._storage_class_changed).objects
+            self.cache.children[(resource.api_version, resource.kind)] = watch.objects
+        self.cache.pods = self._add(POD, self._pod_changed, selector=_MANAGED).objects
+        self.cache.storage_classes = self._add(STORAGE_CLASS, self._storage_class_changed).objects
         refusals = self._add(CORE_EVENT, self._pod_refused)
-        refusals.fields, refusals.trim = refused_pods.FIELDS, pod_events.essence
-        self.event_watches = EventWatches(self._watch, self.world, self._wake_devserver)
-        self.flavor_views = FlavorViews(self.world, self._wake_flavor, clock, settings.schedulable_refresh_s)
-        self._capacity = CapacityWatches(self._watch, self.world.capacity, self.flavor_views.touch_all)
+        refusals.fields, refusals.transform = refused_pods.FIELDS, pod_events.essence
+        self.event_watches = EventWatches(self._watch, self.cache, self._wake_devserver)
+        self.flavor_views = FlavorSummaries(
+            self.cache, self._wake_flavor, clock, settings.schedulable_refresh_s
+        )
+        self._capacity = CapacityWatches(self._watch, self.cache.capacity, self.flavor_views.touch_all)
         self._states = self._watch(
             SECRET, self._state_changed, selector=STATE_SELECTOR, namespace=settings.namespace, name="states"
         )
@@ -123,13 +125,13 @@ class Watches:
 
     def wake_all(self) -> None:
         """Have every resource looked at: what is due by the clock may be another thing now."""
-        for kind, store in self.world.resources.items():
+        for kind, store in self.cache.resources.items():
             for namespace, name in store:
                 self._queue.add(Key(kind, namespace, name))
 
-    def learn(self, resource: Resource, obj: Object) -> None:
+    def apply_write(self, resource: Resource, obj: Object) -> None:
         """Take up the answer to a write of ours. (Written Secrets are states: others are the engine's.)"""
-        (self._states if resource == SECRET else self._by_resource[resource]).learn(obj)
+        (self._states if resource == SECRET else self._by_resource[resource]).apply_write(obj)
 
     def _add(self, resource: Resource, on_change: OnChange, selector: str = "") -> Watch:
         watch = self._watch(resource, on_change, selector=selector)
@@ -145,10 +147,10 @@ class Watches:
         namespace: str = "",
         name: str = "",
         fields: str = "",
-        trim: Trim = with_own_fields,
+        transform: Transform = with_managed_fields,
     ) -> Watch:
         return Watch(
-            cluster=self._cluster,
+            client=self._client,
             resource=resource,
             on_change=on_change,
             timeout_s=self._settings.watch_timeout_s,
@@ -157,7 +159,7 @@ class Watches:
             selector=selector,
             name=name,
             fields=fields,
-            trim=trim,
+            transform=transform,
         )
 
     def _resource_changed(self, old: Object | None, new: Object | None) -> None:
@@ -176,7 +178,7 @@ class Watches:
     def _flavor_changed(self, name: str, new: Object | None) -> None:
         self._wake_users_of(name)
         # Which one of them is the default may be another now.
-        for (_, other), flavor in self.world.resources[FLAVOR.kind].items():
+        for (_, other), flavor in self.cache.resources[FLAVOR.kind].items():
             if flavor.get("spec", {}).get("default") is True:
                 self._wake_flavor(other)
         if new is None:
@@ -195,14 +197,14 @@ class Watches:
 
     def _wake_users_of(self, flavor: str) -> None:
         """A flavor changed: so may what those get that name it, have it or take the default one."""
-        for (namespace, name), devserver in self.world.resources["DevServer"].items():
+        for (namespace, name), devserver in self.cache.resources["DevServer"].items():
             named = devserver.get("spec", {}).get("flavor")
             if named in (None, flavor) or devserver.get("status", {}).get("flavor") == flavor:
                 self._queue.add(Key("DevServer", namespace, name))
 
     def _wake_namesakes(self, username: str) -> None:
         """Whose a username is may be another question now."""
-        for namesake in namesakes(self.world, username):
+        for namesake in namesakes(self.cache, username):
             self._queue.add(Key(USER.kind, "", namesake["metadata"]["name"]))
 
     def _child_changed(self, old: Object | None, new: Object | None) -> None:
@@ -213,13 +215,13 @@ class Watches:
 
     def _quota_changed(self, old: Object | None, new: Object | None) -> None:
         self._child_changed(old, new)
-        if old is None or not gave_way(old, new):
+        if old is None or not quota_freed(old, new):
             return
         namespace, quota = old["metadata"]["namespace"], old["metadata"]["name"]
         self.relieve(lambda key, error: was_stopped_by_quota(key, error, namespace, quota))
-        for (where, name), refusal in self.world.refusals.items():
+        for (where, name), refusal in self.cache.refusals.items():
             if where == namespace and refusal.relieved_by(quota).relieved:
-                self.world.refusals[where, name] = refusal.relieved_by(quota)
+                self.cache.refusals[where, name] = refusal.relieved_by(quota)
                 self._wake_devserver(where, name)
 
     def _storage_class_changed(self, old: Object | None, new: Object | None) -> None:
@@ -227,7 +229,7 @@ class Watches:
         allowed = [(obj or {}).get("allowVolumeExpansion") for obj in (old, new)]
         if allowed[0] == allowed[1]:
             return
-        for claim in self.world.children[(PVC.api_version, PVC.kind)].values():
+        for claim in self.cache.children[(PVC.api_version, PVC.kind)].values():
             if claim["spec"].get("storageClassName") == ((new or old) or {})["metadata"]["name"]:
                 self._child_changed(None, claim)
 
@@ -235,20 +237,20 @@ class Watches:
         if new is not None:
             # Whatever was refused before, it was made in the end.
             meta = new["metadata"]
-            self.world.refusals.pop((meta["namespace"], meta["name"].removesuffix("-0")), None)
+            self.cache.refusals.pop((meta["namespace"], meta["name"].removesuffix("-0")), None)
         self._child_changed(old, new)
 
     def _pod_refused(self, old: Object | None, new: Object | None) -> None:
         if new is not None:
             (namespace, name), refusal = refused_pods.refusal(new)
-            self.world.refusals[namespace, name] = refusal
+            self.cache.refusals[namespace, name] = refusal
             self._wake_devserver(namespace, name)
         elif old is not None:
-            self.world.refusals.pop(refused_pods.refusal(old)[0], None)
+            self.cache.refusals.pop(refused_pods.refusal(old)[0], None)
 
     def _wake_devserver(self, namespace: str, name: str) -> None:
         """Have the DevServer of that name looked at, if there is one: StatefulSets may be anyone's."""
-        if (namespace, name) in self.world.resources[DEVSERVER.kind]:
+        if (namespace, name) in self.cache.resources[DEVSERVER.kind]:
             self._queue.add(Key(DEVSERVER.kind, namespace, name))
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
@@ -272,12 +274,12 @@ class Watches:
             _log.warning("unreadable state Secret", secret=obj["metadata"]["name"], error=str(error))
             return
         if new is None:
-            lives = self.world.states.get(known.id.key, {})
+            lives = self.cache.states.get(known.id.key, {})
             lives.pop(known.id.uid, None)
             if not lives:
-                self.world.states.pop(known.id.key, None)
+                self.cache.states.pop(known.id.key, None)
         else:
-            self.world.states.setdefault(known.id.key, {})[known.id.uid] = known
+            self.cache.states.setdefault(known.id.key, {})[known.id.uid] = known
             # The record says it all; the checkpoint itself is large.
             new.pop("data", None)
         self._queue.add(known.id.key)

@@ -21,12 +21,12 @@ import psutil
 import structlog
 from pulumi.automation.errors import CommandError
 
-from reconciler.engine.locks import CutShort, Here, is_stale, locks_in
+from reconciler.engine.locks import CutShort, Host, is_stale, locks_in
 from reconciler.state import checkpoint
 from reconciler.state.checkpoint import PROJECT, Checkpoint
 from reconciler.state.diagnosis import Problem, Unusable
 from reconciler.status import reasons
-from reconciler.status.errors import Transient
+from reconciler.status.errors import TransientError
 
 _log = structlog.get_logger()
 _URL_VARIABLE = "PULUMI_BACKEND_URL"
@@ -44,7 +44,7 @@ _AWAY = re.compile(
 
 
 @dataclass(frozen=True)
-class Place:
+class RunPlace:
     """Where one run happens. command: runs the CLI there and returns its output; raises CommandError."""
 
     stack: str
@@ -58,14 +58,14 @@ class Backend(Protocol):
     def environment(self, directory: Path) -> Mapping[str, str]:
         """What tells the CLI of the backend."""
 
-    def give(self, place: Place, state: Checkpoint) -> None:
+    def give(self, place: RunPlace, state: Checkpoint) -> None:
         """Have the backend hold that state for the run to come."""
 
-    def take(self, place: Place) -> Checkpoint:
+    def take(self, place: RunPlace) -> Checkpoint:
         """The state after the run."""
 
-    def recover(self, place: Place, output: str, cut_short: Sequence[CutShort]) -> bool:
-        """Whether a command that failed with that output is to be tried again. Raises Transient if it is to wait."""
+    def recover(self, place: RunPlace, output: str, cut_short: Sequence[CutShort]) -> bool:
+        """Whether to try a command again that failed with that output. Raises TransientError if it is to wait."""
 
     def redacted(self, text: str) -> str:
         """The text without what must not be shown."""
@@ -82,24 +82,24 @@ class PrivateDirectory:
         """
         return {_URL_VARIABLE: f"file://{directory}", "PULUMI_SKIP_CHECKPOINTS": "true"}
 
-    def give(self, place: Place, state: Checkpoint) -> None:
+    def give(self, place: RunPlace, state: Checkpoint) -> None:
         """Write the file that the engine reads."""
         file = self._file(place)
         file.parent.mkdir(parents=True)
         file.write_bytes(state)
         (place.directory / ".pulumi" / "meta.yaml").write_text("version: 1\n")
 
-    def take(self, place: Place) -> Checkpoint:
-        """Read the file that the engine wrote. Raises Transient if it is cut off, as on a full disk."""
+    def take(self, place: RunPlace) -> Checkpoint:
+        """Read the file that the engine wrote. Raises TransientError if it is cut off, as on a full disk."""
         left = self._file(place).read_bytes()
         try:
             checkpoint.children(left)
         except ValueError as error:
             why = "The run left half a state: the run directory may be full; trying again."
-            raise Transient(reasons.RUN_FAILED, why) from error
+            raise TransientError(reasons.RUN_FAILED, why) from error
         return left
 
-    def recover(self, place: Place, output: str, cut_short: Sequence[CutShort]) -> bool:
+    def recover(self, place: RunPlace, output: str, cut_short: Sequence[CutShort]) -> bool:
         """Nobody else has this backend, so nothing can be in the way."""
         return False
 
@@ -108,7 +108,7 @@ class PrivateDirectory:
         return text
 
     @staticmethod
-    def _file(place: Place) -> Path:
+    def _file(place: RunPlace) -> Path:
         return place.directory / ".pulumi" / "stacks" / PROJECT / f"{place.stack}.json"
 
 
@@ -127,7 +127,7 @@ class ExternalBackend:
             parts = parts._replace(query="&".join(filter(None, (parts.query, "metadata=skip"))))
         return {_URL_VARIABLE: parts.geturl()}
 
-    def give(self, place: Place, state: Checkpoint) -> None:
+    def give(self, place: RunPlace, state: Checkpoint) -> None:
         """Bring the backend in line with the state, where it differs."""
         found = self.find(place)
         if isinstance(found, Unusable) and found.problem is Problem.MISSING:
@@ -137,14 +137,16 @@ class ExternalBackend:
             file.write_text(json.dumps({"version": 3, "deployment": checkpoint.deployment(state)}))
             place.command("stack", "import", "--file", str(file), "--stack", place.stack)
 
-    def take(self, place: Place) -> Checkpoint:
-        """Read the state back. Raises Transient if it cannot be read."""
+    def take(self, place: RunPlace) -> Checkpoint:
+        """Read the state back. Raises TransientError if it cannot be read."""
         found = self.find(place)
         if isinstance(found, Unusable):
-            raise Transient(reasons.BACKEND_FAILED, f"The run's state cannot be read back: {found.detail}.")
+            raise TransientError(
+                reasons.BACKEND_FAILED, f"The run's state cannot be read back: {found.detail}."
+            )
         return found
 
-    def find(self, place: Place) -> Checkpoint | Unusable:
+    def find(self, place: RunPlace) -> Checkpoint | Unusable:
         """What the backend holds."""
         try:
             exported = place.command("stack", "export", "--stack", place.stack)
@@ -159,7 +161,7 @@ class ExternalBackend:
         except ValueError as error:
             return Unusable(Problem.DAMAGED, f"it cannot be parsed: {error}")
 
-    def remove(self, place: Place) -> None:
+    def remove(self, place: RunPlace) -> None:
         """Remove the stack with its history and backups; what it still records is not deleted."""
         remove = ("stack", "rm", "--yes", "--force", "--remove-backups", "--stack", place.stack)
         try:
@@ -173,17 +175,17 @@ class ExternalBackend:
             self.give(place, checkpoint.empty(place.stack))
             place.command(*remove)
 
-    def recover(self, place: Place, output: str, cut_short: Sequence[CutShort]) -> bool:
-        """Take locks of the dead away. Raises Transient for the living, and if the backend is away."""
+    def recover(self, place: RunPlace, output: str, cut_short: Sequence[CutShort]) -> bool:
+        """Take locks of the dead away. Raises TransientError for the living, and if the backend is away."""
         locks = locks_in(output)
         if locks is None:
             if _AWAY.search(output):
-                raise Transient(reasons.BACKEND_FAILED, f"The backend of the states fails: {output}")
+                raise TransientError(reasons.BACKEND_FAILED, f"The backend of the states fails: {output}")
             return False
         living = [lock for lock in locks if not is_stale(lock, _here(), cut_short)]
         if living:
             holders = ", ".join(map(str, living))
-            raise Transient(
+            raise TransientError(
                 reasons.STATE_LOCKED,
                 f"The stack is locked by {holders}; waiting for the end of that. If it is certain that nothing runs "
                 f"there any more: pulumi cancel --stack {checkpoint.full_name_of(place.stack)}",
@@ -203,8 +205,8 @@ class ExternalBackend:
         return text
 
 
-def _here() -> Here:
-    return Here(socket.gethostname(), _started, _is_ours)
+def _here() -> Host:
+    return Host(socket.gethostname(), _started, _is_ours)
 
 
 def _started(pid: int) -> datetime | None:

@@ -26,16 +26,22 @@ from pulumi.automation import (
 from pulumi.automation.errors import CommandError
 from pulumi.automation.events import EngineEvent
 
-from reconciler.engine.backend import Backend, Place, PrivateDirectory
+from reconciler.engine.backend import Backend, PrivateDirectory, RunPlace
 from reconciler.engine.locks import CutShort
 from reconciler.engine.processes.command import PulumiProcess
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE
-from reconciler.engine.processes.result import RunLost
+from reconciler.engine.processes.result import RunLostError
 from reconciler.engine.run_report import RunReport, error_of, plain
 from reconciler.engine.run_slots import RunSlots
 from reconciler.state.checkpoint import PROJECT, Checkpoint
 from reconciler.status import reasons
-from reconciler.status.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient
+from reconciler.status.errors import (
+    EngineFailedError,
+    EngineTimeoutError,
+    ReconcileError,
+    StalledError,
+    TransientError,
+)
 from reconciler.telemetry import metrics
 
 Program = Callable[[], None]
@@ -157,16 +163,16 @@ class Engine:
         deployment: dict[str, Any] = json.loads(exported[0])
         return deployment
 
-    async def visit(
-        self, stack: str, keys: Keys, act: Callable[[Place], _T], cut_short: Sequence[CutShort] = ()
+    async def with_backend(
+        self, stack: str, keys: Keys, act: Callable[[RunPlace], _T], cut_short: Sequence[CutShort] = ()
     ) -> _T:
-        """Do something with a stack in the backend that is no run. Raises Transient if the backend fails."""
+        """Do something with a stack in the backend that is no run. Raises TransientError if the backend fails."""
 
         def work() -> _T:
             with self._place(stack, keys, self.backend) as (_, place):
                 try:
-                    return self._insist(place, self.backend, lambda: act(place), cut_short)
-                except RunLost as lost:
+                    return self._with_recovery(place, self.backend, lambda: act(place), cut_short)
+                except RunLostError as lost:
                     raise error_of(lost) from None
                 except CommandError as failed:
                     raise self._backend_failed(failed) from None
@@ -226,7 +232,7 @@ class Engine:
 
                 def operate() -> ReconcileError | None:
                     try:
-                        self._insist(place, task.backend, attempt, task.cut_short)
+                        self._with_recovery(place, task.backend, attempt, task.cut_short)
                     except CommandError as failed:
                         return report.error(self._told(failed))
                     return None
@@ -234,9 +240,9 @@ class Engine:
                 try:
                     error = operate()
                     return outcome(task.backend.take(place), error)
-                except RunLost as lost:
+                except RunLostError as lost:
                     return outcome(None, error_of(lost))
-                except Transient as waiting:
+                except TransientError as waiting:
                     return outcome(None, waiting)
                 except CommandError as failed:
                     return outcome(None, self._backend_failed(failed))
@@ -245,10 +251,10 @@ class Engine:
             why = (
                 f"The run directory {self.run_dir} cannot be used: {failed.strerror or failed}; trying again."
             )
-            return outcome(None, EngineFailed(reasons.RUN_FAILED, why))
+            return outcome(None, EngineFailedError(reasons.RUN_FAILED, why))
 
-    def _insist(
-        self, place: Place, backend: Backend, attempt: Callable[[], _T], cut_short: Sequence[CutShort]
+    def _with_recovery(
+        self, place: RunPlace, backend: Backend, attempt: Callable[[], _T], cut_short: Sequence[CutShort]
     ) -> _T:
         """Attempt it, and once more if the backend could be brought in order."""
         try:
@@ -262,11 +268,11 @@ class Engine:
         """What an error says, in one line and without secrets."""
         return self.backend.redacted(plain(str(error)))
 
-    def _backend_failed(self, error: CommandError) -> Transient:
-        return Transient(reasons.BACKEND_FAILED, f"The backend of the states fails: {self._told(error)}")
+    def _backend_failed(self, error: CommandError) -> TransientError:
+        return TransientError(reasons.BACKEND_FAILED, f"The backend of the states fails: {self._told(error)}")
 
     @contextmanager
-    def _place(self, stack: str, keys: Keys, backend: Backend) -> Iterator[tuple[LocalWorkspace, Place]]:
+    def _place(self, stack: str, keys: Keys, backend: Backend) -> Iterator[tuple[LocalWorkspace, RunPlace]]:
         """A private directory to run in, removed afterwards; its processes end with the engine."""
         process = self.commands()
         self._running[process] = stack, time.monotonic()
@@ -291,7 +297,7 @@ class Engine:
                 def command(*args: str) -> str:
                     return process.run(list(args), path, workspace.env_vars).stdout
 
-                yield workspace, Place(stack, Path(path), command)
+                yield workspace, RunPlace(stack, Path(path), command)
         finally:
             del self._running[process]
 
@@ -316,8 +322,8 @@ def _result(outcome: Outcome) -> metrics.RunResult:
     match outcome:
         case Outcome(error=None):
             return "success"
-        case Outcome(error=Stalled()):
+        case Outcome(error=StalledError()):
             return "rejected"
-        case Outcome(checkpoint=None, error=EngineFailed() | EngineTimeout()):
+        case Outcome(checkpoint=None, error=EngineFailedError() | EngineTimeoutError()):
             return "lost"
     return "failed"

@@ -8,26 +8,26 @@ from reconciler.engine.engine import Engine, Keys
 from reconciler.engine.locks import CutShort
 from reconciler.state.checkpoint import Checkpoint
 from reconciler.state.diagnosis import Unusable
-from reconciler.state.store import Vault
+from reconciler.state.store import CheckpointStore
 
 
 @dataclass(frozen=True)
-class _ExternalVault:
+class _ExternalStore:
     engine: Engine
     backend: ExternalBackend
     keys: Keys
 
     async def fetch(self, stack: str) -> Checkpoint | Unusable:
-        return await self.engine.visit(stack, self.keys, self.backend.find)
+        return await self.engine.with_backend(stack, self.keys, self.backend.find)
 
     async def put(self, stack: str, checkpoint: Checkpoint) -> None:
-        await self.engine.visit(stack, self.keys, lambda place: self.backend.give(place, checkpoint))
+        await self.engine.with_backend(stack, self.keys, lambda place: self.backend.give(place, checkpoint))
 
     async def remove(self, stack: str, cut_short: Sequence[CutShort]) -> None:
-        await self.engine.visit(stack, self.keys, self.backend.remove, cut_short)
+        await self.engine.with_backend(stack, self.keys, self.backend.remove, cut_short)
 
 
-def vault_of(engine: Engine, keys: Keys) -> Vault | None:
+def external_store_of(engine: Engine, keys: Keys) -> CheckpointStore | None:
     """What keeps the checkpoints of the engine's runs; None if the state Secrets do."""
     backend = engine.backend
-    return _ExternalVault(engine, backend, keys) if isinstance(backend, ExternalBackend) else None
+    return _ExternalStore(engine, backend, keys) if isinstance(backend, ExternalBackend) else None

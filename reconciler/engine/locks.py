@@ -45,7 +45,7 @@ class CutShort:
 
 
 @dataclass(frozen=True)
-class Here:
+class Host:
     """This host. started: when the process of that number was started, None if there is none that runs.
 
     is_ours: whether the process is one that we started.
@@ -76,7 +76,7 @@ def runs_cut_short(claims: Sequence[tuple[str, str]]) -> tuple[CutShort, ...]:
     return tuple(CutShort(host, since) for host, since in timed if host and since is not None)
 
 
-def is_stale(lock: Lock, here: Here, cut_short: Sequence[CutShort]) -> bool:
+def is_stale(lock: Lock, here: Host, cut_short: Sequence[CutShort]) -> bool:
     """Whether the holder is proven dead."""
     if lock.host == here.host:
         started = here.started(lock.pid)

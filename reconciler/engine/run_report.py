@@ -3,9 +3,15 @@
 import re
 from collections.abc import Callable
 
-from reconciler.engine.processes.result import RunKilled, RunLost
+from reconciler.engine.processes.result import RunKilledError, RunLostError
 from reconciler.status import reasons
-from reconciler.status.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Waiting
+from reconciler.status.errors import (
+    EngineFailedError,
+    EngineTimeoutError,
+    ReconcileError,
+    StalledError,
+    WaitingError,
+)
 from reconciler.text import one_line, shortened
 
 _MAX_MESSAGE = 1000
@@ -53,25 +59,25 @@ class RunReport:
         message = "; ".join(telling) or plain(output)
         message = shortened(message, _MAX_MESSAGE)
         if _FOREIGN.search(message):
-            return Stalled(reasons.NAME_CONFLICT, message)
+            return StalledError(reasons.NAME_CONFLICT, message)
         if _QUOTA.search(message):
-            return Waiting(reasons.QUOTA_EXCEEDED, message)
+            return WaitingError(reasons.QUOTA_EXCEEDED, message)
         if _TERMINATING.search(message):
-            return Waiting(reasons.NAMESPACE_TERMINATING, message)
+            return WaitingError(reasons.NAMESPACE_TERMINATING, message)
         if _REJECTIONS.search(message):
-            return Stalled(reasons.REJECTED, message)
+            return StalledError(reasons.REJECTED, message)
         if _WEBHOOK_AWAY.search(message):
-            return EngineFailed(reasons.WEBHOOK_FAILED, message)
+            return EngineFailedError(reasons.WEBHOOK_FAILED, message)
         if _AWAY.search(message):
-            return EngineFailed(reasons.CLUSTER_ERROR, message)
-        return EngineFailed(reasons.RUN_FAILED, message)
+            return EngineFailedError(reasons.CLUSTER_ERROR, message)
+        return EngineFailedError(reasons.RUN_FAILED, message)
 
 
-def error_of(lost: RunLost) -> ReconcileError:
+def error_of(lost: RunLostError) -> ReconcileError:
     """The error that a run stands for whose process ended or was killed."""
-    if isinstance(lost, RunKilled):
-        return EngineTimeout(reasons.RUN_TIMEOUT, f"The Pulumi run was {lost}; trying again.")
-    return EngineFailed(reasons.RUN_FAILED, f"The Pulumi engine {plain(str(lost))}; trying again.")
+    if isinstance(lost, RunKilledError):
+        return EngineTimeoutError(reasons.RUN_TIMEOUT, f"The Pulumi run was {lost}; trying again.")
+    return EngineFailedError(reasons.RUN_FAILED, f"The Pulumi engine {plain(str(lost))}; trying again.")
 
 
 def plain(text: str) -> str:

@@ -28,7 +28,7 @@ _KINDS = {kind.lower(): kind for kind in ("DevServer", "DevServerFlavor", "DevSe
 
 
 @dataclass(frozen=True)
-class FlavorView:
+class FlavorSummary:
     """How it stands with a flavor. devservers: how many use it. pending_restarts: those that wait for a restart."""
 
     verdict: Verdict
@@ -37,7 +37,7 @@ class FlavorView:
 
 
 @dataclass
-class World:
+class Cache:
     """Stores by (namespace, name). The watches fill them; everyone else only reads.
 
     resources: custom resources by kind. children: managed objects by (apiVersion, kind).
@@ -55,7 +55,7 @@ class World:
     pod_events: PodEvents = field(default_factory=PodEvents)
     states: dict[Key, dict[str, StateRecord]] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)
-    flavor_views: dict[str, FlavorView] = field(default_factory=dict)
+    flavor_views: dict[str, FlavorSummary] = field(default_factory=dict)
 
     def resource(self, key: Key) -> Object | None:
         """The custom resource of that name."""

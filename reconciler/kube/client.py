@@ -25,7 +25,7 @@ JSON_PATCH = "application/json-patch+json"
 _REQUEST_TIMEOUT_S = 30.0
 
 
-class ClusterError(Exception):
+class ApiError(Exception):
     """The API server refused a request or could not be reached.
 
     status: the HTTP status, 0 if there was no answer.
@@ -51,7 +51,7 @@ class WatchEvent:
 
 
 @dataclass
-class Cluster:
+class Client:
     """Requests to one API server.
 
     clock_offset_s: how far the API server's clock was ahead of ours at the last answer, in seconds
@@ -69,7 +69,7 @@ class Cluster:
         """The object as it is now, never from a cache; None if there is none."""
         try:
             return await self._json("GET", resource.path(namespace, name))
-        except ClusterError as error:
+        except ApiError as error:
             if error.status == 404:
                 return None
             raise
@@ -80,7 +80,7 @@ class Cluster:
         namespace: str = "",
         selector: str = "",
         fields: str = "",
-        trim: Callable[[Object], Object] = lambda item: item,
+        transform: Callable[[Object], Object] = lambda item: item,
     ) -> tuple[list[Object], str]:
         """All objects that match the label and field selectors, and the resourceVersion to watch from.
 
@@ -90,7 +90,7 @@ class Cluster:
         query = {"limit": "500", "labelSelector": selector, "fieldSelector": fields}
         while True:
             page = await self._json("GET", resource.path(namespace), query=query)
-            items += map(trim, page.get("items", []))
+            items += map(transform, page.get("items", []))
             query = {**query, "continue": page["metadata"].get("continue", "")}
             if not query["continue"]:
                 return items, page["metadata"]["resourceVersion"]
@@ -110,7 +110,7 @@ class Cluster:
 
         heard: called when the API server has taken the request up, and for every line of it.
 
-        Raises ClusterError with status 410 when the version is too old, and TimeoutError when the
+        Raises ApiError with status 410 when the version is too old, and TimeoutError when the
         connection brings nothing, not even a bookmark, for silence_s.
         """
         query = {
@@ -138,20 +138,20 @@ class Cluster:
                 obj = event.get("object", {})
                 if type_ not in get_args(EventType):
                     # ERROR, whose object says why.
-                    raise ClusterError(obj.get("code", 0), obj.get("reason", ""), obj.get("message", ""))
+                    raise ApiError(obj.get("code", 0), obj.get("reason", ""), obj.get("message", ""))
                 yield WatchEvent(type_, obj)
         except aiohttp.ClientError as error:
-            raise ClusterError(0, "Unreachable", f"watch of {resource.plural} broke: {error}") from error
+            raise ApiError(0, "Unreachable", f"watch of {resource.plural} broke: {error}") from error
         finally:
             response.close()
 
     async def create(self, resource: Resource, body: Object) -> Object:
-        """Create the object; ClusterError 409 if it exists."""
+        """Create the object; ApiError 409 if it exists."""
         namespace = body["metadata"].get("namespace", "")
         return await self._json("POST", resource.path(namespace), body=body)
 
     async def replace(self, resource: Resource, body: Object) -> Object:
-        """Replace the object; ClusterError 409 unless body's resourceVersion is the current one."""
+        """Replace the object; ApiError 409 unless body's resourceVersion is the current one."""
         meta = body["metadata"]
         return await self._json("PUT", resource.path(meta.get("namespace", ""), meta["name"]), body=body)
 
@@ -176,7 +176,7 @@ class Cluster:
         body = {"preconditions": preconditions, "propagationPolicy": "Background"}
         try:
             await self._json("DELETE", resource.path(namespace, name), body=body)
-        except ClusterError as error:
+        except ApiError as error:
             if error.status in (404, 409):
                 return False
             raise
@@ -194,7 +194,7 @@ class Cluster:
         try:
             text = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise ClusterError(0, "Unreachable", f"{method} {path}: {error or 'timed out'}") from error
+            raise ApiError(0, "Unreachable", f"{method} {path}: {error or 'timed out'}") from error
         return _parsed(text, f"{method} {path}")
 
     async def _send(
@@ -223,7 +223,7 @@ class Cluster:
             raise _refusal(error.status or 0, error.reason, error.body) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._is_away = True
-            raise ClusterError(0, "Unreachable", f"{method} {path}: {error or 'timed out'}") from error
+            raise ApiError(0, "Unreachable", f"{method} {path}: {error or 'timed out'}") from error
         if self._is_away:
             self._is_away = False
             if self.on_return is not None:
@@ -241,22 +241,22 @@ class Cluster:
 
 
 def _parsed(text: bytes, what: str) -> Object:
-    """The answer as an object. Raises ClusterError if it is none: a proxy may speak in the API server's place."""
+    """The answer as an object. Raises ApiError if it is none: a proxy may speak in the API server's place."""
     try:
         parsed = json.loads(text)
     except ValueError:
         parsed = None
     if not isinstance(parsed, dict):
-        raise ClusterError(0, "BadAnswer", f"{what} was answered by what is no object: {text[:200]!r}")
+        raise ApiError(0, "BadAnswer", f"{what} was answered by what is no object: {text[:200]!r}")
     return parsed
 
 
-def _refusal(status: int, reason: str | None, body: str | bytes | None) -> ClusterError:
+def _refusal(status: int, reason: str | None, body: str | bytes | None) -> ApiError:
     try:
         answer = json.loads(body or "")
-        return ClusterError(status, answer.get("reason") or reason or "", answer.get("message", ""))
+        return ApiError(status, answer.get("reason") or reason or "", answer.get("message", ""))
     except (ValueError, AttributeError):
-        return ClusterError(status, reason or "", str(body or reason or "no answer")[:500])
+        return ApiError(status, reason or "", str(body or reason or "no answer")[:500])
 
 
 def _proxy_for(url: str) -> str | None:
@@ -268,11 +268,11 @@ def _proxy_for(url: str) -> str | None:
 
 
 @asynccontextmanager
-async def connect(fence: Callable[[str], None] = lambda method: None) -> AsyncIterator[Cluster]:
+async def connect(fence: Callable[[str], None] = lambda method: None) -> AsyncIterator[Client]:
     """A connection as the pod's service account inside a cluster, else by $KUBECONFIG or ~/.kube/config.
 
     fence: called with the method before each request; by raising it keeps the request from being sent.
-    Raises ClusterError if neither is usable.
+    Raises ApiError if neither is usable.
     """
     configuration = client.Configuration()
     try:
@@ -283,10 +283,10 @@ async def connect(fence: Callable[[str], None] = lambda method: None) -> AsyncIt
             file = os.environ.get("KUBECONFIG")
             await config.load_kube_config(config_file=file, client_configuration=configuration)
     except config.ConfigException as error:
-        raise ClusterError(0, "NoCluster", f"no usable kubeconfig (set KUBECONFIG): {error}") from error
+        raise ApiError(0, "NoCluster", f"no usable kubeconfig (set KUBECONFIG): {error}") from error
     configuration.connection_pool_maxsize = 64
     # The library would have a proxy and a ~/.netrc looked up for each request, in a thread.
     configuration.client_session_kwargs = {"trust_env": False}
     configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
     async with client.ApiClient(configuration) as api:
-        yield Cluster(api, fence)
+        yield Client(api, fence)

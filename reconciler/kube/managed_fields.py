@@ -20,7 +20,7 @@ _OWN_FIELDS = "ownFields"
 _UID_KEY = re.compile(r'(k:\{\\"uid\\":\\")[0-9a-f-]+')
 
 
-def own_fields(obj: Object) -> str:
+def managed_fields(obj: Object) -> str:
     """The entry of our field manager, as text; equal for objects of one shape, and then one string in memory."""
     if _OWN_FIELDS in obj["metadata"]:
         return str(obj["metadata"][_OWN_FIELDS])
@@ -36,15 +36,15 @@ def own_fields(obj: Object) -> str:
     return "{}"
 
 
-def with_own_fields(obj: Object) -> Object:
+def with_managed_fields(obj: Object) -> Object:
     """The object with our entry in place of the record of all field managers, which is the largest part of it."""
-    fields = own_fields(obj)
+    fields = managed_fields(obj)
     obj["metadata"].pop("managedFields", None)
     obj["metadata"][_OWN_FIELDS] = fields
     return obj
 
 
-def lost(recorded: str, live: str) -> tuple[str, ...]:
+def lost_fields(recorded: str, live: str) -> tuple[str, ...]:
     """Paths such as `spec.replicas` of the fields that were ours and are not any more, sorted."""
     if recorded == live:
         return ()

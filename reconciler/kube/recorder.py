@@ -7,7 +7,7 @@ from typing import Literal
 
 import structlog
 
-from reconciler.kube.client import Cluster, ClusterError, Object
+from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.resources import EVENT
 from reconciler.text import one_line, shortened
 from stacks.metadata import MANAGER
@@ -20,7 +20,7 @@ _MAX_NOTE = 1000
 class Recorder:
     """Writes Events. instance: name of this replica."""
 
-    cluster: Cluster
+    client: Client
     instance: str
 
     async def record(
@@ -51,6 +51,6 @@ class Recorder:
             },
         }
         try:
-            await self.cluster.create(EVENT, event)
-        except ClusterError as error:
+            await self.client.create(EVENT, event)
+        except ApiError as error:
             _log.warning("event not recorded", reason=reason, error=str(error))

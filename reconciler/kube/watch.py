@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler.kube.client import Cluster, ClusterError, Object, WatchEvent
-from reconciler.kube.managed_fields import with_own_fields
+from reconciler.kube.client import ApiError, Client, Object, WatchEvent
+from reconciler.kube.managed_fields import with_managed_fields
 from reconciler.kube.resources import Resource
 
 # What changed: the object before (None: added) and after (None: deleted).
 OnChange = Callable[[Object | None, Object | None], None]
 # Reduces an object to what is worth keeping in memory.
-Trim = Callable[[Object], Object]
+Transform = Callable[[Object], Object]
 
 _log = structlog.get_logger()
 # A dozen watches that knock this often are no load, and what they miss is seen soon after an outage.
@@ -35,7 +35,7 @@ class Watch:
     synced: set once the first list is in the store.
     """
 
-    cluster: Cluster
+    client: Client
     resource: Resource
     on_change: OnChange
     timeout_s: int
@@ -43,7 +43,7 @@ class Watch:
     namespace: str = ""
     selector: str = ""
     fields: str = ""
-    trim: Trim = with_own_fields
+    transform: Transform = with_managed_fields
     name: str = ""
     now: Callable[[], float] = time.monotonic
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Watch:
                 _log.warning(
                     "watch was silent, reconnecting", watch=self.name, silent_s=round(self.silent_s, 1)
                 )
-            except ClusterError as error:
+            except ApiError as error:
                 if error.status == 410:
                     _log.info("watch lists anew", resource=self.resource.plural, why=str(error))
                     self._resume_from = ""
@@ -94,7 +94,7 @@ class Watch:
                 )
                 await asyncio.sleep(delay_s)
 
-    def learn(self, obj: Object) -> None:
+    def apply_write(self, obj: Object) -> None:
         """Take up an object that the API server answered to a write of ours, ahead of the watch.
 
         Without this the next pass would see the resource as it was before our own write.
@@ -105,11 +105,11 @@ class Watch:
             self._gone.add(meta["uid"])
             self._store(_name(obj), None)
         else:
-            self._store(_name(obj), self.trim(obj))
+            self._store(_name(obj), self.transform(obj))
 
     async def _relist(self) -> None:
-        items, version = await self.cluster.list_all(
-            self.resource, self.namespace, self.selector, self.fields, self.trim
+        items, version = await self.client.list_all(
+            self.resource, self.namespace, self.selector, self.fields, self.transform
         )
         self._hear()
         listed = {_name(item): item for item in items}
@@ -123,7 +123,7 @@ class Watch:
 
     async def _follow(self) -> None:
         """Apply changes until the request ends."""
-        stream = self.cluster.watch(
+        stream = self.client.watch(
             self.resource,
             self.namespace,
             self.selector,
@@ -150,7 +150,7 @@ class Watch:
                 self._store(_name(event.object), None)
             self._gone.discard(uid)
         elif uid not in self._gone:
-            self._store(_name(event.object), self.trim(event.object))
+            self._store(_name(event.object), self.transform(event.object))
 
     def _store(self, name: tuple[str, str], new: Object | None) -> None:
         old = self.objects.get(name)

@@ -20,7 +20,7 @@ from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
-from reconciler.kube.client import Cluster, ClusterError, Object
+from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.resources import LEASE
 from reconciler.leaderelection.lease import (
     LeaseTimes,
@@ -45,7 +45,7 @@ _T = TypeVar("_T")
 logging.getLogger("kubernetes.aio.leaderelection").setLevel(logging.CRITICAL)
 
 
-class LeaseLost(BaseException):
+class LeaseLostError(BaseException):
     """This process leads no more and must end. No Exception: nothing may take it for an error and go on."""
 
 
@@ -59,7 +59,7 @@ class Leader:
 
     def __init__(
         self,
-        cluster: Cluster,
+        client: Client,
         namespace: str,
         identity: str,
         times: LeaseTimes,
@@ -73,7 +73,7 @@ class Leader:
         self._until_s = 0.0
         self._term: Term | None = None
         self._changed = asyncio.Event()
-        self._lock = _Lock(cluster, namespace, identity, times, clock)
+        self._lock = _Lock(client, namespace, identity, times, clock)
         self._elector = LeaderElection(
             Config(self._lock, times.duration_s, times.renew_deadline_s, times.retry_s, _nothing, _nothing)
         )
@@ -85,7 +85,7 @@ class Leader:
         return self._term
 
     async def run(self) -> NoReturn:
-        """Stand for election, then renew, until cancelled. Raises LeaseLost when the Lease cannot be kept."""
+        """Stand for election, then renew, until cancelled. Raises LeaseLostError when the Lease cannot be kept."""
         while True:
             self._changed.clear()
             await self.look()
@@ -94,7 +94,7 @@ class Leader:
                     await self._changed.wait()
 
     async def look(self) -> None:
-        """Take or renew the Lease if that may be done now. Raises LeaseLost."""
+        """Take or renew the Lease if that may be done now. Raises LeaseLostError."""
         started_s = self._clock()
         if await self._elector.try_acquire_or_renew():
             assert self._lock.lease is not None
@@ -118,15 +118,15 @@ class Leader:
             self._changed.set()
 
     def fence(self, method: str) -> None:
-        """Let a request of this process begin. Raises LeaseLost once it may not act any more.
+        """Let a request of this process begin. Raises LeaseLostError once it may not act any more.
 
         Who does not lead yet may read.
         """
         if not self.elected.is_set():
             if method != "GET":
-                raise LeaseLost("only the leader writes")
+                raise LeaseLostError("only the leader writes")
         elif self._clock() >= self._until_s:
-            raise LeaseLost("the Lease was not renewed in time")
+            raise LeaseLostError("the Lease was not renewed in time")
 
     async def release(self) -> None:
         """Give the Lease back, for another to take it at once. Nothing of this process may run any more."""
@@ -136,9 +136,9 @@ class Leader:
 
     def _give_up_if_lost(self) -> None:
         if self._lock.other_holder:
-            raise LeaseLost(f"{self._lock.other_holder} has the Lease")
+            raise LeaseLostError(f"{self._lock.other_holder} has the Lease")
         if self._clock() >= self._until_s:
-            raise LeaseLost("the Lease could not be renewed in time")
+            raise LeaseLostError("the Lease could not be renewed in time")
 
 
 async def _nothing() -> None:
@@ -154,7 +154,7 @@ class _Lock(BaseLock):
 
     def __init__(
         self,
-        cluster: Cluster,
+        client: Client,
         namespace: str,
         identity: str,
         times: LeaseTimes,
@@ -164,7 +164,7 @@ class _Lock(BaseLock):
         self.lease: Object | None = None
         self.other_holder = ""
         self.runs_out_s = math.inf
-        self._cluster = cluster
+        self._client = client
         self._times = times
         self._clock = clock
         self._seen: Sighting | None = None
@@ -174,8 +174,8 @@ class _Lock(BaseLock):
     ) -> tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]:
         """Whether the Lease exists, with a record if somebody else holds it, with None if it may be taken."""
         try:
-            lease = await self._call(self._cluster.get(LEASE, namespace, name))
-        except ClusterError as error:
+            lease = await self._call(self._client.get(LEASE, namespace, name))
+        except ApiError as error:
             _log.warning("the Lease cannot be read", error=str(error))
             return False, ApiException(reason=str(error))
         now_s = self._clock()
@@ -202,25 +202,23 @@ class _Lock(BaseLock):
             "metadata": {"name": name, "namespace": namespace},
             "spec": self._taken(None),
         }
-        return await self._write(self._cluster.create(LEASE, body))
+        return await self._write(self._client.create(LEASE, body))
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
         """Take or renew the Lease that get() showed to be free; False if it was changed since."""
         # The elector might think that a Lease has run out because its clock was set.
         if self.other_holder or self.lease is None:
             return False
-        return await self._write(
-            self._cluster.replace(LEASE, {**self.lease, "spec": self._taken(self.lease)})
-        )
+        return await self._write(self._client.replace(LEASE, {**self.lease, "spec": self._taken(self.lease)}))
 
     async def release(self) -> None:
         """Take our name out of the Lease."""
         for _ in range(_RELEASE_TRIES):
             try:
-                lease = await self._call(self._cluster.get(LEASE, self.namespace, self.name))
+                lease = await self._call(self._client.get(LEASE, self.namespace, self.name))
                 if lease is not None and holder_of(lease) == self.identity:
-                    await self._call(self._cluster.replace(LEASE, released(lease)))
-            except ClusterError as error:
+                    await self._call(self._client.replace(LEASE, released(lease)))
+            except ApiError as error:
                 # A renewal that was under way may have come between.
                 _log.warning("the Lease cannot be given back", error=str(error))
             else:
@@ -232,7 +230,7 @@ class _Lock(BaseLock):
     async def _write(self, request: Awaitable[Object]) -> bool:
         try:
             self.lease = await self._call(request)
-        except ClusterError as error:
+        except ApiError as error:
             _log.warning("the Lease cannot be written", error=str(error))
             return False
         return True
@@ -242,4 +240,4 @@ class _Lock(BaseLock):
             async with asyncio.timeout(self._times.call_deadline_s):
                 return await request
         except TimeoutError:
-            raise ClusterError(0, "Unreachable", "no answer in time") from None
+            raise ApiError(0, "Unreachable", "no answer in time") from None

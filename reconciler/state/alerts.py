@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler.kube.cache import World
+from reconciler.kube.cache import Cache
 from reconciler.kube.recorder import Recorder
 from reconciler.state.diagnosis import REASONS, Problem, Unusable
 from reconciler.state.store import StackId
@@ -14,11 +14,11 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class StateAlarms:
+class StateAlerts:
     """Remembers what it told of each stack, so that retries of a run are not told of again and again."""
 
     recorder: Recorder
-    world: World
+    cache: Cache
     _told: dict[StackId, Problem] = field(default_factory=dict)
 
     async def note(self, id: StackId, unusable: Unusable | None, was_applied: bool) -> None:
@@ -33,7 +33,7 @@ class StateAlarms:
         _log.warning(
             "state unusable", pulumi_stack=id.stack, problem=unusable.problem, detail=unusable.detail
         )
-        resource = self.world.resource(id.key)
+        resource = self.cache.resource(id.key)
         if resource is not None and resource["metadata"]["uid"] == id.uid:
             note = (
                 f"The stored state of this stack cannot be used: {unusable.detail}. What exists under the names of "

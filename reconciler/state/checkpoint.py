@@ -13,7 +13,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from reconciler.kube.managed_fields import own_fields
+from reconciler.kube.managed_fields import managed_fields
 from stacks.metadata import RETAINED_BY_ANNOTATION, Child
 
 PROJECT = "devserver"
@@ -225,7 +225,7 @@ def _recorded(resource: dict[str, Any]) -> Recorded:
     live = resource.get("outputs") or {}
     if "metadata" not in live:
         return Recorded(0, "{}")
-    return Recorded(int(live["metadata"].get("resourceVersion") or 0), own_fields(live))
+    return Recorded(int(live["metadata"].get("resourceVersion") or 0), managed_fields(live))
 
 
 def _independent_of(resource: dict[str, Any], gone: set[str]) -> dict[str, Any]:

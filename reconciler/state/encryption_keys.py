@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from crds import GROUP
 from reconciler.engine.engine import Engine, Keys
 from reconciler.kube.cache import is_managed
-from reconciler.kube.client import Cluster, ClusterError, Object
+from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
 from reconciler.kube.resources import SECRET
 from reconciler.state.diagnosis import Problem
@@ -32,19 +32,19 @@ _TRIES = 5
 _PBKDF2_ROUNDS = 1_000_000
 
 
-async def load_or_make_keys(cluster: Cluster, engine: Engine, namespace: str, recorder: Recorder) -> Keys:
+async def load_or_make_keys(client: Client, engine: Engine, namespace: str, recorder: Recorder) -> Keys:
     """The keys of the cluster's one Secret; whoever creates it first wins."""
     for _ in range(_TRIES):
-        secret = await cluster.get(SECRET, namespace, SECRET_NAME)
+        secret = await client.get(SECRET, namespace, SECRET_NAME)
         if secret is None:
-            secret = await _make(cluster, engine, namespace)
+            secret = await _make(client, engine, namespace)
         if secret is None:
             continue
         keys = _keys_in(secret)
         if keys is not None and await asyncio.to_thread(fit, keys):
             return keys
         if not is_managed(secret):
-            raise ClusterError(
+            raise ApiError(
                 0,
                 "Invalid",
                 f"Secret {namespace}/{SECRET_NAME} holds no usable keys, and without the label "
@@ -57,8 +57,8 @@ async def load_or_make_keys(cluster: Cluster, engine: Engine, namespace: str, re
             "anew, for its state cannot be decrypted any more."
         )
         await recorder.record(secret, "Warning", reasons.ENGINE_KEYS_REPLACED, note)
-        await cluster.delete(SECRET, namespace, SECRET_NAME, secret["metadata"]["uid"])
-    raise ClusterError(
+        await client.delete(SECRET, namespace, SECRET_NAME, secret["metadata"]["uid"])
+    raise ApiError(
         0, "Contested", f"Secret {namespace}/{SECRET_NAME} is written by someone else again and again"
     )
 
@@ -85,13 +85,13 @@ def _bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-async def _make(cluster: Cluster, engine: Engine, namespace: str) -> Object | None:
+async def _make(client: Client, engine: Engine, namespace: str) -> Object | None:
     """The new Secret; None if someone else made one first."""
     passphrase = secrets.token_urlsafe(32)
     keys = Keys(passphrase, await engine.make_salt(passphrase))
     try:
-        return await cluster.create(SECRET, _secret(namespace, keys))
-    except ClusterError as error:
+        return await client.create(SECRET, _secret(namespace, keys))
+    except ApiError as error:
         if error.status == 409:
             return None
         raise

@@ -18,14 +18,14 @@ from typing import Protocol
 from crds import GROUP
 from reconciler.controller.workqueue import Key
 from reconciler.engine.locks import CutShort, runs_cut_short
-from reconciler.kube.client import Cluster, ClusterError, Object
+from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.resources import DEVSERVER, FLAVOR, SECRET, USER
 from reconciler.state import checkpoint
 from reconciler.state.checkpoint import Checkpoint, Recorded
 from reconciler.state.diagnosis import DATA, Problem, Unusable, diagnose, examine
 from reconciler.state.run_claim import RunClaim, Term, may_take, parse_claim, take
 from reconciler.status import reasons
-from reconciler.status.errors import Stalled, Transient
+from reconciler.status.errors import StalledError, TransientError
 from reconciler.telemetry import metrics
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
 
@@ -98,7 +98,7 @@ def _claim_of(secret: Object) -> RunClaim | None:
     return None if text is None else parse_claim(text)
 
 
-class Vault(Protocol):
+class CheckpointStore(Protocol):
     """An external backend, which holds the checkpoints; the Secrets hold outlines of them then."""
 
     async def fetch(self, stack: str) -> Checkpoint | Unusable:
@@ -121,11 +121,11 @@ class StateStore:
     vault: keeps the checkpoints, if the Secrets do not.
     """
 
-    cluster: Cluster
+    client: Client
     namespace: str
     salt: str
     term: Callable[[], Term]
-    vault: Vault | None = None
+    external: CheckpointStore | None = None
 
     def record(self, secret: Object) -> StateRecord:
         """What a watched state Secret tells. Raises ValueError if it does not say whose state it is."""
@@ -139,7 +139,7 @@ class StateStore:
         id = StackId(key, described["uid"])
         if name != id.secret_name:
             raise ValueError(f"Secret {name} is a copy of {id.secret_name}")
-        found = diagnose(secret, id.stack, self.salt, outlines=self.vault is not None)
+        found = diagnose(secret, id.stack, self.salt, outlines=self.external is not None)
         claimed = _claim_of(secret) is not None
         # Base64 has four characters for three bytes.
         size = len((secret.get("data") or {}).get(DATA) or "") * 3 // 4
@@ -153,7 +153,7 @@ class StateStore:
 
         Losing a checkpoint loses nothing: the next run adopts what exists under the explicit names.
         """
-        secret = await self.cluster.get(SECRET, self.namespace, id.secret_name)
+        secret = await self.client.get(SECRET, self.namespace, id.secret_name)
         found = await self._find(secret, id)
         stored = self.of_new(id)
         if secret is not None:
@@ -173,11 +173,11 @@ class StateStore:
         """Mark the state that was read before with a claim of ours, just before a run; save() takes it off.
 
         If the process dies meanwhile the mark stays, on a Secret without a checkpoint if there was none, so that
-        the next pass knows of the run. Raises Transient if the claim of another holder stands or comes between.
+        the next pass knows of the run. Raises TransientError if the claim of another holder stands or comes between.
         """
         term = self.term()
         if before.claim is not None and not may_take(before.claim, term):
-            raise Transient(
+            raise TransientError(
                 reasons.STATE_CONFLICT,
                 f"Secret {id.secret_name} is claimed by {before.claim.holder} since {before.claim.since}, in a term "
                 "that is not before this one; trying again.",
@@ -186,11 +186,11 @@ class StateStore:
         annotations = {_CLAIM_ANNOTATION: ours.text()}
         if before.resource_version:
             meta = {"resourceVersion": before.resource_version, "annotations": annotations}
-            write = self.cluster.patch(SECRET, self.namespace, id.secret_name, {"metadata": meta})
+            write = self.client.patch(SECRET, self.namespace, id.secret_name, {"metadata": meta})
         else:
             body = self._secret(id, None, "")
             body["metadata"]["annotations"] |= annotations
-            write = self.cluster.create(SECRET, body)
+            write = self.client.create(SECRET, body)
         secret = await self._written(id, write)
         return replace(before, resource_version=secret["metadata"]["resourceVersion"], claim=ours)
 
@@ -200,35 +200,35 @@ class StateStore:
         """Write a checkpoint in place of the one that was read before, without its claim; returns the Secret.
 
         left: what the run left in an external backend, if that may be another one.
-        Raises Transient if someone else wrote it meanwhile, Stalled if it does not fit into a Secret.
+        Raises TransientError if someone else wrote it meanwhile, StalledError if it does not fit into a Secret.
         """
-        if self.vault is not None and left not in (None, new):
-            await self.vault.put(id.stack, new)
-        kept = new if self.vault is None else checkpoint.outline(new)
+        if self.external is not None and left not in (None, new):
+            await self.external.put(id.stack, new)
+        kept = new if self.external is None else checkpoint.outline(new)
         packed = gzip.compress(kept, mtime=0)
         if len(packed) > MAX_BYTES:
             metrics.state_problem(Problem.TOO_LARGE)
-            raise Stalled(
+            raise StalledError(
                 reasons.STATE_TOO_LARGE,
                 f"The stack's state has {len(packed)} bytes, more than the {MAX_BYTES} that a Secret can hold; "
                 "make the spec smaller (fewer env entries).",
             )
         body = self._secret(id, base64.b64encode(packed).decode(), before.resource_version)
-        write = self.cluster.replace if before.resource_version else self.cluster.create
+        write = self.client.replace if before.resource_version else self.client.create
         return await self._written(id, write(SECRET, body))
 
     async def delete(self, id: StackId, stored: StoredState) -> None:
         """Remove the stack's state, wherever it is."""
-        if self.vault is not None:
-            await self.vault.remove(id.stack, stored.cut_short)
-        secret = await self.cluster.get(SECRET, self.namespace, id.secret_name)
+        if self.external is not None:
+            await self.external.remove(id.stack, stored.cut_short)
+        secret = await self.client.get(SECRET, self.namespace, id.secret_name)
         if secret is not None:
-            await self.cluster.delete(SECRET, self.namespace, id.secret_name, secret["metadata"]["uid"])
+            await self.client.delete(SECRET, self.namespace, id.secret_name, secret["metadata"]["uid"])
 
     async def _find(self, secret: Object | None, id: StackId) -> Checkpoint | Unusable:
-        if self.vault is None:
+        if self.external is None:
             return diagnose(secret, id.stack, self.salt)
-        found = await self.vault.fetch(id.stack)
+        found = await self.external.fetch(id.stack)
         if isinstance(found, Unusable):
             return found
         found = examine(found, id.stack, self.salt)
@@ -236,18 +236,18 @@ class StateStore:
 
     @staticmethod
     async def _written(id: StackId, write: Awaitable[Object]) -> Object:
-        """The answer to a write with a precondition. Raises Transient if that was not met."""
+        """The answer to a write with a precondition. Raises TransientError if that was not met."""
         try:
             return await write
-        except ClusterError as error:
+        except ApiError as error:
             if error.status in (404, 409):
                 metrics.state_problem(Problem.CONFLICT)
-                raise Transient(
+                raise TransientError(
                     reasons.STATE_CONFLICT,
                     f"Secret {id.secret_name} was changed by someone else; trying again.",
                 ) from error
             if error.status == 403 and _NOT_OURS in error.message:
-                raise Stalled(
+                raise StalledError(
                     reasons.NAME_CONFLICT,
                     f"Secret {id.secret_name} in the operator's namespace has lost the label {MANAGED_BY_LABEL}, "
                     "without which the operator may not write it: put the label back, or delete that Secret.",

@@ -1,11 +1,11 @@
 """The errors of a pass. Each says who must act.
 
     ReconcileError
-    ├── Transient     the operator: try again later
-    │   ├── EngineFailed     a Pulumi run ended with an error that may pass
-    │   └── EngineTimeout    a Pulumi run passed its deadline and was killed
-    ├── Waiting       someone else: a named object must appear or change; its watch wakes the resource
-    └── Stalled       the user: the spec must change, the message says what
+    ├── TransientError     the operator: try again later
+    │   ├── EngineFailedError     a Pulumi run ended with an error that may pass
+    │   └── EngineTimeoutError    a Pulumi run passed its deadline and was killed
+    ├── WaitingError       someone else: a named object must appear or change; its watch enqueues the resource
+    └── StalledError       the user: the spec must change, the message says what
 
 Unknown exceptions are treated as transient and logged with their traceback.
 """
@@ -24,21 +24,21 @@ class ReconcileError(Exception):
         self.message = message
 
 
-class Transient(ReconcileError):
+class TransientError(ReconcileError):
     """Likely to pass by itself."""
 
 
-class EngineFailed(Transient):
+class EngineFailedError(TransientError):
     """A Pulumi run ended with an error."""
 
 
-class EngineTimeout(Transient):
+class EngineTimeoutError(TransientError):
     """A Pulumi run passed its deadline."""
 
 
-class Waiting(ReconcileError):
+class WaitingError(ReconcileError):
     """Nothing to do until another object changes."""
 
 
-class Stalled(ReconcileError):
+class StalledError(ReconcileError):
     """Nothing to do until the spec changes."""

@@ -23,7 +23,7 @@ from reconciler.kinds.devserver.expiry import format_time
 from reconciler.kinds.devserver.pod.readiness import Readiness, Restart
 from reconciler.status import reasons
 from reconciler.status.conditions import Shown
-from reconciler.status.errors import ReconcileError, Stalled
+from reconciler.status.errors import ReconcileError, StalledError
 from reconciler.text import one_line, shortened
 
 HISTORY_LENGTH = 10
@@ -109,7 +109,7 @@ def _set_progress(
 ) -> None:
     """Reconciling and Stalled: at most one of them is present, none when all is done."""
     for type_ in ("Reconciling", "Stalled"):
-        if error is None or (type_ == "Stalled") != isinstance(error, Stalled):
+        if error is None or (type_ == "Stalled") != isinstance(error, StalledError):
             conditions.pop(type_, None)
             continue
         before = conditions.get(type_)
@@ -168,7 +168,7 @@ def _set(
 
 
 def _phase(result: PassResult) -> str:
-    if isinstance(result.error, Stalled):
+    if isinstance(result.error, StalledError):
         return "Stalled"
     if result.readiness is not None:
         return result.readiness.phase

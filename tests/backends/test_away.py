@@ -13,7 +13,7 @@ from reconciler.engine.engine import Keys
 from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
 from reconciler.state.checkpoint import empty
-from reconciler.status.errors import Transient
+from reconciler.status.errors import TransientError
 
 PASSWORD = "s3cr3t-of-the-backend"
 
@@ -49,8 +49,8 @@ def test_a_backend_that_is_away_is_told_of_without_its_password(
         backend = engine.backend
         assert isinstance(backend, ExternalBackend)
         keys = Keys("a passphrase", asyncio.run(engine.make_salt("a passphrase")))
-        with pytest.raises(Transient, match="The backend of the states fails") as error:
-            asyncio.run(engine.visit("devserver-1", keys, backend.find))
+        with pytest.raises(TransientError, match="The backend of the states fails") as error:
+            asyncio.run(engine.with_backend("devserver-1", keys, backend.find))
         outcome = asyncio.run(engine.up("devserver-1", lambda: None, empty("devserver-1"), keys))
     assert error.value.reason == "BackendFailed"
     assert outcome.error is not None

@@ -15,7 +15,7 @@ from reconciler.engine.processes.process_tree import BACKEND_VARIABLE
 from reconciler.engine.setup import EngineError, open_engine
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
-from reconciler.status.errors import EngineFailed, EngineTimeout, Stalled
+from reconciler.status.errors import EngineFailedError, EngineTimeoutError, StalledError
 from tests.engine.conftest import PRIVATE_KEY, Box
 from tests.shared_cluster import RECONCILER
 
@@ -171,7 +171,7 @@ async def test_an_object_of_someone_else_fails_the_run_and_is_untouched(
     box.cluster.apply(foreign_config_map(box))
     before = box.live(box.names.sshd)
     outcome = await box.up(engine, keys)
-    assert isinstance(outcome.error, Stalled)
+    assert isinstance(outcome.error, StalledError)
     assert outcome.error.reason == "NameConflict"
     assert f"ConfigMap {box.names.sshd.name} belongs to someone else" in outcome.error.message
     assert box.live(box.names.sshd) == before
@@ -197,7 +197,7 @@ async def test_an_object_that_took_a_recorded_name_is_not_destroyed(
     box.cluster.apply(foreign_config_map(box))
     before = box.live(box.names.sshd)
     outcome = await box.destroy(engine, keys)
-    assert isinstance(outcome.error, Stalled)
+    assert isinstance(outcome.error, StalledError)
     assert outcome.error.reason == "NameConflict"
     assert box.live(box.names.sshd) == before
 
@@ -210,7 +210,7 @@ async def test_a_child_that_the_api_server_refuses_stalls(
     before = box.uids()
     box.spec = {"home": HOME | {"storageClassName": "another"}}
     outcome = await box.up(engine, keys)
-    assert isinstance(outcome.error, Stalled)
+    assert isinstance(outcome.error, StalledError)
     assert outcome.error.reason == "Rejected"
     assert box.uids() == before, "the data is where it was"
 
@@ -232,7 +232,7 @@ async def test_private_keys_are_encrypted_in_the_state_and_can_be_revealed(
 
 async def test_a_state_cannot_be_read_with_another_passphrase(engine: Engine, keys: Keys, box: Box) -> None:
     await box.up(engine, keys)
-    with pytest.raises(EngineFailed, match="passphrase"):
+    with pytest.raises(EngineFailedError, match="passphrase"):
         await engine.reveal(box.stack, box.state, Keys("another passphrase", keys.salt))
 
 
@@ -255,7 +255,7 @@ async def test_a_run_that_passes_its_deadline_leaves_neither_processes_nor_direc
     hasty = settings.model_copy(update={"run_dir": tmp_path / "run", "run_deadline_s": 0.05})
     with open_engine(hasty) as engine:
         outcome = await box.up(engine, keys)
-        assert isinstance(outcome.error, EngineTimeout)
+        assert isinstance(outcome.error, EngineTimeoutError)
         assert outcome.checkpoint is None
         assert os.listdir(hasty.run_dir / "runs") == []
         assert processes_of_runs(hasty) == []

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.engine.engine import Engine, Keys
 from reconciler.state import checkpoint
-from reconciler.status.errors import EngineTimeout
+from reconciler.status.errors import EngineTimeoutError
 from stacks.metadata import UID_LABEL
 from tests.engine.conftest import Box
 
@@ -67,7 +67,7 @@ async def test_a_run_that_is_killed_takes_no_other_with_it(
         killed = [outcome for outcome in outcomes if outcome.error is not None]
         # A run that has just ended cannot be killed any more.
         assert len(killed) <= 1
-        assert all(isinstance(outcome.error, EngineTimeout) for outcome in killed)
+        assert all(isinstance(outcome.error, EngineTimeoutError) for outcome in killed)
         assert all(outcome.checkpoint is None for outcome in killed)
         deaths += len(killed)
     assert deaths > 0

@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 
 from reconciler.controller.workqueue import Key
-from reconciler.kube.client import Cluster, connect
+from reconciler.kube.client import Client, connect
 from reconciler.kube.resources import SECRET
 from reconciler.state import checkpoint
 from reconciler.state.run_claim import Epoch, Term
 from reconciler.state.store import MAX_BYTES, StackId, StateStore
-from reconciler.status.errors import Stalled, Transient
+from reconciler.status.errors import StalledError, TransientError
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Owner
 from tests.shared_cluster import SYSTEM_NAMESPACE
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
-async def live(_as_the_reconciler: None) -> AsyncIterator[Cluster]:
+async def live(_as_the_reconciler: None) -> AsyncIterator[Client]:
     """The API server under the reconciler's identity."""
     async with connect() as cluster:
         yield cluster
 
 
 @pytest.fixture
-async def store(live: Cluster) -> StateStore:
+async def store(live: Client) -> StateStore:
     return StateStore(live, SYSTEM_NAMESPACE, "salt", lambda: Term("one_token", Epoch("2030", 1)))
 
 
@@ -54,8 +54,8 @@ async def test_of_many_writers_that_read_the_same_state_one_wins(store: StateSto
     writes = [store.save(id, content(id, writer=str(number)), before) for number in range(8)]
     done = await asyncio.gather(*writes, return_exceptions=True)
     lost = [error for error in done if isinstance(error, BaseException)]
-    assert [type(error) for error in lost] == [Transient] * 7
-    assert {error.reason for error in lost if isinstance(error, Transient)} == {"StateConflict"}
+    assert [type(error) for error in lost] == [TransientError] * 7
+    assert {error.reason for error in lost if isinstance(error, TransientError)} == {"StateConflict"}
     (winner,) = [number for number, error in enumerate(done) if not isinstance(error, BaseException)]
     assert json.loads((await store.load(id)).checkpoint)["checkpoint"]["latest"]["writer"] == str(winner)
 
@@ -67,7 +67,7 @@ async def test_of_many_that_claim_a_new_stack_one_wins(store: StateStore, id: St
         for number in range(8)
     ]
     done = await asyncio.gather(*(one.claim(id, found) for one in stores), return_exceptions=True)
-    assert sum(isinstance(error, Transient) for error in done) == 7
+    assert sum(isinstance(error, TransientError) for error in done) == 7
     held = (await store.load(id)).claim
     assert held is not None
     (winner,) = [number for number, error in enumerate(done) if not isinstance(error, BaseException)]
@@ -78,9 +78,9 @@ async def test_who_was_overtaken_can_neither_save_nor_claim(store: StateStore, i
     lost = await store.claim(id, await store.load(id))
     later = replace(store, term=lambda: Term("two_token", Epoch("2030", 2)))
     claimed = await later.claim(id, await later.load(id))
-    with pytest.raises(Transient):
+    with pytest.raises(TransientError):
         await store.save(id, content(id), lost)
-    with pytest.raises(Transient, match="claimed by two_token"):
+    with pytest.raises(TransientError, match="claimed by two_token"):
         await store.claim(id, await store.load(id))
     await later.save(id, content(id), claimed)
     assert (await store.load(id)).claim is None
@@ -91,12 +91,12 @@ async def test_a_state_that_was_deleted_while_a_run_held_it_is_a_conflict(
 ) -> None:
     held = await store.claim(id, await store.load(id))
     await store.delete(id, held)
-    with pytest.raises(Transient):
+    with pytest.raises(TransientError):
         await store.save(id, content(id), held)
 
 
 async def test_the_largest_state_fits_and_a_larger_one_is_refused_before_it_is_written(
-    live: Cluster, store: StateStore, id: StackId
+    live: Client, store: StateStore, id: StackId
 ) -> None:
     def filled(size: int) -> bytes:
         # Text of random letters is packed to six bits each.
@@ -108,7 +108,7 @@ async def test_the_largest_state_fits_and_a_larger_one_is_refused_before_it_is_w
     largest = filled(int(MAX_BYTES * 1.3))
     await store.save(id, largest, await store.load(id))
     assert (await store.load(id)).checkpoint == largest
-    with pytest.raises(Stalled):
+    with pytest.raises(StalledError):
         await store.save(id, filled(int(MAX_BYTES * 1.4)), await store.load(id))
     assert (await store.load(id)).checkpoint == largest
     secret = await live.get(SECRET, SYSTEM_NAMESPACE, id.secret_name)

@@ -15,7 +15,7 @@ from reconciler.engine.engine import Outcome
 from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
 from reconciler.status import reasons
-from reconciler.status.errors import EngineFailed
+from reconciler.status.errors import EngineFailedError
 from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, Stack, descendants, processes_of, worker_of
 from tests.shared_cluster import SharedCluster
@@ -49,7 +49,7 @@ async def test_a_worker_that_dies_takes_one_run_along_and_is_replaced(
         worker_of(victim).send_signal(number)
 
         lost = await run
-        assert isinstance(lost.error, EngineFailed)
+        assert isinstance(lost.error, EngineFailedError)
         assert lost.error.reason == reasons.RUN_FAILED
         assert said in lost.error.message
         assert lost.checkpoint is None
@@ -95,7 +95,7 @@ async def test_a_killed_shared_provider_fails_runs_in_flight_only_and_as_transie
             process.kill()
         failed = [outcome.error for outcome in await runs if outcome.error is not None]
         assert len(failed) <= driver.engine.concurrent_runs
-        assert all(isinstance(error, EngineFailed) for error in failed), failed
+        assert all(isinstance(error, EngineFailedError) for error in failed), failed
         assert [outcome.error for outcome in await driver.up_all(stacks)] == [None] * 12
         assert driver.live() == {stack.owner.uid: stack.children for stack in stacks}
 
@@ -109,7 +109,7 @@ async def test_a_hung_shared_provider_is_found_out(drive: Drive) -> None:
         provider.suspend()
         started = time.monotonic()
         failed = await driver.up(stack, refresh=True)
-        assert isinstance(failed.error, EngineFailed)
+        assert isinstance(failed.error, EngineFailedError)
         assert time.monotonic() - started < 25
         assert (await driver.up(stack, refresh=True)).error is None
 

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.engine.engine import EngineError
 from reconciler.status import reasons
-from reconciler.status.errors import EngineFailed, EngineTimeout, Stalled
+from reconciler.status.errors import EngineFailedError, EngineTimeoutError, StalledError
 from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, descendants
 
@@ -71,7 +71,7 @@ async def test_a_failing_run_fails_alike_and_leaves_a_checkpoint(drive: Drive, m
             f"--namespace={driver.namespace}",
         )
         failed = await driver.up(stack)
-        assert isinstance(failed.error, Stalled)
+        assert isinstance(failed.error, StalledError)
         assert failed.error.reason == reasons.NAME_CONFLICT
         assert f"Service {stack.owner.name}-ssh belongs to someone else" in failed.error.message
 
@@ -89,7 +89,7 @@ async def test_an_error_of_the_program_is_an_error_of_the_run(drive: Drive, mode
     async with drive(**mode) as driver:
         (stack,) = driver.make()
         outcome = await driver.engine.up(stack.name, _broken, stack.stored, driver.keys)
-        assert isinstance(outcome.error, EngineFailed)
+        assert isinstance(outcome.error, EngineFailedError)
         assert "the program is broken" in outcome.error.message
 
 
@@ -106,7 +106,7 @@ async def test_a_run_past_its_deadline_is_killed_and_the_next_one_works(
         stack, other = driver.make(2)
         assert (await driver.up(stack)).error is None
         late = await (await driver.start_endless(stack))
-        assert isinstance(late.error, EngineTimeout)
+        assert isinstance(late.error, EngineTimeoutError)
         assert late.error.message == "The Pulumi run was killed after 4 s; trying again."
         assert late.checkpoint is None
         assert late.duration_s < 6

@@ -14,18 +14,18 @@ from tests.flavors.cases import PRIORITIES, RUNTIME_CLASSES, Case, Object, admit
 def judged(case: Case, tag: str = "case") -> Verdict:
     """The verdict on a case, without a cluster."""
     filled = Capacity(
-        nodes=stored(map(capacity.essence_of_node, case.node_manifests(tag))),
+        nodes=stored(map(capacity.reduce_node, case.node_manifests(tag))),
         pods=stored(
-            capacity.essence_of_pod(admitted(pod))
+            capacity.reduce_pod(admitted(pod))
             for pod, held in zip(case.pod_manifests(tag), case.pods, strict=True)
             if held.phase not in ("Succeeded", "Failed")
         ),
         priority_classes=stored(
-            capacity.essence_of_priority_class({"metadata": {"name": name}, "value": value})
+            capacity.reduce_priority_class({"metadata": {"name": name}, "value": value})
             for name, value in PRIORITIES.items()
         ),
         runtime_classes=stored(
-            capacity.essence_of_runtime_class({"metadata": {"name": name}, **fields})
+            capacity.reduce_runtime_class({"metadata": {"name": name}, **fields})
             for name, fields in RUNTIME_CLASSES.items()
         ),
     )

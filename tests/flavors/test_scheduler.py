@@ -141,15 +141,15 @@ async def observed(cluster: SharedCluster) -> Capacity:
         async with connect() as connection:
 
             async def listed(
-                resource: Resource, trim: Any, fields: str = ""
+                resource: Resource, transform: Any, fields: str = ""
             ) -> dict[tuple[str, str], Object]:
-                return stored((await connection.list_all(resource, fields=fields, trim=trim))[0])
+                return stored((await connection.list_all(resource, fields=fields, transform=transform))[0])
 
             return Capacity(
-                nodes=await listed(NODE, capacity.essence_of_node),
-                pods=await listed(POD, capacity.essence_of_pod, capacity.HOLDING_PODS),
-                priority_classes=await listed(PRIORITY_CLASS, capacity.essence_of_priority_class),
-                runtime_classes=await listed(RUNTIME_CLASS, capacity.essence_of_runtime_class),
+                nodes=await listed(NODE, capacity.reduce_node),
+                pods=await listed(POD, capacity.reduce_pod, capacity.HOLDING_PODS),
+                priority_classes=await listed(PRIORITY_CLASS, capacity.reduce_priority_class),
+                runtime_classes=await listed(RUNTIME_CLASS, capacity.reduce_runtime_class),
             )
 
 

@@ -13,7 +13,7 @@ from devctl.app import main
 
 
 @dataclass
-class World:
+class Cache:
     """A home directory, and a way to run devctl in it."""
 
     home: Path
@@ -60,16 +60,16 @@ def closed_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def world(
+def cache(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, closed_port: int
-) -> World:
+) -> Cache:
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "DEVCTL_CONFIG", "SSH_AUTH_SOCK", "DEVCTL_NAMESPACE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    made = World(tmp_path, capsys, monkeypatch)
+    made = Cache(tmp_path, capsys, monkeypatch)
     made.file(
         "id.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHb2Yb0GxS1eFJyQkzg9LBnKMVx1mmO2lpMyMtF8g2cE a@b\n"
     )
@@ -139,17 +139,17 @@ CASES: list[tuple[str, int, str]] = [
 
 @pytest.mark.parametrize(("command", "code", "message"), CASES)
 def test_an_error_of_a_user_is_a_message_and_an_exit_code(
-    world: World, closed_port: int, command: str, code: int, message: str
+    cache: Cache, closed_port: int, command: str, code: int, message: str
 ) -> None:
-    world.file("private", "-----BEGIN OPENSSH PRIVATE KEY-----\n")
-    world.file("not-yaml", "a: [")
-    world.file("not-kube", "just text")
-    world.file("empty", "")
-    world.file("no-name", kubeconfig("https://no-such-host.invalid"))
+    cache.file("private", "-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    cache.file("not-yaml", "a: [")
+    cache.file("not-kube", "just text")
+    cache.file("empty", "")
+    cache.file("no-name", kubeconfig("https://no-such-host.invalid"))
     if command == "config init":
-        world.file(".config/devctl/config.toml", "")
-    args = [part.format(home=world.home) if "{" in part else part for part in command.split(" ")]
-    found, said = world.run(*args)
+        cache.file(".config/devctl/config.toml", "")
+    args = [part.format(home=cache.home) if "{" in part else part for part in command.split(" ")]
+    found, said = cache.run(*args)
     assert message.format(port=closed_port) in said
     assert found == code
 
@@ -162,9 +162,9 @@ def test_an_error_of_a_user_is_a_message_and_an_exit_code(
         ("flavor", "is no TOML"),
     ],
 )
-def test_a_faulty_settings_file_stops_every_command(world: World, content: str, message: str) -> None:
-    file = world.file(".config/devctl/config.toml", content)
-    code, said = world.run("list")
+def test_a_faulty_settings_file_stops_every_command(cache: Cache, content: str, message: str) -> None:
+    file = cache.file(".config/devctl/config.toml", content)
+    code, said = cache.run("list")
     assert code == 2
     assert file in said
     assert message in said
@@ -194,32 +194,32 @@ def test_a_faulty_settings_file_stops_every_command(world: World, content: str, 
     ],
 )
 def test_a_wish_that_cannot_be_is_refused_by_its_option(
-    world: World, options: list[str], message: str
+    cache: Cache, options: list[str], message: str
 ) -> None:
-    world.file(".config/devctl/config.toml", 'owner = "alice"')
-    code, said = world.run("create", "--key", str(world.home / "id.pub"), *options)
+    cache.file(".config/devctl/config.toml", 'owner = "alice"')
+    code, said = cache.run("create", "--key", str(cache.home / "id.pub"), *options)
     assert code == 2
     assert message in said
     assert "\x1b" not in said
 
 
-def test_an_error_that_nobody_foresaw_is_one_line_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_nobody_foresaw_is_one_line_too(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     import devctl.config
 
     def fail() -> None:
         raise RuntimeError("\x1b[31mboom")
 
     monkeypatch.setattr(devctl.config, "load", fail)
-    code, said = world.run("list")
+    code, said = cache.run("list")
     assert code == 1
     assert "an error that nobody foresaw: RuntimeError: \\x1b[31mboom (see it all: DEVCTL_DEBUG=1)" in said
 
 
-def test_ctrl_c_ends_quietly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_quietly(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     import devctl.config
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(devctl.config, "load", interrupt)
-    assert world.run("list") == (130, "")
+    assert cache.run("list") == (130, "")

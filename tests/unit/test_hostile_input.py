@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from reconciler.kinds.devserver.inputs import parsed
 from reconciler.status import reasons
-from reconciler.status.errors import Stalled
+from reconciler.status.errors import StalledError
 from tests.builders import MODELS
 from tests.case_files import cases
 from tests.strategies import Place, full, manifests, places, string_fields, strings
@@ -146,7 +146,7 @@ def test_what_is_no_resource_at_all_is_refused_and_nothing_else_happens(kind: st
 def test_the_message_about_a_spec_that_is_no_good_is_short_and_plain(kind: str, data: st.DataObject) -> None:
     manifest = data.draw(manifests(kind))
     assume(refusal(manifest) is not None)
-    with pytest.raises(Stalled) as refused:
+    with pytest.raises(StalledError) as refused:
         parsed(MODELS[kind], manifest)
     assert refused.value.reason == reasons.INVALID_SPEC
     assert 0 < len(refused.value.message) <= 1000

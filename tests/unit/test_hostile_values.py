@@ -22,7 +22,7 @@ from reconciler.controller.drift import Told
 from reconciler.kinds.devserver.pod.readiness import Readiness, Restart
 from reconciler.kube.recorder import Recorder
 from reconciler.status.conditions import Shown, Stated
-from reconciler.status.errors import Stalled, Transient
+from reconciler.status.errors import StalledError, TransientError
 from reconciler.status.next_status import PassResult, next_status
 from reconciler.text import one_line, printable, shortened, without_middle
 from stacks import devserver, user
@@ -179,8 +179,8 @@ def test_a_row_of_a_table_is_one_line(cells: list[str]) -> None:
 
 # Which conditions a pass sets by which of its parts.
 PARTS: dict[str, Callable[[str], dict[str, Any]]] = {
-    "Stalled": lambda text: {"error": Stalled("Rejected", text)},
-    "Reconciling": lambda text: {"error": Transient("RunFailed", text)},
+    "Stalled": lambda text: {"error": StalledError("Rejected", text)},
+    "Reconciling": lambda text: {"error": TransientError("RunFailed", text)},
     "Ready": lambda text: {"readiness": Readiness(False, "CrashLoopBackOff", text, "Starting")},
     "RestartPending": lambda text: {"restart": Restart(False, text)},
     "Drifted": lambda text: {"drift": Told("DriftObserved", text)},

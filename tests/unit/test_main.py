@@ -9,7 +9,7 @@ import pytest
 
 from reconciler import __main__ as command
 from reconciler import app
-from reconciler.leaderelection.leader import LeaseLost
+from reconciler.leaderelection.leader import LeaseLostError
 from reconciler.settings import Settings
 
 
@@ -54,7 +54,7 @@ def test_a_process_that_leads_no_more_says_so_and_ends_with_an_error(
 ) -> None:
     async def run(settings: Settings) -> None:
         async def renew() -> None:
-            raise LeaseLost("somebody has the Lease")
+            raise LeaseLostError("somebody has the Lease")
 
         async with asyncio.TaskGroup() as group:
             group.create_task(renew())

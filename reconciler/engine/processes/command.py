@@ -17,7 +17,13 @@ from semver import VersionInfo
 
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE, kill_of_backend, kill_tree
 from reconciler.engine.processes.providers import Providers
-from reconciler.engine.processes.result import EngineDied, Result, RunKilled, RunLost, RunNotBegun
+from reconciler.engine.processes.result import (
+    EngineDiedError,
+    Result,
+    RunKilledError,
+    RunLostError,
+    RunNotBegunError,
+)
 from reconciler.engine.processes.worker_pool import WorkerPool
 
 # What the Automation API asks for around every operation. Outputs are not needed and the result comes from the
@@ -68,19 +74,19 @@ class PulumiProcess(PulumiCommand):
         on_output: Callable[[str], object] | None = None,
         on_error: Callable[[str], object] | None = None,
     ) -> CommandResult:
-        """Run a command to its end. Raises CommandError if it fails and RunLost if it has no result."""
+        """Run a command to its end. Raises CommandError if it fails and RunLostError if it has no result."""
         answer = _ANSWERS.get(tuple(args[:2]))
         if answer is not None:
             return CommandResult(stdout=answer, stderr="", code=0)
         try:
             result = self._run(args, cwd, additional_env)
             if result.code != 0 and self._killed.is_set():
-                raise RunKilled("ended while it was being killed")
-        except RunLost:
+                raise RunKilledError("ended while it was being killed")
+        except RunLostError:
             # A provider started just before the kill, or by an engine that died, would live on for minutes.
             kill_of_backend(additional_env[BACKEND_VARIABLE])
             if self._killed.is_set():
-                raise RunKilled("killed because the reconciler stops") from None
+                raise RunKilledError("killed because the reconciler stops") from None
             raise
         for callback, text in ((on_output, result.stdout), (on_error, result.stderr)):
             if callback:
@@ -138,11 +144,11 @@ class PulumiProcess(PulumiCommand):
                 stdout, stderr = process.communicate(timeout=self._deadline_s)
             except subprocess.TimeoutExpired:
                 kill_tree(process.pid)
-                raise RunKilled(f"killed after {self._deadline_s:g} s") from None
+                raise RunKilledError(f"killed after {self._deadline_s:g} s") from None
             finally:
                 self._ended()
         if process.returncode < 0:
-            raise EngineDied(f"was ended by signal {-process.returncode}")
+            raise EngineDiedError(f"was ended by signal {-process.returncode}")
         return Result(stdout, stderr, process.returncode)
 
 
@@ -158,7 +164,7 @@ class PulumiWorker(PulumiProcess):
     def _operate(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
         try:
             return self._operate_in_worker(args, cwd, env)
-        except RunNotBegun:
+        except RunNotBegunError:
             # The worker died while it was idle or starting, which is no reason to fail a run.
             if self._killed.is_set():
                 raise

@@ -18,8 +18,8 @@ import structlog
 
 from reconciler.engine.processes.periodic import Periodic
 from reconciler.engine.processes.process_tree import kill_tree
-from reconciler.engine.processes.providers import Loan
-from reconciler.engine.processes.result import RunKilled
+from reconciler.engine.processes.providers import ProviderLease
+from reconciler.engine.processes.result import RunKilledError
 from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
@@ -112,7 +112,7 @@ class _Served:
 
 
 @dataclass
-class _SharedLoan(Loan):
+class _SharedLoan(ProviderLease):
     suspicious: bool = field(default=False)
 
     def examine(self, output: str) -> None:
@@ -146,16 +146,16 @@ class SharedProvider:
         threading.Thread(target=self._start_first, name="start provider", daemon=True).start()
 
     @contextmanager
-    def lend(self) -> Iterator[Loan]:
+    def lend(self) -> Iterator[ProviderLease]:
         """The shared provider until the block ends; leave to start a private one if it cannot be had."""
         served = self._borrow()
         if served is None:
-            yield Loan()
+            yield ProviderLease()
             return
         loan = _SharedLoan({"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{served.process.port}"})
         try:
             yield loan
-        except RunKilled:
+        except RunKilledError:
             loan.suspicious = True
             raise
         finally:

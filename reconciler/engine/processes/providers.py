@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 @dataclass
-class Loan:
+class ProviderLease:
     """A provider for the length of one operation. environment: what the engine must be told to find it."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -19,7 +19,7 @@ class Loan:
 class Providers(Protocol):
     """Lends providers."""
 
-    def lend(self) -> AbstractContextManager[Loan]:
+    def lend(self) -> AbstractContextManager[ProviderLease]:
         """A provider until the block ends. Never fails: without another, the engine starts its own."""
 
 
@@ -27,6 +27,6 @@ class PrivateProviders:
     """Every engine starts a provider for each of its operations, and ends it."""
 
     @contextmanager
-    def lend(self) -> Iterator[Loan]:
+    def lend(self) -> Iterator[ProviderLease]:
         """Nothing but leave to start one."""
-        yield Loan()
+        yield ProviderLease()

@@ -12,17 +12,17 @@ class Result:
     code: int
 
 
-class RunLost(Exception):
+class RunLostError(Exception):
     """The command has no result: the checkpoint that it left behind may lag behind what it did."""
 
 
-class RunKilled(RunLost):
+class RunKilledError(RunLostError):
     """The command was killed: it passed its deadline or the reconciler stops."""
 
 
-class EngineDied(RunLost):
+class EngineDiedError(RunLostError):
     """The process that ran the command ended in the middle of it, by a crash or by someone else's hand."""
 
 
-class RunNotBegun(EngineDied):
+class RunNotBegunError(EngineDiedError):
     """That process ended before it took the command up: nothing was done, another may be asked."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.engine.processes.process_tree import kill_tree
-from reconciler.engine.processes.result import EngineDied, Result, RunKilled, RunNotBegun
+from reconciler.engine.processes.result import EngineDiedError, Result, RunKilledError, RunNotBegunError
 
 _STOP_GRACE_S = 2.0
 
@@ -46,8 +46,8 @@ class Worker:
     def run(self, args: list[str], cwd: str, env: Mapping[str, str], deadline_s: float) -> Result:
         """Run `pulumi ARGS` with `env` as the whole environment.
 
-        Raises RunKilled if it took longer than deadline_s, EngineDied if the worker ended or panicked, RunNotBegun
-        if it ended before that; then the worker is broken. Its output is kept in files in cwd.
+        Raises RunKilledError if it took longer than deadline_s, EngineDiedError if the worker ended or panicked,
+        RunNotBegunError if it ended before that; then the worker is broken. Its output is kept in files in cwd.
         """
         output, errors = Path(cwd, "stdout"), Path(cwd, "stderr")
         for file in (output, errors):
@@ -63,11 +63,11 @@ class Worker:
         self.broken = True  # until it has answered
         answer = self._ask(json.dumps(request).encode() + b"\n", deadline_s)
         if answer is None:
-            death = EngineDied if output.exists() else RunNotBegun
+            death = EngineDiedError if output.exists() else RunNotBegunError
             raise death(f"ended with exit code {self._process.wait()}: {_end_of(errors)}")
         self.rss_mb = answer["rss_kb"] / 1024
         if answer["panic"]:
-            raise EngineDied(f"panicked: {_end_of(errors)}")
+            raise EngineDiedError(f"panicked: {_end_of(errors)}")
         self.broken = False
         return Result(_text(output), _text(errors), answer["code"])
 
@@ -85,7 +85,7 @@ class Worker:
         poll.register(self._process.stdout, select.POLLIN)
         if not poll.poll(deadline_s * 1000):
             self.kill()
-            raise RunKilled(f"killed after {deadline_s:g} s")
+            raise RunKilledError(f"killed after {deadline_s:g} s")
         line = self._process.stdout.readline()
         if not line:
             self.kill()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from reconciler.engine.processes.periodic import Periodic
-from reconciler.engine.processes.result import EngineDied
+from reconciler.engine.processes.result import EngineDiedError
 from reconciler.engine.processes.worker import Worker
 from reconciler.telemetry import metrics
 
@@ -58,7 +58,7 @@ class WorkerPool:
 
     @contextmanager
     def lend(self) -> Iterator[Worker]:
-        """A worker until the block ends. Raises EngineDied if none can be started."""
+        """A worker until the block ends. Raises EngineDiedError if none can be started."""
         worker = self._take()
         if worker.runs + 1 == self._limits.max_runs:
             self._add_spare()
@@ -95,7 +95,7 @@ class WorkerPool:
         try:
             return self._start()
         except OSError as error:
-            raise EngineDied(f"cannot be started: {error}") from error
+            raise EngineDiedError(f"cannot be started: {error}") from error
 
     def _take_back(self, worker: Worker) -> None:
         worn = worker.runs >= self._limits.max_runs or worker.rss_mb > self._limits.max_rss_mb

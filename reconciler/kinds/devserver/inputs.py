@@ -1,6 +1,6 @@
 """From the watched objects to the inputs of a program. Pure: no request, no clock but the one passed in.
 
-Each function raises Waiting or Stalled when there is no program to run.
+Each function raises WaitingError or StalledError when there is no program to run.
 """
 
 from datetime import datetime
@@ -17,12 +17,12 @@ from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver import expiry
 from reconciler.kinds.devserver.home import size_to_ask_for
 from reconciler.kinds.devserver.ssh.keys import authorized_key
-from reconciler.kube.cache import World, annotations, belongs_to
+from reconciler.kube.cache import Cache, annotations, belongs_to
 from reconciler.kube.client import Object
 from reconciler.kube.resources import FLAVOR, PVC
 from reconciler.settings import Settings
 from reconciler.status import reasons
-from reconciler.status.errors import Stalled, Waiting
+from reconciler.status.errors import StalledError, WaitingError
 from reconciler.text import one_line, shortened
 from stacks.devserver import DevServerChildren, DevServerInputs
 from stacks.flavor import DevServerFlavorInputs
@@ -33,7 +33,7 @@ _MAX_FAULTS = 1000
 
 
 def parsed(model: type[_Model], resource: Object) -> _Model:
-    """The resource as a model. Raises Stalled that names the fields which do not fit."""
+    """The resource as a model. Raises StalledError that names the fields which do not fit."""
     try:
         return model.model_validate(resource)
     except ValidationError as error:
@@ -41,7 +41,7 @@ def parsed(model: type[_Model], resource: Object) -> _Model:
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]
         )
         # Keys of maps are the user's words.
-        raise Stalled(reasons.INVALID_SPEC, shortened(one_line(faults), _MAX_FAULTS)) from error
+        raise StalledError(reasons.INVALID_SPEC, shortened(one_line(faults), _MAX_FAULTS)) from error
 
 
 def owner_of(key: Key, resource: Object) -> Owner:
@@ -50,19 +50,19 @@ def owner_of(key: Key, resource: Object) -> Owner:
 
 
 def devserver_inputs(
-    world: World, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
+    cache: Cache, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
 ) -> DevServerInputs:
     """Inputs of a DevServer's program."""
     devserver = parsed(DevServer, resource)
     owner = owner_of(key, resource)
-    flavor_name, flavor = find_flavor(world, devserver.spec.flavor, devserver.status.flavor)
+    flavor_name, flavor = find_flavor(cache, devserver.spec.flavor, devserver.status.flavor)
     ssh = devserver.spec.ssh
     extra = [
         authorized_key(line, f"spec.ssh.additionalPublicKeys[{index}]")
         for index, line in enumerate(ssh.additional_public_keys)
     ]
-    _refuse_foreign_homes(world, owner, devserver)
-    _refuse_to_move_the_home(world, owner, devserver)
+    _refuse_foreign_homes(cache, owner, devserver)
+    _refuse_to_move_the_home(cache, owner, devserver)
     ends = expiry.expires_at(devserver, settings.default_time_to_live_s, settings.max_time_to_live_s, now)
     return DevServerInputs(
         owner=owner,
@@ -73,27 +73,27 @@ def devserver_inputs(
         time_to_live=expiry.time_to_live(devserver, settings.default_time_to_live_s),
         expires_at=expiry.format_time(ends) if ends else None,
         warn_minutes=expiry.warning_minutes(expiry.created_at(resource), ends) if ends else (),
-        home_size=_home_size(world, owner, devserver),
+        home_size=_home_size(cache, owner, devserver),
         tools_image=settings.tools_image,
         ssh_service_type=settings.ssh_service_type,
         cluster_id=cluster_id,
     )
 
 
-def find_flavor(world: World, name: str | None, had: str | None = None) -> tuple[str, DevServerFlavorSpec]:
+def find_flavor(cache: Cache, name: str | None, had: str | None = None) -> tuple[str, DevServerFlavorSpec]:
     """The named flavor, or without a name the default one. had: the one that the DevServer has been given."""
     keeps = f" Meanwhile the DevServer stays as flavor {had!r} made it." if had is not None else ""
     if name is not None:
-        found = world.resources[FLAVOR.kind].get(("", name))
+        found = cache.resources[FLAVOR.kind].get(("", name))
         if found is None or is_deleting(found):
-            raise Waiting(
+            raise WaitingError(
                 reasons.FLAVOR_NOT_FOUND,
                 f"spec.flavor: there is no DevServerFlavor {name!r}; waiting for it.{keeps}",
             )
         return name, _flavor_spec(found)
-    default = default_flavor(world)
+    default = default_flavor(cache)
     if default is None:
-        raise Waiting(
+        raise WaitingError(
             reasons.NO_DEFAULT_FLAVOR,
             f"spec.flavor is empty and no DevServerFlavor has spec.default: true; waiting for one.{keeps}",
         )
@@ -116,11 +116,11 @@ def _flavor_spec(flavor: Object) -> DevServerFlavorSpec:
     return spec
 
 
-def default_flavor(world: World) -> Object | None:
+def default_flavor(cache: Cache) -> Object | None:
     """The flavor that DevServers take which name none: the oldest that is marked so, by name among equals."""
     defaults = [
         flavor
-        for flavor in world.resources[FLAVOR.kind].values()
+        for flavor in cache.resources[FLAVOR.kind].values()
         if flavor.get("spec", {}).get("default") is True and not is_deleting(flavor)
     ]
     return min(
@@ -135,22 +135,22 @@ def is_deleting(resource: Object) -> bool:
     return "deletionTimestamp" in resource["metadata"]
 
 
-def _refuse_foreign_homes(world: World, owner: Owner, devserver: DevServer) -> None:
-    claims = world.children[(PVC.api_version, PVC.kind)]
+def _refuse_foreign_homes(cache: Cache, owner: Owner, devserver: DevServer) -> None:
+    claims = cache.children[(PVC.api_version, PVC.kind)]
     for index, volume in enumerate(devserver.spec.volumes):
         claim = claims.get((owner.namespace, volume.claim_name))
         if claim is not None and RETAINED_BY_ANNOTATION in annotations(claim):
-            raise Stalled(
+            raise StalledError(
                 reasons.FOREIGN_HOME,
                 f"spec.volumes[{index}].claimName: {volume.claim_name} is the home of a DevServer and cannot be "
                 "mounted as a volume.",
             )
 
 
-def _refuse_to_move_the_home(world: World, owner: Owner, devserver: DevServer) -> None:
+def _refuse_to_move_the_home(cache: Cache, owner: Owner, devserver: DevServer) -> None:
     """The engine would delete the home and make another one. (The API server compares with the last spec only.)"""
     child = DevServerChildren.of(owner).home
-    home, claim = devserver.spec.home, world.child(child)
+    home, claim = devserver.spec.home, cache.child(child)
     if (
         home is None
         or home.storage_class_name is None
@@ -160,23 +160,23 @@ def _refuse_to_move_the_home(world: World, owner: Owner, devserver: DevServer) -
         return
     live = claim["spec"].get("storageClassName")
     if live not in (None, home.storage_class_name):
-        raise Stalled(
+        raise StalledError(
             reasons.HOME_CANNOT_MOVE,
             f"spec.home.storageClassName: {claim['metadata']['name']} is of the class {live!r} and cannot be moved to "
             f"{home.storage_class_name!r}. Name {live!r}, or save the data and delete the claim.",
         )
 
 
-def _home_size(world: World, owner: Owner, devserver: DevServer) -> str | None:
+def _home_size(cache: Cache, owner: Owner, devserver: DevServer) -> str | None:
     home = devserver.spec.home
     if home is None:
         return None
-    claim = world.child(DevServerChildren.of(owner).home)
-    return size_to_ask_for(home.size, claim, world.storage_class(claim))
+    claim = cache.child(DevServerChildren.of(owner).home)
+    return size_to_ask_for(home.size, claim, cache.storage_class(claim))
 
 
 def flavor_inputs(
-    world: World, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
+    cache: Cache, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
 ) -> DevServerFlavorInputs:
     """Inputs of a DevServerFlavor's program."""
     return DevServerFlavorInputs(

@@ -18,14 +18,14 @@ from reconciler.kinds.devserver.inputs import default_flavor, is_deleting, parse
 from reconciler.kinds.flavor.debounce import Debouncer
 from reconciler.kinds.flavor.scheduling.capacity import Capacity, seen
 from reconciler.kinds.flavor.scheduling.fit import Verdict, verdict
-from reconciler.kinds.flavor.scheduling.node_info import Room, rooms
-from reconciler.kinds.flavor.scheduling.pod_info import Demand, Refused, demand
-from reconciler.kube.cache import FlavorView, World
+from reconciler.kinds.flavor.scheduling.node_info import NodeInfo, rooms
+from reconciler.kinds.flavor.scheduling.pod_info import PodInfo, Refused, demand
+from reconciler.kube.cache import Cache, FlavorSummary
 from reconciler.kube.client import Object
 from reconciler.kube.resources import DEVSERVER, FLAVOR
 from reconciler.status import reasons
 from reconciler.status.conditions import Shown, Stated
-from reconciler.status.errors import Stalled
+from reconciler.status.errors import StalledError
 from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
@@ -56,16 +56,16 @@ def use(devserver: Object) -> Use:
     return Use(devserver.get("spec", {}).get("flavor") or status.get("flavor"), pending)
 
 
-def views(world: World, names: Iterable[str]) -> Iterator[tuple[str, FlavorView]]:
+def views(cache: Cache, names: Iterable[str]) -> Iterator[tuple[str, FlavorSummary]]:
     """How it stands with these flavors, those that exist. Nodes, pods and DevServers are gone through once for all."""
-    uses = [use(devserver) for devserver in world.resources[DEVSERVER.kind].values()]
+    uses = [use(devserver) for devserver in cache.resources[DEVSERVER.kind].values()]
     users = Counter(item.flavor for item in uses)
     pending = Counter(item.flavor for item in uses if item.pending_restart)
-    judge = _Judge(world.capacity)
+    judge = _Judge(cache.capacity)
     for name in names:
-        flavor = world.resources[FLAVOR.kind].get(("", name))
+        flavor = cache.resources[FLAVOR.kind].get(("", name))
         if flavor is not None:
-            yield name, FlavorView(judge.verdict(flavor), users[name], pending[name])
+            yield name, FlavorSummary(judge.verdict(flavor), users[name], pending[name])
 
 
 class _Judge:
@@ -73,7 +73,7 @@ class _Judge:
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
-        self._rooms: list[Room] | None = None
+        self._rooms: list[NodeInfo] | None = None
 
     def verdict(self, flavor: Object) -> Verdict:
         """Whether pods of the flavor find room."""
@@ -81,23 +81,23 @@ class _Judge:
             asked = demand(parsed(DevServerFlavor, flavor).spec, self._capacity)
         except Refused as error:
             return Verdict("No", error.reason, error.message)
-        except Stalled as error:
+        except StalledError as error:
             return Verdict("Unknown", error.reason, error.message)
         except ValueError as error:
             return Verdict("Unknown", reasons.UNREADABLE_QUANTITY, f"{error}.")
         pools = sorted((seen(obj) for obj in self._capacity.node_pools.values()), key=lambda pool: pool.name)
         return verdict(asked, self._of(asked), pools)
 
-    def _of(self, asked: Demand) -> list[Room]:
+    def _of(self, asked: PodInfo) -> list[NodeInfo]:
         if self._rooms is None:
             self._rooms = rooms(self._capacity, asked.priority, asked.preempts)
         return self._rooms
 
 
-def shows(world: World, key: Key, flavor: Object) -> Shown:
+def shows(cache: Cache, key: Key, flavor: Object) -> Shown:
     """What a flavor's status says of it."""
-    conditions = {DEFAULT_FLAVOR: _default(world, key, flavor)}
-    view = world.flavor_views.get(key.name)
+    conditions = {DEFAULT_FLAVOR: _default(cache, key, flavor)}
+    view = cache.flavor_views.get(key.name)
     if view is None:
         return Shown(conditions=conditions)
     judged = view.verdict
@@ -111,10 +111,10 @@ def shows(world: World, key: Key, flavor: Object) -> Shown:
     return Shown(fields, {**conditions, SCHEDULABLE: stated})
 
 
-def _default(world: World, key: Key, flavor: Object) -> Stated | None:
+def _default(cache: Cache, key: Key, flavor: Object) -> Stated | None:
     if flavor.get("spec", {}).get("default") is not True or is_deleting(flavor):
         return None
-    winner = default_flavor(world)
+    winner = default_flavor(cache)
     if winner is None or winner["metadata"]["name"] == key.name:
         return Stated("True", reasons.OLDEST_DEFAULT, "DevServers that name no flavor take this one.")
     message = (
@@ -125,14 +125,14 @@ def _default(world: World, key: Key, flavor: Object) -> Stated | None:
 
 
 @dataclass
-class FlavorViews:
+class FlavorSummaries:
     """Keeps world.flavor_views up to date.
 
     wake: called with the name of a flavor whose view changed. clock: monotonic, in seconds.
     refresh_s: after this time every flavor is looked at whether or not something happened.
     """
 
-    world: World
+    cache: Cache
     wake: Callable[[str], None]
     clock: Callable[[], float]
     refresh_s: float
@@ -155,7 +155,7 @@ class FlavorViews:
     def forget(self, name: str) -> None:
         """The flavor is gone."""
         self._debouncer.forget(name)
-        self.world.flavor_views.pop(name, None)
+        self.cache.flavor_views.pop(name, None)
 
     async def run(self) -> None:
         """Look at flavors when they are due, until cancelled."""
@@ -182,12 +182,12 @@ class FlavorViews:
         self._changed.clear()
         if self._touched_all:
             self._touched_all = False
-            for _, name in self.world.resources[FLAVOR.kind]:
+            for _, name in self.cache.resources[FLAVOR.kind]:
                 self._debouncer.touch(name)
-        for name, view in views(self.world, self._debouncer.take()):
+        for name, view in views(self.cache, self._debouncer.take()):
             metrics.SCHEDULABLE_LOOKS.inc()
-            if view != self.world.flavor_views.get(name):
-                self.world.flavor_views[name] = view
+            if view != self.cache.flavor_views.get(name):
+                self.cache.flavor_views[name] = view
                 self.wake(name)
             # With many flavors and nodes this takes a while: others have their turn between.
             await asyncio.sleep(0)

@@ -11,7 +11,7 @@ from reconciler.kinds.flavor.scheduling import capacity, karpenter
 from reconciler.kinds.flavor.scheduling.capacity import Capacity, reduced, seen
 from reconciler.kube.client import Object
 from reconciler.kube.resources import CRD, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
-from reconciler.kube.watch import OnChange, Trim, Watch
+from reconciler.kube.watch import OnChange, Transform, Watch
 from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
@@ -26,7 +26,13 @@ class MakeWatch(Protocol):
     """What makes watches."""
 
     def __call__(
-        self, resource: Resource, on_change: OnChange, *, name: str = "", fields: str = "", trim: Trim
+        self,
+        resource: Resource,
+        on_change: OnChange,
+        *,
+        name: str = "",
+        fields: str = "",
+        transform: Transform,
     ) -> Watch:
         """A watch. fields: a field selector. name: for logs and metrics."""
 
@@ -45,19 +51,19 @@ class CapacityWatches:
         self._version_changed = asyncio.Event()
         self._settled = asyncio.Event()
 
-        def watch(resource: Resource, trim: Trim, name: str = "", fields: str = "") -> Watch:
-            return make(resource, self._tell, name=name, fields=fields, trim=trim)
+        def watch(resource: Resource, transform: Transform, name: str = "", fields: str = "") -> Watch:
+            return make(resource, self._tell, name=name, fields=fields, transform=transform)
 
-        nodes = watch(NODE, capacity.essence_of_node)
+        nodes = watch(NODE, capacity.reduce_node)
         # Those of our own have a watch that keeps more of them.
-        pods = watch(POD, capacity.essence_of_pod, "all-pods", capacity.HOLDING_PODS)
-        priorities = watch(PRIORITY_CLASS, capacity.essence_of_priority_class)
-        runtimes = watch(RUNTIME_CLASS, capacity.essence_of_runtime_class)
+        pods = watch(POD, capacity.reduce_pod, "all-pods", capacity.HOLDING_PODS)
+        priorities = watch(PRIORITY_CLASS, capacity.reduce_priority_class)
+        runtimes = watch(RUNTIME_CLASS, capacity.reduce_runtime_class)
         self._definition = make(
             CRD,
             lambda old, new: self._version_changed.set(),
             fields=f"metadata.name={_PLURAL}.{_GROUP}",
-            trim=lambda obj: reduced(obj, served_version),
+            transform=lambda obj: reduced(obj, served_version),
         )
         filled.nodes, filled.pods = nodes.objects, pods.objects
         filled.priority_classes, filled.runtime_classes = priorities.objects, runtimes.objects
@@ -93,7 +99,7 @@ class CapacityWatches:
         """Follow NodePools until another version of them, or none, is served."""
         _log.info("following NodePools", version=version)
         resource = Resource(f"{_GROUP}/{version}", "NodePool", _PLURAL, namespaced=False)
-        watch = self._make(resource, self._tell, trim=karpenter.essence_of_node_pool)
+        watch = self._make(resource, self._tell, transform=karpenter.reduce_node_pool)
         self._capacity.node_pools = watch.objects
         followed.append(watch)
         metrics.follow_silence(watch.name, lambda: watch.silent_s)

@@ -8,25 +8,25 @@ from crds.user import Rbac, RoleRef
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver.inputs import owner_of, parsed
 from reconciler.kinds.devserver.pod.readiness import APPLIED, Readiness
-from reconciler.kube.cache import FINALIZER, World, annotations, belongs_to
+from reconciler.kube.cache import FINALIZER, Cache, annotations, belongs_to
 from reconciler.kube.client import Object
 from reconciler.kube.resources import USER
 from reconciler.settings import Settings
 from reconciler.status import reasons
 from reconciler.status.conditions import Shown
-from reconciler.status.errors import Stalled
+from reconciler.status.errors import StalledError
 from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
 from stacks.user import DevServerUserInputs, namespace_of, quota_of
 
 
 def user_inputs(
-    world: World, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
+    cache: Cache, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
 ) -> DevServerUserInputs:
     """Inputs of a DevServerUser's program: roles that are not allowed are left out, and so taken away."""
     spec = parsed(DevServerUser, resource).spec
-    holder = holder_of(world, spec.username)
+    holder = holder_of(cache, spec.username)
     if holder != key.name:
-        raise Stalled(
+        raise StalledError(
             reasons.USERNAME_TAKEN,
             f"spec.username: {spec.username} is that of the DevServerUser {holder}; choose another username, or delete "
             f"{holder}.",
@@ -49,30 +49,30 @@ def _role(ref: RoleRef) -> str:
     return f"{ref.kind}/{ref.name}"
 
 
-def objection(inputs: DevServerUserInputs) -> Stalled | None:
+def objection(inputs: DevServerUserInputs) -> StalledError | None:
     """What the inputs leave out of the spec."""
     if not inputs.refused_roles:
         return None
-    return Stalled(
+    return StalledError(
         reasons.ROLE_NOT_ALLOWED,
         f"{'; '.join(inputs.refused_roles)}: not among the roles that the operator's setting DEVSERVER_ALLOWED_ROLES "
         "names; not given.",
     )
 
 
-def namesakes(world: World, username: str) -> list[Object]:
+def namesakes(cache: Cache, username: str) -> list[Object]:
     """All DevServerUsers of that username. (A spec that does not fit the models may be among them.)"""
-    users = world.resources[USER.kind].values()
+    users = cache.resources[USER.kind].values()
     return [user for user in users if user.get("spec", {}).get("username") == username]
 
 
-def holder_of(world: World, username: str) -> str:
+def holder_of(cache: Cache, username: str) -> str:
     """Which DevServerUser has the username: whose namespace it is, if one has it, else the oldest.
 
     There must be one. One that is being deleted has it until it is gone. (Those of one second are not told apart by
     age: one whose stack was begun goes first.)
     """
-    namespace = world.children[("v1", "Namespace")].get(("", namespace_of(username)))
+    namespace = cache.children[("v1", "Namespace")].get(("", namespace_of(username)))
     held_by = annotations(namespace).get(RETAINED_BY_ANNOTATION) if namespace is not None else None
 
     def rank(user: Object) -> tuple[bool, str, bool, str]:
@@ -81,15 +81,15 @@ def holder_of(world: World, username: str) -> str:
         was_begun = FINALIZER in meta.get("finalizers", [])
         return owner.retained_by != held_by, meta["creationTimestamp"], not was_begun, meta["name"]
 
-    holder: str = min(namesakes(world, username), key=rank)["metadata"]["name"]
+    holder: str = min(namesakes(cache, username), key=rank)["metadata"]["name"]
     return holder
 
 
-def readiness(world: World, owner: Owner) -> Readiness:
+def readiness(cache: Cache, owner: Owner) -> Readiness:
     """All children are in place, unless someone deletes the namespace. (What is gone is made again by a run.)"""
-    user = world.resource(Key(owner.kind, owner.namespace, owner.name))
+    user = cache.resource(Key(owner.kind, owner.namespace, owner.name))
     name = namespace_of(user["spec"]["username"]) if user is not None else ""
-    namespace = world.children[("v1", "Namespace")].get(("", name))
+    namespace = cache.children[("v1", "Namespace")].get(("", name))
     if namespace is not None and "deletionTimestamp" in namespace["metadata"]:
         message = f"Namespace {name} is being deleted; it is made again when it is gone."
         since = namespace["metadata"]["deletionTimestamp"]
@@ -97,10 +97,10 @@ def readiness(world: World, owner: Owner) -> Readiness:
     return APPLIED
 
 
-def shown(world: World, key: Key, resource: Object) -> Shown:
+def shown(cache: Cache, key: Key, resource: Object) -> Shown:
     """The quota's limits and the use against them, as the API server counts it."""
     child = quota_of(namespace_of(resource["spec"]["username"]))
-    quota = world.child(child)
+    quota = cache.child(child)
     if quota is None or not belongs_to(quota, owner_of(key, resource), child):
         return Shown({"quota": None})
     counted = quota.get("status", {})

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from crds import DevServer
-from reconciler.controller.actions import Actor
+from reconciler.controller.actions import Actions
 from reconciler.controller.decide import Destroy, Up
 from reconciler.controller.drift import Drift
 from reconciler.controller.kind import KINDS
@@ -21,21 +21,27 @@ from reconciler.engine.engine import Engine, Keys, Outcome
 from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kinds.devserver.pod.refusals import Refusal
 from reconciler.kube.cache import FINALIZER
-from reconciler.kube.client import Cluster, Object
+from reconciler.kube.client import Client, Object
 from reconciler.kube.recorder import Recorder
 from reconciler.kube.resources import CHILD_RESOURCES, DEVSERVER, SECRET, Resource
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
-from reconciler.state.alerts import StateAlarms
+from reconciler.state.alerts import StateAlerts
 from reconciler.state.checkpoint import Recorded
 from reconciler.state.run_claim import Epoch, Term
 from reconciler.state.store import StackId, StateRecord, StateStore, StoredState
-from reconciler.status.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient
+from reconciler.status.errors import (
+    EngineFailedError,
+    EngineTimeoutError,
+    ReconcileError,
+    StalledError,
+    TransientError,
+)
 from reconciler.telemetry import metrics
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
-from tests.builders import CREATED, TERM, child_object, devserver_inputs, owner, resource, stack_id, world
-from tests.fake_cluster import FakeCluster
+from tests.builders import CREATED, TERM, cache, child_object, devserver_inputs, owner, resource, stack_id
+from tests.fake_client import FakeClient
 from tests.metering import Growth
 from tests.unit.state.test_checkpoint import entry, state
 from tests.unit.state.test_diagnosis import UNUSABLE, damaged
@@ -76,26 +82,26 @@ class Bench:
 
     def __init__(self, *objects: Object, status: Object | None = None, **spec: Any) -> None:
         self.resource = resource("DevServer", status=status, **spec)
-        self.cluster = FakeCluster()
-        self.cluster.put(self.resource, *objects)
+        self.client = FakeClient()
+        self.client.put(self.resource, *objects)
         self.engine = FakeEngine()
         self.events: list[str] = []
         self.learned: list[str] = []
-        known = world(self.resource)
+        known = cache(self.resource)
         recorder = cast(Recorder, SimpleNamespace(record=self.note_event))
-        self.actor = Actor(
-            cluster=cast(Cluster, self.cluster),
+        self.actor = Actions(
+            client=cast(Client, self.client),
             engine=cast(Engine, self.engine),
             keys=Keys("passphrase", "salt"),
-            states=StateStore(cast(Cluster, self.cluster), "devserver-system", "salt", lambda: TERM),
-            world=known,
+            states=StateStore(cast(Client, self.client), "devserver-system", "salt", lambda: TERM),
+            cache=known,
             settings=Settings(),
             recorder=recorder,
-            alarms=StateAlarms(recorder, known),
-            learn=self.learn,
+            alerts=StateAlerts(recorder, known),
+            apply_write=self.apply_write,
         )
 
-    def learn(self, resource: Resource, obj: Object) -> None:
+    def apply_write(self, resource: Resource, obj: Object) -> None:
         self.learned.append(f"{resource.kind} {obj['metadata']['name']}")
 
     async def note_event(self, about: Object, type_: str, reason: str, note: str) -> None:
@@ -115,7 +121,7 @@ class Bench:
         """Store a state that records these children, of a resource that has had a run."""
         self.resource["metadata"].setdefault("finalizers", [FINALIZER])
         await self.actor.states.save(ID, state(*map(entry, children)), await self.actor.states.load(ID))
-        self.cluster.requests.clear()
+        self.client.requests.clear()
 
     async def claim(self, term: Term) -> None:
         """A run that began in that term, and has not ended."""
@@ -126,18 +132,18 @@ class Bench:
     @property
     def record(self) -> StateRecord:
         """What the watch shows of the stored state."""
-        secret = self.cluster.find(SECRET, "devserver-system", ID.secret_name)
+        secret = self.client.find(SECRET, "devserver-system", ID.secret_name)
         assert secret is not None
         return self.actor.states.record(secret)
 
     @property
     def live(self) -> Object | None:
-        return self.cluster.find(DEVSERVER, "dev-ada", "box")
+        return self.client.find(DEVSERVER, "dev-ada", "box")
 
     @property
     def stored(self) -> frozenset[Child] | None:
         """The children in the stored state; None if there is none."""
-        secret = self.cluster.find(SECRET, "devserver-system", ID.secret_name)
+        secret = self.client.find(SECRET, "devserver-system", ID.secret_name)
         return None if secret is None else checkpoint.children(checkpoint_of(secret))
 
 
@@ -179,31 +185,31 @@ async def test_a_finalizer_that_is_there_is_not_written_again() -> None:
     bench = Bench()
     bench.resource["metadata"]["finalizers"] = [FINALIZER]
     await bench.up()
-    assert bench.cluster.writes() == [f"CREATE Secret {ID.secret_name}", f"REPLACE Secret {ID.secret_name}"]
+    assert bench.client.writes() == [f"CREATE Secret {ID.secret_name}", f"REPLACE Secret {ID.secret_name}"]
 
 
 @pytest.mark.parametrize("change", ["gone", "another life", "being deleted"])
 async def test_a_resource_that_was_deleted_meanwhile_gets_no_children(change: str) -> None:
     bench = Bench()
     if change == "gone":
-        bench.cluster.objects.clear()
+        bench.client.objects.clear()
     elif change == "another life":
         bench.resource["metadata"]["uid"] = "another"
     else:
         bench.resource["metadata"]["deletionTimestamp"] = CREATED
-    with pytest.raises(Transient, match="was deleted meanwhile"):
+    with pytest.raises(TransientError, match="was deleted meanwhile"):
         await bench.up()
     assert bench.engine.ran == []
     refused = ["PATCH DevServer box"] if change == "gone" else []
-    assert bench.cluster.writes() == refused
+    assert bench.client.writes() == refused
 
 
 async def test_a_first_run_asks_for_nothing_twice() -> None:
     bench = Bench()
     await bench.up()
     looks = sorted(f"GET {child.kind} {child.name}" for child in children_of_box())
-    assert sorted(request for request in bench.cluster.requests if request.startswith("GET")) == looks
-    assert bench.cluster.writes() == [
+    assert sorted(request for request in bench.client.requests if request.startswith("GET")) == looks
+    assert bench.client.writes() == [
         "PATCH DevServer box",
         f"CREATE Secret {ID.secret_name}",
         f"REPLACE Secret {ID.secret_name}",
@@ -217,7 +223,7 @@ async def test_a_resource_that_changed_since_the_watch_showed_it_is_looked_at_an
     bench = Bench()
     changed = deepcopy(bench.resource)
     changed["metadata"] |= {"resourceVersion": "77", "finalizers": finalizers}
-    bench.cluster.put(changed)
+    bench.client.put(changed)
     assert (await bench.up()).error is None
     assert bench.live is not None
     assert bench.live["metadata"]["finalizers"] == [*(f for f in finalizers if f != FINALIZER), FINALIZER]
@@ -227,7 +233,7 @@ async def test_a_state_of_a_resource_that_seemed_new_is_found_at_the_next_try() 
     bench = Bench()
     await bench.have_state(NAMES.ssh)
     del bench.resource["metadata"]["finalizers"]  # by force
-    with pytest.raises(Transient) as error:
+    with pytest.raises(TransientError) as error:
         await bench.up()
     assert error.value.reason == "StateConflict"
     assert bench.engine.ran == []
@@ -245,7 +251,7 @@ async def test_the_state_after_a_run_is_stored_and_known_at_once() -> None:
 
 async def test_the_state_of_a_failed_run_is_stored_too() -> None:
     bench = Bench()
-    error = EngineFailed("RunFailed", "half way")
+    error = EngineFailedError("RunFailed", "half way")
     bench.engine.outcome = replace(bench.engine.outcome, error=error)
     assert (await bench.up()).error is error
     assert bench.stored == {NAMES.sshd}
@@ -254,7 +260,7 @@ async def test_the_state_of_a_failed_run_is_stored_too() -> None:
 async def test_a_killed_run_leaves_the_state_before_it() -> None:
     bench = Bench()
     await bench.have_state(NAMES.ssh)
-    bench.engine.outcome = Outcome(None, {}, 60.0, EngineTimeout("RunTimeout", "killed"))
+    bench.engine.outcome = Outcome(None, {}, 60.0, EngineTimeoutError("RunTimeout", "killed"))
     await bench.up()
     assert bench.stored == {NAMES.ssh}
     assert bench.record.claimed, "so that the next pass knows of it"
@@ -281,7 +287,7 @@ async def test_what_another_process_of_this_term_or_a_later_one_works_on_is_left
     bench = Bench(child_object(NAMES.sshd))
     await bench.have_state(NAMES.sshd)
     await bench.claim(Term("another", TERM.epoch))
-    with pytest.raises(Transient, match="is claimed by another since") as error:
+    with pytest.raises(TransientError, match="is claimed by another since") as error:
         await getattr(bench, operation)()
     assert error.value.reason == "StateConflict"
     assert bench.engine.ran == []
@@ -310,7 +316,7 @@ async def test_a_claim_that_comes_between_stops_the_run(monkeypatch: pytest.Monk
         return found
 
     monkeypatch.setattr(StateStore, "load", load_and_be_too_late)
-    with pytest.raises(Transient, match="was changed by someone else"):
+    with pytest.raises(TransientError, match="was changed by someone else"):
         await bench.up()
     assert bench.engine.ran == []
 
@@ -321,7 +327,7 @@ async def test_a_foreign_object_under_a_childs_name_stops_the_run_before_it_star
     foreign = child_object(child)
     foreign["metadata"]["labels"] = {}
     bench = Bench(foreign)
-    with pytest.raises(Stalled) as error:
+    with pytest.raises(StalledError) as error:
         await bench.up()
     assert error.value.reason == "NameConflict"
     assert f"{child.kind} dev-ada/{child.name}" in error.value.message
@@ -330,7 +336,7 @@ async def test_a_foreign_object_under_a_childs_name_stops_the_run_before_it_star
 
 async def test_a_home_of_another_person_is_not_taken_up() -> None:
     bench = Bench(child_object(NAMES.home, person="eve@example.com"), home={"size": "1Gi"})
-    with pytest.raises(Stalled, match="holds the data of someone else"):
+    with pytest.raises(StalledError, match="holds the data of someone else"):
         await bench.up()
 
 
@@ -359,7 +365,7 @@ async def test_a_recorded_child_that_is_gone_leaves_the_state_first() -> None:
 
 @pytest.mark.parametrize(
     ("error", "stored"),
-    [(EngineFailed("RunFailed", "no"), {NAMES.sshd, NAMES.host_keys}), (None, {NAMES.sshd})],
+    [(EngineFailedError("RunFailed", "no"), {NAMES.sshd, NAMES.host_keys}), (None, {NAMES.sshd})],
     ids=["after a failed run", "after a run that succeeded"],
 )
 async def test_host_keys_are_not_forgotten_before_there_is_a_secret_again(
@@ -394,9 +400,9 @@ async def test_what_a_run_made_that_died_counts_as_adopted_and_what_is_recorded_
 
 
 async def spoil_state(bench: Bench, content: bytes | str | None) -> None:
-    secret = bench.cluster.find(SECRET, "devserver-system", ID.secret_name)
+    secret = bench.client.find(SECRET, "devserver-system", ID.secret_name)
     assert secret is not None
-    bench.cluster.put(damaged(secret, content))
+    bench.client.put(damaged(secret, content))
 
 
 @pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE.keys())
@@ -431,7 +437,7 @@ async def test_retries_of_a_rebuild_do_not_tell_of_the_damage_again() -> None:
     await bench.have_state(NAMES.sshd)
     await spoil_state(bench, b"")
     growth = Growth()
-    bench.engine.outcome = Outcome(None, {}, 60.0, EngineTimeout("RunTimeout", "killed"))
+    bench.engine.outcome = Outcome(None, {}, 60.0, EngineTimeoutError("RunTimeout", "killed"))
     for _ in range(3):
         await bench.up()
     assert bench.events == ["StateDamaged"]
@@ -444,7 +450,7 @@ async def test_a_destroy_without_a_usable_state_goes_by_the_uid_and_keeps_the_ho
 ) -> None:
     bench = with_children
     foreign = child_object(NAMES.headless, EARLIER)
-    bench.cluster.put(foreign)
+    bench.client.put(foreign)
     await bench.have_state(NAMES.sshd, NAMES.ssh, NAMES.home, NAMES.headless)
     await spoil_state(bench, content)
     assert (await bench.destroy()).error is None
@@ -452,7 +458,7 @@ async def test_a_destroy_without_a_usable_state_goes_by_the_uid_and_keeps_the_ho
     assert bench.stored is None
     assert bench.live is not None
     assert bench.live["metadata"]["finalizers"] == ["other/one"]
-    left = {name for kind, _, name in bench.cluster.objects if kind != "DevServer"}
+    left = {name for kind, _, name in bench.client.objects if kind != "DevServer"}
     assert left == {"box-home", NAMES.headless.name}
 
 
@@ -475,13 +481,13 @@ async def test_destroy_drops_state_and_finalizer_at_the_end(with_children: Bench
     assert bench.stored is None
     assert bench.live is not None
     assert bench.live["metadata"]["finalizers"] == ["other/one"]
-    assert bench.cluster.writes()[-2:] == [f"DELETE Secret {ID.secret_name}", "PATCH DevServer box"]
+    assert bench.client.writes()[-2:] == [f"DELETE Secret {ID.secret_name}", "PATCH DevServer box"]
 
 
 async def test_a_destroy_that_fails_keeps_state_and_finalizer(with_children: Bench) -> None:
     bench = with_children
     await bench.have_state(NAMES.sshd, NAMES.ssh)
-    error = EngineFailed("RunFailed", "no")
+    error = EngineFailedError("RunFailed", "no")
     bench.engine.outcome = Outcome(state(entry(NAMES.sshd)), {"delete": 1}, 0.1, error)
     assert (await bench.destroy()).error is error
     assert bench.stored == {NAMES.sshd}
@@ -501,29 +507,29 @@ async def test_a_dead_lifes_destroy_leaves_the_present_finalizer_alone(with_chil
 async def test_a_life_that_only_seems_dead_is_not_destroyed(with_children: Bench) -> None:
     """A replica that begins to lead reads the states anew, and its watch of the resources may have fallen behind."""
     await with_children.have_state(NAMES.sshd)
-    with pytest.raises(Transient, match="is alive"):
+    with pytest.raises(TransientError, match="is alive"):
         await with_children.destroy(finish=False, model=False)
     assert with_children.engine.ran == []
     assert with_children.stored == {NAMES.sshd}
-    assert with_children.cluster.writes() == []
+    assert with_children.client.writes() == []
 
 
 async def test_what_someone_else_has_by_now_is_not_destroyed(with_children: Bench) -> None:
     bench = with_children
-    bench.cluster.put(child_object(NAMES.ssh, EARLIER))
+    bench.client.put(child_object(NAMES.ssh, EARLIER))
     await bench.have_state(NAMES.sshd, NAMES.ssh)
     await bench.destroy()
     assert bench.engine.ran == [("destroy", frozenset({NAMES.sshd}))]
-    assert bench.cluster.find(SERVICE, "dev-ada", "box-ssh") is not None
+    assert bench.client.find(SERVICE, "dev-ada", "box-ssh") is not None
 
 
 async def test_what_was_made_and_never_recorded_is_swept(with_children: Bench) -> None:
     growth = Growth()
     bench = with_children
-    before = {name for kind, _, name in bench.cluster.objects if kind != "DevServer"}
+    before = {name for kind, _, name in bench.client.objects if kind != "DevServer"}
     await bench.destroy()
     assert bench.engine.ran == [], "there is no state to destroy from"
-    left = {name for kind, _, name in bench.cluster.objects if kind != "DevServer"}
+    left = {name for kind, _, name in bench.client.objects if kind != "DevServer"}
     assert left == {"box-home"}, "which carries no uid"
     swept = {kind: growth("devserver_orphans_swept_total", kind=kind) for kind in metrics.CHILD_KINDS}
     assert sum(swept.values()) == len(before) - len(left)
@@ -535,18 +541,18 @@ async def test_a_process_that_died_right_after_its_claim_leaves_nothing_for_good
     """The resource was deleted by force since: all there is is the mark that a run began."""
     bench = with_children
     await bench.claim(Term("another", Epoch(CREATED, 1)))
-    del bench.cluster.objects["DevServer", "dev-ada", "box"]
+    del bench.client.objects["DevServer", "dev-ada", "box"]
     bench.resource["metadata"]["uid"] = "uid-of-a-later-life"
     await bench.destroy(finish=False, model=False)
-    assert {name for _, _, name in bench.cluster.objects} == {"box-home"}
+    assert {name for _, _, name in bench.client.objects} == {"box-home"}
     assert bench.engine.ran == []
 
 
 async def test_the_sweep_touches_nothing_of_another_life(with_children: Bench) -> None:
     bench = with_children
-    bench.cluster.put(child_object(NAMES.ssh, EARLIER), child_object(NAMES.sshd, owner(name="other")))
+    bench.client.put(child_object(NAMES.ssh, EARLIER), child_object(NAMES.sshd, owner(name="other")))
     await bench.destroy()
-    assert len(bench.cluster.objects) == 4
+    assert len(bench.client.objects) == 4
 
 
 @pytest.mark.parametrize(
@@ -572,15 +578,15 @@ async def test_destroy_may_be_repeated_after_a_crash_at_any_point(with_children:
     """After every request the process may die; the next one goes on from there."""
     bench = with_children
     await bench.have_state(NAMES.sshd, NAMES.ssh)
-    steps = await count_of_requests(bench.destroy, bench.cluster)
+    steps = await count_of_requests(bench.destroy, bench.client)
     for step in range(steps):
         bench = Bench(*(child_object(child) for child in (NAMES.sshd, NAMES.ssh, NAMES.home)))
         bench.resource["metadata"] |= {"finalizers": [FINALIZER], "deletionTimestamp": CREATED}
         await bench.have_state(NAMES.sshd, NAMES.ssh)
-        die_at(bench.cluster, step)
+        die_at(bench.client, step)
         with pytest.raises(ProcessDied):
             await bench.destroy()
-        die_at(bench.cluster, None)
+        die_at(bench.client, None)
         assert (await bench.destroy()).error is None
         assert bench.stored is None
         assert bench.live is not None
@@ -591,22 +597,22 @@ class ProcessDied(Exception):
     """Stands for the end of the process."""
 
 
-def die_at(cluster: FakeCluster, step: int | None) -> None:
+def die_at(client: FakeClient, step: int | None) -> None:
     """From the step-th request on, nothing is answered any more."""
 
     def note(verb: str, resource: Resource, name: str) -> None:
-        cluster.requests.append(f"{verb} {resource.kind} {name}")
-        if step is not None and len(cluster.requests) > step:
+        client.requests.append(f"{verb} {resource.kind} {name}")
+        if step is not None and len(client.requests) > step:
             raise ProcessDied
 
-    cluster.requests.clear()
-    cluster._note = note  # type: ignore[method-assign]
+    client.requests.clear()
+    client._note = note  # type: ignore[method-assign]
 
 
-async def count_of_requests(act: Callable[[], Awaitable[Any]], cluster: FakeCluster) -> int:
-    cluster.requests.clear()
+async def count_of_requests(act: Callable[[], Awaitable[Any]], client: FakeClient) -> int:
+    client.requests.clear()
     await act()
-    return len(cluster.requests)
+    return len(client.requests)
 
 
 # --- expiry
@@ -639,14 +645,14 @@ async def test_an_extension_between_the_look_and_the_deletion_wins_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench(lifecycle={"timeToLive": "8h"})
-    get = bench.cluster.get
+    get = bench.client.get
 
     async def get_and_be_too_late(*args: Any) -> Object | None:
         found = await get(*args)
         bench.resource["metadata"]["resourceVersion"] = "2"
         return found
 
-    monkeypatch.setattr(bench.cluster, "get", get_and_be_too_late)
+    monkeypatch.setattr(bench.client, "get", get_and_be_too_late)
     await bench.actor.expire(ID, clock(8))
     assert bench.live is not None
     assert bench.events == []
@@ -655,8 +661,8 @@ async def test_an_extension_between_the_look_and_the_deletion_wins_too(
 @pytest.mark.parametrize("skew_s", [61.0, -61.0, 86400.0])
 async def test_nothing_expires_while_the_clocks_disagree(skew_s: float) -> None:
     bench = Bench(lifecycle={"timeToLive": "8h"})
-    bench.cluster.clock_offset_s = skew_s
-    with pytest.raises(Transient) as error:
+    bench.client.clock_offset_s = skew_s
+    with pytest.raises(TransientError) as error:
         await bench.actor.expire(ID, clock(8))
     assert error.value.reason == "ClockSkewed"
     assert bench.live is not None
@@ -666,11 +672,11 @@ async def test_nothing_expires_while_the_clocks_disagree(skew_s: float) -> None:
 async def test_another_life_does_not_expire_for_an_earlier_one(change: str) -> None:
     bench = Bench(lifecycle={"timeToLive": "8h"})
     if change == "gone":
-        bench.cluster.objects.clear()
+        bench.client.objects.clear()
     else:
         bench.resource["metadata"]["uid"] = "another"
     await bench.actor.expire(ID, clock(8))
-    assert bench.cluster.writes() == []
+    assert bench.client.writes() == []
 
 
 # --- drift
@@ -680,9 +686,9 @@ RECORDED = {NAMES.sshd: Recorded(1, "{}")}
 
 async def test_a_child_that_the_watch_shows_is_not_asked_for() -> None:
     bench = Bench()
-    bench.actor.world.children["v1", "ConfigMap"]["dev-ada", "box-sshd"] = child_object(NAMES.sshd)
+    bench.actor.cache.children["v1", "ConfigMap"]["dev-ada", "box-sshd"] = child_object(NAMES.sshd)
     assert await bench.actor.drifts(RECORDED, owner()) == ()
-    assert bench.cluster.requests == []
+    assert bench.client.requests == []
 
 
 async def test_a_watch_that_lags_is_no_reason_for_a_run() -> None:
@@ -703,10 +709,10 @@ async def test_a_child_that_is_gone_or_not_ours_is_missing(there: list[Object]) 
 async def test_a_pod_for_which_there_is_room_now_is_hastened_once(relieved: bool) -> None:
     bench = Bench(child_object(NAMES.stateful_set))
     refusal = Refusal("uid", "exceeded quota: few, requested: pods=1", relieved=relieved)
-    bench.actor.world.refusals["dev-ada", "box"] = refusal
+    bench.actor.cache.refusals["dev-ada", "box"] = refusal
     for _ in range(2):
         await bench.actor.hasten_pod(owner())
-    assert bench.cluster.writes() == (["PATCH StatefulSet box"] if relieved else [])
+    assert bench.client.writes() == (["PATCH StatefulSet box"] if relieved else [])
 
 
 async def test_a_status_is_written_for_the_life_that_it_is_about() -> None:
@@ -717,7 +723,7 @@ async def test_a_status_is_written_for_the_life_that_it_is_about() -> None:
         bodies.append(args[3])
         return bench.resource
 
-    bench.cluster.patch = patch  # type: ignore[method-assign]
+    bench.client.patch = patch  # type: ignore[method-assign]
     await bench.actor.write_status(KINDS["DevServer"], ID, {"phase": "Running"})
     assert bodies == [
         [

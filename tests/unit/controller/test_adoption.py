@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from reconciler.controller.adoption import Claim, adopted, conflict, judge, refuse_terminating
+from reconciler.controller.adoption import Ownership, adopted, conflict, ownership_of, refuse_terminating
 from reconciler.controller.retries import was_stopped_by_namespace
-from reconciler.status.errors import Waiting
+from reconciler.status.errors import WaitingError
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
 from stacks.user import DevServerUserInputs, children
-from tests.builders import child_object, owner, resource, user_inputs, world
+from tests.builders import cache, child_object, owner, resource, user_inputs
 
 Object = dict[str, Any]
 OWNER, OTHER = owner(), owner(name="other")
@@ -29,21 +29,21 @@ def unlabelled(obj: Object) -> Object:
     return changed(obj, labels=None)
 
 
-CASES: dict[str, tuple[Child, Object | None, Claim]] = {
-    "there is none": (SSHD, None, Claim.FREE),
-    "ours": (SSHD, child_object(SSHD), Claim.OURS),
-    "someone else's": (SSHD, unlabelled(child_object(SSHD)), Claim.FOREIGN),
+CASES: dict[str, tuple[Child, Object | None, Ownership]] = {
+    "there is none": (SSHD, None, Ownership.FREE),
+    "ours": (SSHD, child_object(SSHD), Ownership.OURS),
+    "someone else's": (SSHD, unlabelled(child_object(SSHD)), Ownership.FOREIGN),
     "someone else's by another tool": (
         SSHD,
         changed(child_object(SSHD), labels={"app.kubernetes.io/managed-by": "Helm"}),
-        Claim.FOREIGN,
+        Ownership.FOREIGN,
     ),
-    "another living DevServer's": (SSHD, child_object(SSHD, OTHER), Claim.FOREIGN),
-    "of an earlier life": (SSHD, child_object(SSHD, EARLIER), Claim.LEFT_OVER),
+    "another living DevServer's": (SSHD, child_object(SSHD, OTHER), Ownership.FOREIGN),
+    "of an earlier life": (SSHD, child_object(SSHD, EARLIER), Ownership.ORPHANED),
     "managed and of no one": (
         SSHD,
         changed(child_object(SSHD), labels={"app.kubernetes.io/managed-by": "devserver-reconciler"}),
-        Claim.FOREIGN,
+        Ownership.FOREIGN,
     ),
     "something that is retained": (
         SSHD,
@@ -51,38 +51,44 @@ CASES: dict[str, tuple[Child, Object | None, Claim]] = {
             child_object(SSHD, EARLIER),
             annotations={"devserver.io/retained-by": "devserver.dev-ada.box"},
         ),
-        Claim.FOREIGN,
+        Ownership.FOREIGN,
     ),
-    "no home yet": (HOME, None, Claim.FREE),
-    "our home": (HOME, child_object(HOME, person=ADA), Claim.OURS),
-    "our home of an earlier life": (HOME, child_object(HOME, EARLIER, person=ADA), Claim.OURS),
-    "a home of another owner's DevServer of this name": (HOME, child_object(HOME, person=EVE), Claim.FOREIGN),
-    "a home of another DevServer": (HOME, child_object(HOME, OTHER, person=ADA), Claim.FOREIGN),
-    "a claim that the user made": (HOME, unlabelled(child_object(HOME, person=ADA)), Claim.FOREIGN),
+    "no home yet": (HOME, None, Ownership.FREE),
+    "our home": (HOME, child_object(HOME, person=ADA), Ownership.OURS),
+    "our home of an earlier life": (HOME, child_object(HOME, EARLIER, person=ADA), Ownership.OURS),
+    "a home of another owner's DevServer of this name": (
+        HOME,
+        child_object(HOME, person=EVE),
+        Ownership.FOREIGN,
+    ),
+    "a home of another DevServer": (HOME, child_object(HOME, OTHER, person=ADA), Ownership.FOREIGN),
+    "a claim that the user made": (HOME, unlabelled(child_object(HOME, person=ADA)), Ownership.FOREIGN),
     "a claim that only looks managed": (
         HOME,
         changed(child_object(HOME), labels={"app.kubernetes.io/managed-by": "devserver-reconciler"}),
-        Claim.FOREIGN,
+        Ownership.FOREIGN,
     ),
-    "a home without the annotation": (HOME, changed(child_object(HOME), annotations=None), Claim.FOREIGN),
+    "a home without the annotation": (HOME, changed(child_object(HOME), annotations=None), Ownership.FOREIGN),
 }
 
 
 @pytest.mark.parametrize(("child", "obj", "claim"), CASES.values(), ids=CASES.keys())
-def test_judge(child: Child, obj: Object | None, claim: Claim) -> None:
-    seen = world(resource("DevServer"), resource("DevServer", "other"))
-    assert judge(obj, OWNER, child, ADA, seen) is claim
+def test_judge(child: Child, obj: Object | None, claim: Ownership) -> None:
+    seen = cache(resource("DevServer"), resource("DevServer", "other"))
+    assert ownership_of(obj, OWNER, child, ADA, seen) is claim
 
 
 def test_a_namespace_is_taken_up_again_by_the_same_user_only() -> None:
     inputs: DevServerUserInputs = user_inputs()
     namespace = children(inputs)[0]
     obj = child_object(namespace, inputs.owner, person="ada")
-    assert judge(obj, inputs.owner, namespace, "ada", world()) is Claim.OURS
-    assert judge(obj, inputs.owner, namespace, "eve", world()) is Claim.FOREIGN
-    assert judge(obj, replace(inputs.owner, name="eve"), namespace, "ada", world()) is Claim.FOREIGN
+    assert ownership_of(obj, inputs.owner, namespace, "ada", cache()) is Ownership.OURS
+    assert ownership_of(obj, inputs.owner, namespace, "eve", cache()) is Ownership.FOREIGN
+    assert (
+        ownership_of(obj, replace(inputs.owner, name="eve"), namespace, "ada", cache()) is Ownership.FOREIGN
+    )
     unmanaged = unlabelled(obj)
-    assert judge(unmanaged, inputs.owner, namespace, "ada", world()) is Claim.FOREIGN
+    assert ownership_of(unmanaged, inputs.owner, namespace, "ada", cache()) is Ownership.FOREIGN
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_a_namespace_that_is_on_its_way_out_is_waited_for_whosever_it_is() -> No
     namespace = children(user_inputs())[0]
     leaving = child_object(namespace)
     leaving["metadata"]["deletionTimestamp"] = "2030-01-01T09:00:00Z"
-    with pytest.raises(Waiting) as error:
+    with pytest.raises(WaitingError) as error:
         refuse_terminating(namespace, leaving)
     assert error.value.reason == "NamespaceTerminating"
     assert was_stopped_by_namespace(error.value, "dev-ada")
@@ -122,5 +128,5 @@ def test_a_namespace_that_is_on_its_way_out_is_waited_for_whosever_it_is() -> No
 
 def test_what_exists_and_the_state_does_not_hold_is_adopted() -> None:
     ours, new, left_over, free = SSHD, CHILDREN.stateful_set, CHILDREN.host_keys, CHILDREN.ssh
-    claimed = {ours: Claim.OURS, new: Claim.OURS, left_over: Claim.LEFT_OVER, free: Claim.FREE}
+    claimed = {ours: Ownership.OURS, new: Ownership.OURS, left_over: Ownership.ORPHANED, free: Ownership.FREE}
     assert adopted(claimed, frozenset({ours, left_over, free})) == [new, left_over]

@@ -20,7 +20,13 @@ from reconciler.controller.decide import (
 )
 from reconciler.controller.drift import Drift
 from reconciler.state.store import StateRecord
-from reconciler.status.errors import EngineFailed, ReconcileError, Stalled, Transient, Waiting
+from reconciler.status.errors import (
+    EngineFailedError,
+    ReconcileError,
+    StalledError,
+    TransientError,
+    WaitingError,
+)
 from stacks.devserver import DevServerChildren
 from tests.builders import owner, stack_id
 
@@ -31,9 +37,9 @@ CHILD = DevServerChildren.of(owner()).sshd
 GONE_CHILD = Drift(CHILD)
 STATE = StateRecord(ID, frozenset({CHILD}))
 DEAD_STATE = StateRecord(DEAD, frozenset({CHILD}))
-ERROR = EngineFailed("RunFailed", "no")
-NO_FLAVOR = Waiting("FlavorNotFound", "no such flavor")
-BAD_KEY = Stalled("InvalidPublicKey", "no key")
+ERROR = EngineFailedError("RunFailed", "no")
+NO_FLAVOR = WaitingError("FlavorNotFound", "no such flavor")
+BAD_KEY = StalledError("InvalidPublicKey", "no key")
 
 APPLIED = Observed(id=ID, has_finalizer=True, applied_digest="d", state=STATE)
 GONE = Observed(id=None)
@@ -231,7 +237,7 @@ def test_decide(observed: Observed, digest: str | ReconcileError, action: Action
 
 
 def test_waiting_tells_the_error_that_is_waited_out() -> None:
-    error = Transient("ClusterError", "the API server is away")
+    error = TransientError("ClusterError", "the API server is away")
     observed = replace(APPLIED, failure=Failure("new", error, is_due=False))
     action = decide("new", observed, NOW)
     assert isinstance(action, Wait)

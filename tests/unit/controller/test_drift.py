@@ -7,11 +7,11 @@ import pytest
 
 from reconciler.controller.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift, Repairs, changed_fields, told
 from reconciler.controller.workqueue import Key
-from reconciler.kube.managed_fields import own_fields
+from reconciler.kube.managed_fields import managed_fields
 from reconciler.state.checkpoint import Recorded
 from stacks.devserver import DevServerChildren
 from stacks.metadata import MANAGER
-from tests.builders import child_object, owner, world
+from tests.builders import cache, child_object, owner
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 KEY = Key("DevServer", "dev-ada", "box")
@@ -36,11 +36,11 @@ def live(child: Any, version: int, *paths: str) -> dict[str, Any]:
 
 
 def recorded(child: Any, version: int, *paths: str) -> dict[Any, Recorded]:
-    return {child: Recorded(version, own_fields(live(child, version, *paths)))}
+    return {child: Recorded(version, managed_fields(live(child, version, *paths)))}
 
 
 def changes(before: dict[Any, Recorded], *objects: dict[str, Any]) -> tuple[Drift, ...]:
-    return changed_fields(before, world(*objects), owner())
+    return changed_fields(before, cache(*objects), owner())
 
 
 BOTH = ("spec.replicas", "spec.serviceName")

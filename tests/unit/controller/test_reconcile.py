@@ -11,7 +11,7 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from reconciler.controller.actions import FINALIZER, Actor
+from reconciler.controller.actions import FINALIZER, Actions
 from reconciler.controller.decide import Destroy, Up
 from reconciler.controller.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift
 from reconciler.controller.kind import KINDS, Prepared
@@ -19,12 +19,12 @@ from reconciler.controller.reconcile import Reconciler
 from reconciler.controller.workqueue import Key, Lane, WorkQueue
 from reconciler.engine.engine import Outcome
 from reconciler.kinds.devserver.expiry import parse_time
-from reconciler.kube.cache import World
-from reconciler.kube.client import ClusterError
+from reconciler.kube.cache import Cache
+from reconciler.kube.client import ApiError
 from reconciler.settings import Settings
 from reconciler.state.store import StateRecord
 from reconciler.status.conditions import Shown, Stated
-from reconciler.status.errors import EngineFailed, ReconcileError, Stalled
+from reconciler.status.errors import EngineFailedError, ReconcileError, StalledError
 from reconciler.telemetry import metrics
 from stacks.devserver import DevServerChildren
 from tests import builders
@@ -34,7 +34,7 @@ from tests.metering import Growth
 Object = dict[str, Any]
 KEY = Key("DevServer", "dev-ada", "box")
 NAMES = DevServerChildren.of(owner())
-FAILED = EngineFailed("RunFailed", "the engine says no")
+FAILED = EngineFailedError("RunFailed", "the engine says no")
 FLAVOR = resource("DevServerFlavor", "cpu-small", default=True)
 
 
@@ -42,14 +42,14 @@ FLAVOR = resource("DevServerFlavor", "cpu-small", default=True)
 class FakeActor:
     """Does what the tests say and notes what it was asked to do. Writes reach the world at once."""
 
-    world: World
+    cache: Cache
     settings: Settings
     done: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     drift: tuple[Drift, ...] = ()
     # What goes wrong in up and destroy: in the outcome if it is a ReconcileError, else raised.
     error: Exception | None = None
-    status_error: ClusterError | None = None
+    status_error: ApiError | None = None
     wake: Callable[[], None] = lambda: None
     # Set at the first try to write a status.
     told: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,7 +63,7 @@ class FakeActor:
         outcome = self._outcome()
         if outcome.error is None:
             self.drift = ()
-            self.world.states[id.key] = {id.uid: StateRecord(id, frozenset({NAMES.sshd}))}
+            self.cache.states[id.key] = {id.uid: StateRecord(id, frozenset({NAMES.sshd}))}
         return outcome, Prepared(lambda: None, (), {"ssh": {"service": "box-ssh", "port": 22}})
 
     async def destroy(self, action: Destroy, model: Any) -> Outcome:
@@ -87,7 +87,7 @@ class FakeActor:
         if self.status_error is not None:
             raise self.status_error
         self.done.append("status")
-        self.world.resources[id.key.kind][id.key.namespace, id.key.name]["status"] = status
+        self.cache.resources[id.key.kind][id.key.namespace, id.key.name]["status"] = status
         self.wake()
 
     async def record(self, about: Object, type_: str, reason: str, note: str) -> None:
@@ -106,10 +106,10 @@ class Bench:
         self.seconds = 0.0
         self.clock_set_by_s = 0.0
         self.queue = WorkQueue(lambda: self.seconds, retry_base_s=10.0, retry_cap_s=300.0)
-        self.actor = FakeActor(builders.world(FLAVOR, *objects), settings or Settings())
+        self.actor = FakeActor(builders.cache(FLAVOR, *objects), settings or Settings())
         # Every write of a status is seen by the watch, which wakes the resource.
         self.actor.wake = lambda: self.queue.add(KEY)
-        self.reconciler = Reconciler(cast(Actor, self.actor), self.queue, "cluster-uid", self.now)
+        self.reconciler = Reconciler(cast(Actions, self.actor), self.queue, "cluster-uid", self.now)
 
     def now(self) -> datetime:
         return parse_time(CREATED) + timedelta(seconds=self.seconds + self.clock_set_by_s)
@@ -146,13 +146,13 @@ class Bench:
 
     def change(self, **spec: Any) -> None:
         """The user edits the spec."""
-        box = self.actor.world.resources["DevServer"]["dev-ada", "box"]
+        box = self.actor.cache.resources["DevServer"]["dev-ada", "box"]
         box["spec"] |= spec
         box["metadata"]["generation"] += 1
 
     @property
     def status(self) -> Object:
-        found: Object = self.actor.world.resources["DevServer"]["dev-ada", "box"].get("status", {})
+        found: Object = self.actor.cache.resources["DevServer"]["dev-ada", "box"].get("status", {})
         return found
 
     @property
@@ -238,8 +238,8 @@ async def test_a_pod_that_fails_is_told_of_by_a_warning_once_for_each_reason() -
     for reason in ("ErrImagePull", "ImagePullBackOff", "ErrImagePull"):
         waiting = {"waiting": {"reason": reason, "message": "no such host"}}
         status = {"containerStatuses": [{"name": "devserver", "image": "debian", "state": waiting}]}
-        box = bench.actor.world.pods["dev-ada", "box-0"]
-        bench.actor.world.pods["dev-ada", "box-0"] = box | {"status": status}
+        box = bench.actor.cache.pods["dev-ada", "box-0"]
+        bench.actor.cache.pods["dev-ada", "box-0"] = box | {"status": status}
         assert await bench.woken() == []
     assert bench.conditions["Ready"] == "ImagePullBackOff"
     assert bench.actor.events == ["Warning ImagePullBackOff"]
@@ -250,7 +250,7 @@ async def test_what_the_cluster_shows_is_told_without_a_run_once(
     applied: Bench, warns: bool, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = Shown({"phase": "Squeezed"}, {"Roomy": Stated("False", "Full", "no room", warns)})
-    kind = replace(KINDS["DevServer"], shows=lambda world, key, resource: shown)
+    kind = replace(KINDS["DevServer"], shows=lambda cache, key, resource: shown)
     monkeypatch.setitem(KINDS, "DevServer", kind)
     applied.actor.events.clear()
     for _ in range(2):
@@ -263,7 +263,7 @@ async def test_what_the_cluster_shows_is_told_without_a_run_once(
 async def test_what_the_inputs_leave_out_of_the_spec_is_told_though_the_rest_is_applied(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left_out = Stalled("RoleNotAllowed", "not given")
+    left_out = StalledError("RoleNotAllowed", "not given")
     kind = replace(KINDS["DevServer"], objection=lambda inputs: left_out)
     monkeypatch.setitem(KINDS, "DevServer", kind)
     assert await bench.woken() == ["up: new"]
@@ -311,7 +311,7 @@ async def test_a_failure_that_lost_its_cause_does_not_wait_for_its_retry(bench: 
 
 
 async def test_what_failed_for_the_cluster_is_tried_when_the_cluster_is_back(bench: Bench) -> None:
-    bench.actor.error = ClusterError(0, "Unreachable", "away")
+    bench.actor.error = ApiError(0, "Unreachable", "away")
     await bench.woken()
     assert bench.conditions == {"Ready": "ClusterError", "Reconciling": "ClusterError"}
     bench.actor.error = None
@@ -375,7 +375,7 @@ async def test_an_unknown_error_is_told_and_tried_again(bench: Bench) -> None:
 
 
 async def test_an_api_server_that_is_away_is_told_and_tried_again(bench: Bench) -> None:
-    bench.actor.error = ClusterError(0, "Unreachable", "connection refused")
+    bench.actor.error = ApiError(0, "Unreachable", "connection refused")
     await bench.woken()
     assert bench.conditions == {"Ready": "ClusterError", "Reconciling": "ClusterError"}
     bench.actor.error = None
@@ -383,7 +383,7 @@ async def test_an_api_server_that_is_away_is_told_and_tried_again(bench: Bench) 
 
 
 async def test_a_conflict_of_names_stalls_and_is_looked_at_again(bench: Bench) -> None:
-    bench.actor.error = Stalled("NameConflict", "ConfigMap dev-ada/box-sshd exists.")
+    bench.actor.error = StalledError("NameConflict", "ConfigMap dev-ada/box-sshd exists.")
     await bench.woken()
     assert bench.conditions == {"Ready": "NameConflict", "Stalled": "NameConflict"}
     assert "Warning NameConflict" in bench.actor.events
@@ -397,7 +397,7 @@ async def test_a_missing_flavor_is_waited_for_without_a_timer() -> None:
     assert bench.conditions == {"Ready": "FlavorNotFound", "Reconciling": "FlavorNotFound"}
     assert await bench.after(10_000) == []
     assert len(bench.queue) == 0
-    bench.actor.world.resources["DevServerFlavor"]["", "gpu"] = resource("DevServerFlavor", "gpu")
+    bench.actor.cache.resources["DevServerFlavor"]["", "gpu"] = resource("DevServerFlavor", "gpu")
     assert await bench.woken() == ["up: new"]
 
 
@@ -433,7 +433,7 @@ async def test_a_destroy_that_fails_is_told_and_tried_again() -> None:
 
 async def test_a_dead_life_whose_destroy_fails_is_tried_again_though_no_resource_is_left() -> None:
     bench = Bench()
-    bench.actor.world.states[KEY] = {"uid-box": StateRecord(stack_id(), None)}
+    bench.actor.cache.states[KEY] = {"uid-box": StateRecord(stack_id(), None)}
     bench.actor.error = FAILED
     assert await bench.woken() == ["destroy uid-box"]
     assert await bench.woken() == []
@@ -503,7 +503,7 @@ async def test_a_pod_is_restarted_for_its_user_and_otherwise_waits(
 
 
 async def test_a_status_that_cannot_be_written_is_written_later(bench: Bench) -> None:
-    bench.actor.status_error = ClusterError(500, "InternalError", "etcd is away")
+    bench.actor.status_error = ApiError(500, "InternalError", "etcd is away")
     working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
     bench.queue.add(KEY)
     await asyncio.wait_for(bench.actor.told.wait(), 5)
@@ -517,7 +517,7 @@ async def test_a_status_that_cannot_be_written_is_written_later(bench: Bench) ->
 
 async def test_a_broken_resource_delays_no_other() -> None:
     bench = Bench(resource("DevServer"), resource("DevServer", "other"))
-    del bench.actor.world.resources["DevServer"]["dev-ada", "other"]["metadata"]["uid"]
+    del bench.actor.cache.resources["DevServer"]["dev-ada", "other"]["metadata"]["uid"]
     bench.queue.add(KEY._replace(name="other"))
     bench.queue.add(KEY)
     working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))

@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 
-from reconciler.controller.retries import gave_way, was_stopped_by_namespace, was_stopped_by_quota
+from reconciler.controller.retries import quota_freed, was_stopped_by_namespace, was_stopped_by_quota
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver.pod.events import essence
 from reconciler.kinds.devserver.pod.refusals import Refusal, refusal
-from reconciler.status.errors import Waiting
+from reconciler.status.errors import WaitingError
 
 BOX = Key("DevServer", "dev-ada", "box")
 ADA = Key("DevServerUser", "", "ada")
-FULL = Waiting("QuotaExceeded", 'services "box" is forbidden: exceeded quota: few, requested: services=1')
+FULL = WaitingError(
+    "QuotaExceeded", 'services "box" is forbidden: exceeded quota: few, requested: services=1'
+)
 
 
 def quota(hard: dict[str, str], used: dict[str, str]) -> dict[str, Any]:
@@ -33,17 +35,17 @@ def quota(hard: dict[str, str], used: dict[str, str]) -> dict[str, Any]:
     ids=["raised", "used less", "not limited any more", "gone", "as it was", "lowered", "limits more"],
 )
 def test_a_quota_gives_way_when_it_has_more_room_for_something(new: Any, gives_way: bool) -> None:
-    assert gave_way(quota({"services": "2"}, {"services": "2"}), new) is gives_way
+    assert quota_freed(quota({"services": "2"}, {"services": "2"}), new) is gives_way
 
 
 def test_room_is_counted_in_quantities() -> None:
     before = quota({"memory": "1Gi"}, {"memory": "1024Mi"})
-    assert gave_way(before, quota({"memory": "1Gi"}, {"memory": "1073741824"})) is False
-    assert gave_way(before, quota({"memory": "1Gi"}, {"memory": "1023Mi"}))
+    assert quota_freed(before, quota({"memory": "1Gi"}, {"memory": "1073741824"})) is False
+    assert quota_freed(before, quota({"memory": "1Gi"}, {"memory": "1023Mi"}))
 
 
 def test_a_quota_that_has_no_status_yet_has_nothing_to_give() -> None:
-    assert gave_way({}, quota({"services": "2"}, {})) is False
+    assert quota_freed({}, quota({"services": "2"}, {})) is False
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_a_quota_that_has_no_status_yet_has_nothing_to_give() -> None:
 )
 def test_a_quota_relieves_whom_it_stopped(key: Key, namespace: str, name: str, stopped: bool) -> None:
     assert was_stopped_by_quota(key, FULL, namespace, name) is stopped
-    assert not was_stopped_by_quota(key, Waiting("RunFailed", FULL.message), namespace, name)
+    assert not was_stopped_by_quota(key, WaitingError("RunFailed", FULL.message), namespace, name)
 
 
 # --- pods
@@ -107,6 +109,6 @@ def test_where_only_restricted_pods_get_in_the_message_names_the_flavors_field()
 
 def test_a_namespace_that_is_gone_relieves_whom_it_stopped() -> None:
     message = "unable to create new content in namespace dev-ada because it is being terminated"
-    stopped = Waiting("NamespaceTerminating", message)
+    stopped = WaitingError("NamespaceTerminating", message)
     assert was_stopped_by_namespace(stopped, "dev-ada")
     assert not was_stopped_by_namespace(stopped, "dev-a")

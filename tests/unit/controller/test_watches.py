@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.controller.watches import Relieved, Watches
+from reconciler.controller.watches import Unblocked, Watches
 from reconciler.controller.workqueue import Key, WorkQueue
-from reconciler.kube.client import Cluster, Object
+from reconciler.kube.client import Client, Object
 from reconciler.kube.resources import (
     CHILD_RESOURCES,
     CORE_EVENT,
@@ -23,12 +23,12 @@ from reconciler.kube.resources import (
 )
 from reconciler.settings import Settings
 from reconciler.state.store import StateStore, StoredState
-from reconciler.status.errors import Stalled, Waiting
+from reconciler.status.errors import StalledError, WaitingError
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
 from tests.builders import TERM, child_object, owner, pod, resource, stack_id, storage_class
 from tests.clock import Clock
-from tests.fake_cluster import FakeCluster
+from tests.fake_client import FakeClient
 from tests.unit.state.test_checkpoint import entry, state
 
 NAMES = DevServerChildren.of(owner())
@@ -43,13 +43,13 @@ class Bench:
     def __init__(self) -> None:
         self.queue = WorkQueue(lambda: 0.0, 1.0, 60.0)
         # What was said to be relieved, each as a question about a failed resource.
-        self.relieved: list[Relieved] = []
-        cluster = cast(Cluster, FakeCluster())
-        states = StateStore(cluster, "devserver-system", "salt", lambda: TERM)
+        self.relieved: list[Unblocked] = []
+        client = cast(Client, FakeClient())
+        states = StateStore(client, "devserver-system", "salt", lambda: TERM)
         self.clock = Clock()
-        self.watches = Watches(cluster, Settings(), self.queue, self.clock)
+        self.watches = Watches(client, Settings(), self.queue, self.clock)
         self.watches.relieve, self.watches.states = self.relieved.append, states
-        self.world = self.watches.world
+        self.cache = self.watches.cache
         self._version = 0
 
     def see(self, kind: Any, obj: Object) -> set[Key]:
@@ -57,7 +57,7 @@ class Bench:
         self._version += 1
         seen = deepcopy(obj)
         seen["metadata"]["resourceVersion"] = str(self._version)
-        self.watches.learn(kind, seen)
+        self.watches.apply_write(kind, seen)
         return self.woken()
 
     def end(self, kind: Any, obj: Object) -> set[Key]:
@@ -82,9 +82,9 @@ def bench() -> Bench:
 def test_a_resource_wakes_itself_and_is_known(bench: Bench) -> None:
     box = resource("DevServer")
     assert bench.see(DEVSERVER, box) == {BOX}
-    assert bench.world.resource(BOX) is not None
+    assert bench.cache.resource(BOX) is not None
     assert bench.end(DEVSERVER, box) == {BOX}
-    assert bench.world.resource(BOX) is None
+    assert bench.cache.resource(BOX) is None
 
 
 @pytest.mark.parametrize(
@@ -191,10 +191,10 @@ def test_a_namespace_that_is_given_to_another_user_by_hand_relieves_that_one(ben
         user_key(name) for name in ("first", "second", "third")
     }
     (relieved,) = bench.relieved
-    stopped = Stalled("NameConflict", "Namespace dev-ada exists and holds the data of someone else")
+    stopped = StalledError("NameConflict", "Namespace dev-ada exists and holds the data of someone else")
     assert relieved(user_key("second"), stopped)
     assert not relieved(user_key("third"), stopped)
-    assert not relieved(user_key("second"), Stalled("InvalidSpec", stopped.message))
+    assert not relieved(user_key("second"), StalledError("InvalidSpec", stopped.message))
 
 
 def test_a_flavor_that_may_be_the_default_wakes_those_that_may_not_be_any_more(bench: Bench) -> None:
@@ -210,9 +210,9 @@ def test_a_flavor_that_may_be_the_default_wakes_those_that_may_not_be_any_more(b
 async def views(bench: Bench) -> dict[str, tuple[int, int]]:
     """How many use each flavor and wait for a restart, as of now; a flavor that is not looked at is left out."""
     bench.clock.now += 2
-    bench.world.flavor_views.clear()
+    bench.cache.flavor_views.clear()
     await bench.watches.flavor_views.work()
-    return {name: (view.devservers, view.pending_restarts) for name, view in bench.world.flavor_views.items()}
+    return {name: (view.devservers, view.pending_restarts) for name, view in bench.cache.flavor_views.items()}
 
 
 async def test_who_uses_a_flavor_has_it_looked_at(bench: Bench) -> None:
@@ -242,10 +242,10 @@ async def test_a_flavor_whose_view_changed_is_woken_and_one_that_is_gone_forgott
     await bench.watches.flavor_views.work()
     assert bench.woken() == set(), "nothing changed"
     bench.end(FLAVOR, flavor())
-    assert bench.world.flavor_views == {}
+    assert bench.cache.flavor_views == {}
     bench.clock.now += 2
     await bench.watches.flavor_views.work()
-    assert bench.world.flavor_views == {}
+    assert bench.cache.flavor_views == {}
 
 
 # --- relief
@@ -259,14 +259,16 @@ def test_a_quota_that_gave_way_and_a_namespace_that_went_relieve_whom_they_stopp
     assert bench.relieved == [], "nothing gave way yet"
     bench.see(QUOTA, full | {"status": {"hard": {"services": "4"}, "used": {"services": "2"}}})
     (relieved,) = bench.relieved
-    stopped = Waiting("QuotaExceeded", "services is forbidden: exceeded quota: few, requested: services=1")
+    stopped = WaitingError(
+        "QuotaExceeded", "services is forbidden: exceeded quota: few, requested: services=1"
+    )
     assert relieved(BOX, stopped)
-    assert not relieved(BOX, Waiting("RunFailed", stopped.message))
+    assert not relieved(BOX, WaitingError("RunFailed", stopped.message))
 
     space: Object = {"metadata": {"name": "dev-bob", "uid": "uid-bob"}}
     bench.see(NAMESPACE, space)
     bench.end(NAMESPACE, space)
-    stopped = Waiting("NamespaceTerminating", "... new content in namespace dev-bob because it is ...")
+    stopped = WaitingError("NamespaceTerminating", "... new content in namespace dev-bob because it is ...")
     assert bench.relieved[1](Key("DevServerUser", "", "bob"), stopped)
 
 
@@ -287,9 +289,9 @@ def test_a_refused_pod_wakes_its_devserver_until_there_is_a_pod(bench: Bench) ->
     assert bench.see(CORE_EVENT, refused()) == set(), "a StatefulSet may be anyone's"
     bench.see(DEVSERVER, resource("DevServer"))
     assert bench.see(CORE_EVENT, refused()) == {BOX}
-    assert bench.world.refusals["dev-ada", "box"].reason == "QuotaExceeded"
+    assert bench.cache.refusals["dev-ada", "box"].reason == "QuotaExceeded"
     assert bench.see(POD, pod()) == {BOX}
-    assert bench.world.refusals == {}
+    assert bench.cache.refusals == {}
     bench.end(CORE_EVENT, refused())
 
 
@@ -303,7 +305,7 @@ def test_a_quota_that_gave_way_relieves_the_pods_that_it_stopped(
     bench.see(QUOTA, {"metadata": meta, "status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}})
     woken = bench.see(QUOTA, {"metadata": meta, "status": {"hard": {"pods": "1"}, "used": {"pods": "0"}}})
     assert woken == ({BOX} if relieved else set())
-    assert bench.world.refusals["dev-ada", "box"].relieved is relieved
+    assert bench.cache.refusals["dev-ada", "box"].relieved is relieved
 
 
 # --- pods that do not start
@@ -332,7 +334,7 @@ class Teller:
         event["metadata"]["resourceVersion"] = str(self._version)
         if gone:
             event["metadata"]["deletionTimestamp"] = "2030-01-01T13:00:00Z"
-        self._watch.learn(event)
+        self._watch.apply_write(event)
         return self._bench.woken()
 
 
@@ -341,11 +343,11 @@ def test_what_events_tell_of_a_pod_wakes_its_devserver_and_is_forgotten_with_the
     assert mounts.see(told("FailedMount", "Pod", "box-0")) == set(), "a pod may be anyone's"
     bench.see(DEVSERVER, resource("DevServer"))
     assert mounts.see(told("FailedMount", "Pod", "box-0", "no such\n directory")) == {BOX}
-    (found,) = bench.world.pod_events.of(pod())
+    (found,) = bench.cache.pod_events.of(pod())
     assert (found.reason, found.message, found.uid) == ("FailedMount", "no such directory", "uid-of-box-0")
     assert (found.first, found.last) == ("2030-01-01T12:00:00Z", "2030-01-01T12:00:00Z")
     assert mounts.see(told("FailedMount", "Pod", "box-0"), gone=True) == {BOX}
-    assert bench.world.pod_events.of(pod()) == ()
+    assert bench.cache.pod_events.of(pod()) == ()
 
 
 def test_what_events_tell_of_a_claim_wakes_those_whose_pod_mounts_it(bench: Bench) -> None:
@@ -357,8 +359,8 @@ def test_what_events_tell_of_a_claim_wakes_those_whose_pod_mounts_it(bench: Benc
     bench.see(POD, pod("other"))
     claims = Teller(bench, "ProvisioningFailed")
     assert claims.see(told("ProvisioningFailed", "PersistentVolumeClaim", "box-home")) == {BOX}
-    assert [found.kind for found in bench.world.pod_events.of(box)] == ["PersistentVolumeClaim"]
-    assert bench.world.pod_events.of(pod("other")) == ()
+    assert [found.kind for found in bench.cache.pod_events.of(box)] == ["PersistentVolumeClaim"]
+    assert bench.cache.pod_events.of(pod("other")) == ()
 
 
 def test_each_reason_is_followed_by_itself_of_its_kind_alone(bench: Bench) -> None:
@@ -378,7 +380,7 @@ def test_each_reason_is_followed_by_itself_of_its_kind_alone(bench: Bench) -> No
 
 
 async def state_secret() -> Object:
-    store = StateStore(cast(Cluster, FakeCluster()), "devserver-system", "salt", lambda: TERM)
+    store = StateStore(cast(Client, FakeClient()), "devserver-system", "salt", lambda: TERM)
     id = stack_id()
     return await store.save(id, state(entry(NAMES.sshd)), StoredState(b"", ""))
 
@@ -386,11 +388,11 @@ async def state_secret() -> Object:
 async def test_a_state_is_known_by_key_and_life_without_its_content(bench: Bench) -> None:
     secret = await state_secret()
     assert bench.see(SECRET, secret) == {BOX}
-    assert bench.world.states[BOX]["uid-box"].children == {NAMES.sshd}
+    assert bench.cache.states[BOX]["uid-box"].children == {NAMES.sshd}
     (kept,) = bench.watches._states.objects.values()
     assert "data" not in kept
     assert bench.end(SECRET, secret) == {BOX}
-    assert bench.world.states == {}
+    assert bench.cache.states == {}
 
 
 @pytest.mark.parametrize("spoil", ["annotations", "data"])
@@ -399,8 +401,8 @@ async def test_a_state_that_cannot_be_read_ends_no_watch(bench: Bench, spoil: st
     if spoil == "annotations":
         secret["metadata"]["annotations"] = {}
         assert bench.see(SECRET, secret) == set()
-        assert bench.world.states == {}
+        assert bench.cache.states == {}
     else:
         secret["data"] = {"checkpoint.json.gz": "H4sIAAAAAAAA/////w=="}
         assert bench.see(SECRET, secret) == {BOX}
-        assert bench.world.states[BOX]["uid-box"].children is None
+        assert bench.cache.states[BOX]["uid-box"].children is None

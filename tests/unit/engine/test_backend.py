@@ -8,10 +8,10 @@ import pytest
 from pulumi.automation import CommandResult
 from pulumi.automation.errors import CommandError, create_command_error
 
-from reconciler.engine.backend import ExternalBackend, Place, PrivateDirectory
+from reconciler.engine.backend import ExternalBackend, PrivateDirectory, RunPlace
 from reconciler.state import checkpoint
 from reconciler.state.diagnosis import Problem, Unusable
-from reconciler.status.errors import Transient
+from reconciler.status.errors import TransientError
 from tests.unit.state.test_checkpoint import STACK, entry, state
 from tests.unit.state.test_diagnosis import ID, SSHD
 
@@ -26,7 +26,7 @@ class Cli:
     def __init__(self, tmp_path: Path, **answers: str | CommandError) -> None:
         self.answers = answers
         self.ran: list[str] = []
-        self.place = Place(ID.stack, tmp_path, self.run)
+        self.place = RunPlace(ID.stack, tmp_path, self.run)
 
     def run(self, *args: str) -> str:
         words = " ".join(args)
@@ -190,7 +190,7 @@ def test_a_lock_that_may_be_of_the_living_is_waited_for_and_its_holder_named(
     count: int, tmp_path: Path
 ) -> None:
     cli = Cli(tmp_path)
-    with pytest.raises(Transient, match=r"locked by .*; waiting") as error:
+    with pytest.raises(TransientError, match=r"locked by .*; waiting") as error:
         BACKEND.recover(cli.place, locked("ada@laptop (pid 17) at 2030-01-01T08:00:00Z", count), ())
     assert error.value.reason == "StateLocked"
     assert "ada@laptop (pid 17)" in error.value.message
@@ -209,7 +209,7 @@ def test_a_state_that_was_cut_off_by_a_full_disk_is_no_state(tmp_path: Path, len
     assert backend.take(place) == CONTENT
     (file,) = tmp_path.rglob(f"{ID.stack}.json")
     file.write_bytes(CONTENT[:length])
-    with pytest.raises(Transient, match="half a state"):
+    with pytest.raises(TransientError, match="half a state"):
         backend.take(place)
 
 

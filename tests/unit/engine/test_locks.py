@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.engine.locks import CutShort, Here, Lock, is_stale, locks_in
+from reconciler.engine.locks import CutShort, Host, Lock, is_stale, locks_in
 
 # As the CLI says it.
 REFUSAL = """error: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to end or delete \
@@ -42,9 +42,9 @@ def test_a_lock_that_cannot_be_read_is_still_a_lock() -> None:
     assert "unknown time" in str(lock)
 
 
-def here(started: datetime | None = None, ours: bool = False) -> Here:
+def here(started: datetime | None = None, ours: bool = False) -> Host:
     """A host called `reconciler-0` on which the lock's process was started at that time."""
-    return Here("reconciler-0", lambda pid: started, lambda pid: ours)
+    return Host("reconciler-0", lambda pid: started, lambda pid: ours)
 
 
 ALIVE = here(later(-60))
@@ -69,6 +69,6 @@ CASES = {
 
 @pytest.mark.parametrize(("lock", "host", "cut_short", "stale"), CASES.values(), ids=CASES.keys())
 def test_a_lock_is_stale_if_its_holder_is_proven_dead(
-    lock: Lock, host: Here, cut_short: tuple[CutShort, ...], stale: bool
+    lock: Lock, host: Host, cut_short: tuple[CutShort, ...], stale: bool
 ) -> None:
     assert is_stale(lock, host, cut_short) is stale

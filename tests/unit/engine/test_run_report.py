@@ -5,7 +5,7 @@ from pulumi.automation.events import DiagnosticEvent, EngineEvent
 
 from reconciler.engine.engine import listener
 from reconciler.engine.run_report import RunReport
-from reconciler.status.errors import EngineFailed, ReconcileError, Stalled, Waiting
+from reconciler.status.errors import EngineFailedError, ReconcileError, StalledError, WaitingError
 
 
 def diagnostic(message: str, severity: str = "error") -> EngineEvent:
@@ -49,19 +49,19 @@ AWAY = "Get https://10.99.0.1:6443/openapi/v2: dial tcp 10.99.0.1:6443: connect:
 @pytest.mark.parametrize(
     ("message", "type_", "reason"),
     [
-        (FOREIGN, Stalled, "NameConflict"),
-        (IMMUTABLE, Stalled, "Rejected"),
-        (UNSUPPORTED, Stalled, "Rejected"),
-        (FORBIDDEN_UPDATE, Stalled, "Rejected"),
-        (WEBHOOK, Stalled, "Rejected"),
-        (POLICY, Stalled, "Rejected"),
-        (WEBHOOK_AWAY, EngineFailed, "WebhookFailed"),
-        (QUOTA, Waiting, "QuotaExceeded"),
-        (TERMINATING, Waiting, "NamespaceTerminating"),
-        (RIGHTS, EngineFailed, "RunFailed"),
-        (AWAY, EngineFailed, "ClusterError"),
-        ("configured Kubernetes cluster is unreachable", EngineFailed, "ClusterError"),
-        ("something else", EngineFailed, "RunFailed"),
+        (FOREIGN, StalledError, "NameConflict"),
+        (IMMUTABLE, StalledError, "Rejected"),
+        (UNSUPPORTED, StalledError, "Rejected"),
+        (FORBIDDEN_UPDATE, StalledError, "Rejected"),
+        (WEBHOOK, StalledError, "Rejected"),
+        (POLICY, StalledError, "Rejected"),
+        (WEBHOOK_AWAY, EngineFailedError, "WebhookFailed"),
+        (QUOTA, WaitingError, "QuotaExceeded"),
+        (TERMINATING, WaitingError, "NamespaceTerminating"),
+        (RIGHTS, EngineFailedError, "RunFailed"),
+        (AWAY, EngineFailedError, "ClusterError"),
+        ("configured Kubernetes cluster is unreachable", EngineFailedError, "ClusterError"),
+        ("something else", EngineFailedError, "RunFailed"),
     ],
     ids=[
         "foreign",

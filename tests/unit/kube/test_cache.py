@@ -10,7 +10,7 @@ from reconciler.kube.cache import belongs_to, is_managed, owner_key
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
 from stacks.user import children
-from tests.builders import child_object, owner, pod, resource, user_inputs, world
+from tests.builders import cache, child_object, owner, pod, resource, user_inputs
 
 Object = dict[str, Any]
 NAMES = DevServerChildren.of(owner())
@@ -107,7 +107,7 @@ def test_a_child_belongs_to_one_life_and_a_retained_one_to_every_life_of_the_nam
 
 def test_the_world_finds_what_it_has_seen() -> None:
     box, sshd = resource("DevServer"), child_object(NAMES.sshd)
-    seen = world(box, sshd)
+    seen = cache(box, sshd)
     assert seen.resource(BOX) is box
     assert seen.resource(BOX._replace(name="other")) is None
     assert seen.child(NAMES.sshd) is sshd

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from reconciler.kube.client import JSON_PATCH, Cluster, ClusterError, WatchEvent, connect
+from reconciler.kube.client import JSON_PATCH, ApiError, Client, WatchEvent, connect
 from reconciler.kube.resources import DEVSERVER, FLAVOR, SECRET
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -90,7 +90,7 @@ def kubeconfig_for(url: str) -> Object:
 
 
 @pytest.fixture
-async def cluster(server: Server) -> AsyncIterator[Cluster]:
+async def cluster(server: Server) -> AsyncIterator[Client]:
     async with connect() as cluster:
         yield cluster
 
@@ -115,13 +115,13 @@ def test_paths(resource: Any, namespace: str, name: str, path: str) -> None:
     assert resource.path(namespace, name) == path
 
 
-async def test_get_returns_the_object_as_on_the_wire(server: Server, cluster: Cluster) -> None:
+async def test_get_returns_the_object_as_on_the_wire(server: Server, cluster: Client) -> None:
     server.answers({"kind": "Secret", "data": {"a": None}})
     assert await cluster.get(SECRET, "ns", "s") == {"kind": "Secret", "data": {"a": None}}
     assert server.requests == [("GET", "/api/v1/namespaces/ns/secrets/s", {})]
 
 
-async def test_get_of_what_is_not_there_is_none(server: Server, cluster: Cluster) -> None:
+async def test_get_of_what_is_not_there_is_none(server: Server, cluster: Client) -> None:
     server.answers(refusal(404, "NotFound", 'secrets "s" not found'), status=404)
     assert await cluster.get(SECRET, "ns", "s") is None
 
@@ -139,10 +139,10 @@ async def test_get_of_what_is_not_there_is_none(server: Server, cluster: Cluster
     ],
 )
 async def test_a_refusal_has_status_reason_and_message(
-    server: Server, cluster: Cluster, status: int, body: object, reason: str, message: str
+    server: Server, cluster: Client, status: int, body: object, reason: str, message: str
 ) -> None:
     server.answers(body, status=status)
-    with pytest.raises(ClusterError) as error:
+    with pytest.raises(ApiError) as error:
         await cluster.get(SECRET, "ns", "s")
     assert (error.value.status, error.value.reason) == (status, reason)
     assert message in str(error.value)
@@ -155,7 +155,7 @@ async def test_a_server_that_is_away_is_an_error_without_status(
     kubeconfig.write_text(yaml.safe_dump(kubeconfig_for("http://127.0.0.1:1")))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     async with connect() as cluster:
-        with pytest.raises(ClusterError) as error:
+        with pytest.raises(ApiError) as error:
             await cluster.get(SECRET, "ns", "s")
     assert (error.value.status, error.value.reason) == (0, "Unreachable")
 
@@ -177,22 +177,22 @@ async def test_the_environments_proxy_is_used_unless_the_api_server_is_excepted(
         if answered:
             assert await cluster.get(SECRET, "ns", "s") == {"kind": "Secret"}
         else:
-            with pytest.raises(ClusterError):
+            with pytest.raises(ApiError):
                 await cluster.get(SECRET, "ns", "s")
     assert len(server.requests) == (1 if answered else 0)
 
 
-async def test_an_answer_that_breaks_off_is_an_error_without_status(server: Server, cluster: Cluster) -> None:
+async def test_an_answer_that_breaks_off_is_an_error_without_status(server: Server, cluster: Client) -> None:
     server.streams(b'{"kind": ', broken=True)
-    with pytest.raises(ClusterError) as error:
+    with pytest.raises(ApiError) as error:
         await cluster.get(SECRET, "ns", "s")
     assert error.value.status == 0
 
 
 @pytest.mark.parametrize("text", ["<html>", "", "{"])
-async def test_an_answer_that_is_no_json_is_an_error(server: Server, cluster: Cluster, text: str) -> None:
+async def test_an_answer_that_is_no_json_is_an_error(server: Server, cluster: Client, text: str) -> None:
     server.answers(text)
-    with pytest.raises(ClusterError):
+    with pytest.raises(ApiError):
         await cluster.get(SECRET, "ns", "s")
 
 
@@ -200,12 +200,12 @@ async def test_no_kubeconfig_is_an_error_that_names_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
-    with pytest.raises(ClusterError, match="set KUBECONFIG"):
+    with pytest.raises(ApiError, match="set KUBECONFIG"):
         async with connect():
             pass
 
 
-async def test_writes_send_what_they_say(server: Server, cluster: Cluster) -> None:
+async def test_writes_send_what_they_say(server: Server, cluster: Client) -> None:
     server.answers({})
     body = {"metadata": {"name": "box", "namespace": "ns", "resourceVersion": "5"}}
     await cluster.create(DEVSERVER, body)
@@ -227,7 +227,7 @@ async def test_writes_send_what_they_say(server: Server, cluster: Cluster) -> No
     ]
 
 
-async def test_delete_names_the_life_and_version_it_means(server: Server, cluster: Cluster) -> None:
+async def test_delete_names_the_life_and_version_it_means(server: Server, cluster: Client) -> None:
     server.answers({})
     assert await cluster.delete(SECRET, "ns", "s", "uid-1")
     assert await cluster.delete(SECRET, "ns", "s", "uid-1", "7")
@@ -240,22 +240,22 @@ async def test_delete_names_the_life_and_version_it_means(server: Server, cluste
 
 @pytest.mark.parametrize(("status", "reason"), [(404, "NotFound"), (409, "Conflict")])
 async def test_delete_of_what_is_gone_or_another_deletes_nothing(
-    server: Server, cluster: Cluster, status: int, reason: str
+    server: Server, cluster: Client, status: int, reason: str
 ) -> None:
     server.answers(refusal(status, reason, "no"), status=status)
     assert not await cluster.delete(SECRET, "ns", "s", "uid-1")
 
 
-async def test_delete_that_is_refused_is_an_error(server: Server, cluster: Cluster) -> None:
+async def test_delete_that_is_refused_is_an_error(server: Server, cluster: Client) -> None:
     server.answers(refusal(403, "Forbidden", "it belongs to someone else"), status=403)
-    with pytest.raises(ClusterError, match="belongs to someone else"):
+    with pytest.raises(ApiError, match="belongs to someone else"):
         await cluster.delete(SECRET, "ns", "s", "uid-1")
 
 
 # --- lists
 
 
-async def test_a_list_is_read_page_by_page(server: Server, cluster: Cluster) -> None:
+async def test_a_list_is_read_page_by_page(server: Server, cluster: Client) -> None:
     pages = {"": ([1, 2], "more"), "more": ([3], "last"), "last": ([4], "")}
 
     async def page(request: web.Request) -> web.Response:
@@ -269,9 +269,9 @@ async def test_a_list_is_read_page_by_page(server: Server, cluster: Cluster) -> 
     assert all(query["labelSelector"] == "a=b" for _, _, query in server.requests)
 
 
-async def test_a_list_that_was_forgotten_while_paging_is_error_410(server: Server, cluster: Cluster) -> None:
+async def test_a_list_that_was_forgotten_while_paging_is_error_410(server: Server, cluster: Client) -> None:
     server.answers(refusal(410, "Expired", "the continue token is too old"), status=410)
-    with pytest.raises(ClusterError) as error:
+    with pytest.raises(ApiError) as error:
         await cluster.list_all(SECRET)
     assert error.value.status == 410
 
@@ -283,12 +283,12 @@ def line(type_: str, **obj: Any) -> bytes:
     return json.dumps({"type": type_, "object": obj}).encode() + b"\n"
 
 
-async def watched(cluster: Cluster, silence_s: float = 5.0) -> list[WatchEvent]:
+async def watched(cluster: Client, silence_s: float = 5.0) -> list[WatchEvent]:
     stream = cluster.watch(DEVSERVER, "", "a=b", "5", timeout_s=60, silence_s=silence_s)
     return [event async for event in stream]
 
 
-async def test_a_watch_yields_events_until_the_server_ends_it(server: Server, cluster: Cluster) -> None:
+async def test_a_watch_yields_events_until_the_server_ends_it(server: Server, cluster: Client) -> None:
     server.streams(line("ADDED", a=1), line("MODIFIED", a=2), line("BOOKMARK", a=3), line("DELETED", a=4))
     events = await watched(cluster)
     assert [(event.type, event.object["a"]) for event in events] == [
@@ -308,27 +308,27 @@ async def test_a_watch_yields_events_until_the_server_ends_it(server: Server, cl
     }
 
 
-async def test_events_are_put_together_from_pieces(server: Server, cluster: Cluster) -> None:
+async def test_events_are_put_together_from_pieces(server: Server, cluster: Client) -> None:
     text = line("ADDED", name="first") + line("ADDED", name="second")
     server.streams(text[:7], text[7:40], text[40:])
     assert [event.object["name"] for event in await watched(cluster)] == ["first", "second"]
 
 
-async def test_an_event_may_be_as_large_as_an_object_can_be(server: Server, cluster: Cluster) -> None:
+async def test_an_event_may_be_as_large_as_an_object_can_be(server: Server, cluster: Client) -> None:
     server.streams(line("ADDED", data="x" * 1_500_000), line("ADDED", data="y"))
     assert [len(event.object["data"]) for event in await watched(cluster)] == [1_500_000, 1]
 
 
-async def test_an_error_event_is_an_error(server: Server, cluster: Cluster) -> None:
+async def test_an_error_event_is_an_error(server: Server, cluster: Client) -> None:
     server.streams(line("ADDED", a=1), line("ERROR", **refusal(410, "Expired", "too old resource version")))
-    with pytest.raises(ClusterError) as error:
+    with pytest.raises(ApiError) as error:
         await watched(cluster)
     assert (error.value.status, error.value.reason) == (410, "Expired")
 
 
-async def test_a_watch_that_is_refused_at_once_is_an_error(server: Server, cluster: Cluster) -> None:
+async def test_a_watch_that_is_refused_at_once_is_an_error(server: Server, cluster: Client) -> None:
     server.answers(refusal(410, "Expired", "too old resource version"), status=410)
-    with pytest.raises(ClusterError) as error:
+    with pytest.raises(ApiError) as error:
         await watched(cluster)
     assert error.value.status == 410
 
@@ -336,9 +336,9 @@ async def test_a_watch_that_is_refused_at_once_is_an_error(server: Server, clust
 @pytest.mark.parametrize(
     "rest", [line("ADDED", a=2), b'{"type": "MODI'], ids=["between events", "within an event"]
 )
-async def test_a_watch_that_breaks_off_is_an_error(server: Server, cluster: Cluster, rest: bytes) -> None:
+async def test_a_watch_that_breaks_off_is_an_error(server: Server, cluster: Client, rest: bytes) -> None:
     server.streams(line("ADDED", a=1), rest, broken=True)
-    with pytest.raises(ClusterError):
+    with pytest.raises(ApiError):
         await watched(cluster)
 
 
@@ -346,14 +346,14 @@ async def test_a_watch_that_breaks_off_is_an_error(server: Server, cluster: Clus
     "rest", [b'{"type": "MODI', b"<html>\n", b"[]\n"], ids=["half", "no JSON", "no event"]
 )
 async def test_a_watch_that_ends_with_nonsense_is_an_error(
-    server: Server, cluster: Cluster, rest: bytes
+    server: Server, cluster: Client, rest: bytes
 ) -> None:
     server.streams(line("ADDED", a=1), rest)
-    with pytest.raises(ClusterError):
+    with pytest.raises(ApiError):
         await watched(cluster)
 
 
-async def test_a_silent_watch_times_out(server: Server, cluster: Cluster) -> None:
+async def test_a_silent_watch_times_out(server: Server, cluster: Client) -> None:
     told = asyncio.Event()
 
     async def silent(request: web.Request) -> web.StreamResponse:
@@ -369,9 +369,7 @@ async def test_a_silent_watch_times_out(server: Server, cluster: Cluster) -> Non
     told.set()
 
 
-async def test_a_watch_that_is_accepted_and_never_answered_times_out(
-    server: Server, cluster: Cluster
-) -> None:
+async def test_a_watch_that_is_accepted_and_never_answered_times_out(server: Server, cluster: Client) -> None:
     told = asyncio.Event()
 
     async def mute(request: web.Request) -> web.StreamResponse:
@@ -387,7 +385,7 @@ async def test_a_watch_that_is_accepted_and_never_answered_times_out(
 # --- outages
 
 
-async def test_the_first_answer_after_an_outage_is_told_once(server: Server, cluster: Cluster) -> None:
+async def test_the_first_answer_after_an_outage_is_told_once(server: Server, cluster: Client) -> None:
     returns: list[str] = []
     server.answers({})
     await cluster.get(SECRET, "ns", "s")
@@ -399,7 +397,7 @@ async def test_the_first_answer_after_an_outage_is_told_once(server: Server, clu
 
     async def outage() -> None:
         server.handler = hang_up
-        with pytest.raises(ClusterError):
+        with pytest.raises(ApiError):
             await cluster.get(SECRET, "ns", "s")
         server.answers({})
         for _ in range(2):
@@ -416,7 +414,7 @@ async def test_the_first_answer_after_an_outage_is_told_once(server: Server, clu
 
 @pytest.mark.parametrize("offset_s", [-3600, 0, 90])
 async def test_the_offset_of_the_servers_clock_is_read_from_the_date_header(
-    server: Server, cluster: Cluster, offset_s: int
+    server: Server, cluster: Client, offset_s: int
 ) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=offset_s), usegmt=True)
     server.answers({}, headers={"Date": date})
@@ -426,7 +424,7 @@ async def test_the_offset_of_the_servers_clock_is_read_from_the_date_header(
 
 @pytest.mark.parametrize("date", ["", "yesterday"])
 async def test_a_date_that_cannot_be_read_leaves_the_offset_as_it_was(
-    server: Server, cluster: Cluster, date: str
+    server: Server, cluster: Client, date: str
 ) -> None:
     server.answers({}, headers={"Date": date})
     await cluster.get(SECRET, "ns", "s")
@@ -434,7 +432,7 @@ async def test_a_date_that_cannot_be_read_leaves_the_offset_as_it_was(
 
 
 async def test_a_watch_is_heard_when_it_is_taken_up_and_with_every_line(
-    server: Server, cluster: Cluster
+    server: Server, cluster: Client
 ) -> None:
     server.streams(line("ADDED", a=1), line("BOOKMARK", a=2))
     heard: list[str] = []
@@ -442,9 +440,9 @@ async def test_a_watch_is_heard_when_it_is_taken_up_and_with_every_line(
     assert [(event.type, len(heard)) async for event in stream] == [("ADDED", 2), ("BOOKMARK", 3)]
 
 
-async def test_a_watch_that_is_refused_is_not_heard(server: Server, cluster: Cluster) -> None:
+async def test_a_watch_that_is_refused_is_not_heard(server: Server, cluster: Client) -> None:
     server.answers(refusal(500, "InternalError", "etcd is away"), status=500)
     heard: list[str] = []
-    with pytest.raises(ClusterError):
+    with pytest.raises(ApiError):
         await anext(cluster.watch(DEVSERVER, "", "", "5", 60, 5.0, lambda: heard.append("heard")))
     assert heard == []

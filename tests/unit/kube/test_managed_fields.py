@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.kube.managed_fields import lost, own_fields, with_own_fields
+from reconciler.kube.managed_fields import lost_fields, managed_fields, with_managed_fields
 from stacks.metadata import MANAGER
 
 
@@ -40,11 +40,11 @@ OURS = {"f:spec": {"f:replicas": {}}}
     ],
 )
 def test_our_entry_is_what_we_applied(entries: list[dict[str, Any]], fields: Any) -> None:
-    assert json.loads(own_fields(obj(*entries))) == fields
+    assert json.loads(managed_fields(obj(*entries))) == fields
 
 
 def test_an_object_without_the_record_has_nothing_of_ours() -> None:
-    assert own_fields({"metadata": {"name": "box"}}) == "{}"
+    assert managed_fields({"metadata": {"name": "box"}}) == "{}"
 
 
 def test_only_our_entry_is_kept_in_memory_and_once_for_all_objects_of_a_shape() -> None:
@@ -53,11 +53,11 @@ def test_only_our_entry_is_kept_in_memory_and_once_for_all_objects_of_a_shape() 
             entry({"f:metadata": {"f:ownerReferences": {f'k:{{"uid":"{uid}"}}': {}}}}), entry({}, manager="x")
         )
 
-    one = with_own_fields(owned_by("0a1b-2c"))
-    two = with_own_fields(owned_by("3d4e-5f"))
+    one = with_managed_fields(owned_by("0a1b-2c"))
+    two = with_managed_fields(owned_by("3d4e-5f"))
     assert "managedFields" not in one["metadata"]
-    assert own_fields(one) is own_fields(two)
-    assert "0a1b" not in own_fields(one)
+    assert managed_fields(one) is managed_fields(two)
+    assert "0a1b" not in managed_fields(one)
 
 
 LOST: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
@@ -98,4 +98,4 @@ LOST: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(("before", "after", "paths"), LOST.values(), ids=LOST.keys())
 def test_what_is_lost(before: Any, after: Any, paths: tuple[str, ...]) -> None:
-    assert lost(json.dumps(before), json.dumps(after)) == paths
+    assert lost_fields(json.dumps(before), json.dumps(after)) == paths

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from reconciler.kube import watch as watch_module
-from reconciler.kube.client import Cluster, ClusterError, Object, WatchEvent
+from reconciler.kube.client import ApiError, Client, Object, WatchEvent
 from reconciler.kube.resources import DEVSERVER
 from reconciler.kube.watch import Watch
 
@@ -18,7 +18,7 @@ Page = tuple[list[Object], str]
 
 
 @dataclass
-class FakeCluster:
+class FakeClient:
     """Answers lists and watches in turn and notes what was asked; a watch without an answer stays open."""
 
     lists: list[Page | Exception] = field(default_factory=list)
@@ -27,14 +27,14 @@ class FakeCluster:
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def list_all(
-        self, resource: Any, namespace: str, selector: str, fields: str, trim: Callable[[Object], Object]
+        self, resource: Any, namespace: str, selector: str, fields: str, transform: Callable[[Object], Object]
     ) -> Page:
         self.asked.append("list")
         answer = self.lists.pop(0)
         if isinstance(answer, Exception):
             raise answer
         items, version = answer
-        return [trim(item) for item in items], version
+        return [transform(item) for item in items], version
 
     async def watch(
         self,
@@ -80,8 +80,8 @@ def bookmark(version: int) -> WatchEvent:
     return WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": str(version)}})
 
 
-GONE = ClusterError(410, "Expired", "too old resource version")
-AWAY = ClusterError(0, "Unreachable", "connection refused")
+GONE = ApiError(410, "Expired", "too old resource version")
+AWAY = ApiError(0, "Unreachable", "connection refused")
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,7 @@ class Followed:
     """A watch that has come to rest, and what it told."""
 
     watch: Watch
-    cluster: FakeCluster
+    client: FakeClient
     changes: list[tuple[int | None, int | None]]
 
     @property
@@ -118,10 +118,10 @@ def version_of(item: Object | None) -> int | None:
 
 async def follow(lists: list[Page | Exception], *watches: Answer) -> Followed:
     """Run a watch until it has used up all answers."""
-    cluster = FakeCluster(lists, list(watches))
+    client = FakeClient(lists, list(watches))
     changes: list[tuple[int | None, int | None]] = []
     watch = Watch(
-        cluster=cast(Cluster, cluster),
+        client=cast(Client, client),
         resource=DEVSERVER,
         on_change=lambda old, new: changes.append((version_of(old), version_of(new))),
         timeout_s=300,
@@ -129,14 +129,14 @@ async def follow(lists: list[Page | Exception], *watches: Answer) -> Followed:
     )
     running = asyncio.create_task(watch.run())
     await asyncio.wait(
-        {running, asyncio.create_task(cluster.idle.wait())}, return_when=asyncio.FIRST_COMPLETED, timeout=5
+        {running, asyncio.create_task(client.idle.wait())}, return_when=asyncio.FIRST_COMPLETED, timeout=5
     )
     if running.done():
         running.result()
     running.cancel()
     await asyncio.wait({running})
-    assert cluster.idle.is_set(), "the watch did not come to rest"
-    return Followed(watch, cluster, changes)
+    assert client.idle.is_set(), "the watch did not come to rest"
+    return Followed(watch, client, changes)
 
 
 async def test_the_first_list_fills_the_store_and_tells_of_every_object() -> None:
@@ -144,7 +144,7 @@ async def test_the_first_list_fills_the_store_and_tells_of_every_object() -> Non
     assert done.store == {"a": 1, "b": 2}
     assert done.changes == [(None, 1), (None, 2)]
     assert done.watch.synced.is_set()
-    assert done.cluster.asked == ["list", "watch 5"]
+    assert done.client.asked == ["list", "watch 5"]
 
 
 async def test_changes_are_applied_and_told_with_before_and_after() -> None:
@@ -155,18 +155,18 @@ async def test_changes_are_applied_and_told_with_before_and_after() -> None:
 
 @pytest.mark.parametrize(
     "end",
-    [[], [AWAY], [TimeoutError()], [ClusterError(500, "InternalError", "")]],
+    [[], [AWAY], [TimeoutError()], [ApiError(500, "InternalError", "")]],
     ids=["ended by the server", "broken", "silent", "refused"],
 )
 async def test_a_watch_resumes_where_it_ended(end: list[Exception]) -> None:
     done = await follow([([], "5")], [added("a", 6), *end], [modified("a", 9)])
-    assert done.cluster.asked == ["list", "watch 5", "watch 6", "watch 9"]
+    assert done.client.asked == ["list", "watch 5", "watch 6", "watch 9"]
     assert done.store == {"a": 9}
 
 
 async def test_a_bookmark_moves_the_place_to_resume_from_and_changes_nothing() -> None:
     done = await follow([([], "5")], [bookmark(50)])
-    assert done.cluster.asked == ["list", "watch 5", "watch 50"]
+    assert done.client.asked == ["list", "watch 5", "watch 50"]
     assert done.changes == []
 
 
@@ -176,12 +176,12 @@ async def test_a_forgotten_version_is_listed_anew_with_a_diff() -> None:
     done = await follow([(before, "5"), (after, "20")], [GONE])
     assert done.store == {"same": 1, "changed": 12, "new": 13, "recreated": 14}
     assert sorted(done.changes[4:], key=str) == sorted([(3, None), (2, 12), (None, 13), (4, 14)], key=str)
-    assert done.cluster.asked == ["list", "watch 5", "list", "watch 20"]
+    assert done.client.asked == ["list", "watch 5", "list", "watch 20"]
 
 
 async def test_a_version_forgotten_while_paging_is_listed_anew() -> None:
     done = await follow([GONE, ([obj("a", 1)], "5")])
-    assert done.cluster.asked == ["list", "list", "watch 5"]
+    assert done.client.asked == ["list", "list", "watch 5"]
 
 
 async def test_what_is_too_old_as_soon_as_it_was_listed_is_not_listed_again_at_once(
@@ -253,7 +253,7 @@ async def test_delays_grow_when_listing_anew_fails(delays: list[float]) -> None:
 
 async def test_the_answer_to_a_write_is_known_before_the_watch_tells_and_told_once() -> None:
     done = await follow([([obj("a", 1)], "5")])
-    done.watch.learn(obj("a", 6))
+    done.watch.apply_write(obj("a", 6))
     done.watch._apply(modified("a", 6))
     assert done.store == {"a": 6}
     assert done.changes == [(None, 1), (1, 6)]
@@ -261,14 +261,14 @@ async def test_the_answer_to_a_write_is_known_before_the_watch_tells_and_told_on
 
 async def test_what_the_watch_tells_late_does_not_undo_a_write() -> None:
     done = await follow([([obj("a", 1)], "5")])
-    done.watch.learn(obj("a", 8))
+    done.watch.apply_write(obj("a", 8))
     done.watch._apply(modified("a", 6))
     assert done.store == {"a": 8}
 
 
 async def test_an_object_that_lost_its_last_finalizer_is_gone_and_stays_so() -> None:
     done = await follow([([obj("a", 1)], "5")])
-    done.watch.learn(obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=[]))
+    done.watch.apply_write(obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=[]))
     assert done.store == {}
     done.watch._apply(modified("a", 6))
     done.watch._apply(deleted("a", 8))
@@ -278,14 +278,14 @@ async def test_an_object_that_lost_its_last_finalizer_is_gone_and_stays_so() -> 
 
 async def test_an_object_with_finalizers_left_is_not_gone() -> None:
     done = await follow([([obj("a", 1)], "5")])
-    done.watch.learn(obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=["other"]))
+    done.watch.apply_write(obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=["other"]))
     assert done.store == {"a": 8}
 
 
 async def test_a_watch_knows_for_how_long_nothing_was_heard() -> None:
     times = iter([0.0, 10.0, 25.0, 31.0])
     watch = Watch(
-        cluster=cast(Cluster, FakeCluster([([], "5")])),
+        client=cast(Client, FakeClient([([], "5")])),
         resource=DEVSERVER,
         on_change=lambda old, new: None,
         timeout_s=300,

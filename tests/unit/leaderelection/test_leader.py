@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.kube.client import Cluster, ClusterError, Object
+from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.resources import LEASE, Resource
-from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLost
+from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
 from reconciler.leaderelection.lease import LeaseTimes, holder_of
-from tests.fake_cluster import FakeCluster
+from tests.fake_client import FakeClient
 
 TIMES = LeaseTimes(duration_s=15, renew_deadline_s=10.0, retry_s=1.0)
 
@@ -21,7 +21,7 @@ TIMES = LeaseTimes(duration_s=15, renew_deadline_s=10.0, retry_s=1.0)
 class Bench:
     """Two candidates for one Lease, by one clock that the test sets."""
 
-    cluster: FakeCluster = field(default_factory=FakeCluster)
+    client: FakeClient = field(default_factory=FakeClient)
     now_s: float = 1000.0
     renewals: list[float] = field(default_factory=list)
 
@@ -29,8 +29,8 @@ class Bench:
         self.one, self.other = self.candidate("one"), self.candidate("other")
 
     def candidate(self, identity: str) -> Leader:
-        cluster = cast(Cluster, self.cluster)
-        return Leader(cluster, "system", identity, TIMES, self.renewals.append, lambda: self.now_s)
+        client = cast(Client, self.client)
+        return Leader(client, "system", identity, TIMES, self.renewals.append, lambda: self.now_s)
 
     async def look(self, *candidates: Leader, after_s: float = 0.0) -> None:
         """Let some time pass, then let each look at the Lease once."""
@@ -40,7 +40,7 @@ class Bench:
 
     @property
     def lease(self) -> Object:
-        found = self.cluster.find(LEASE, "system", LEASE_NAME)
+        found = self.client.find(LEASE, "system", LEASE_NAME)
         assert found is not None
         return found
 
@@ -91,14 +91,14 @@ async def test_a_clock_that_is_set_gives_the_lease_to_nobody(
     bench: Bench, step_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bench.look(bench.one, bench.other)
-    get = bench.cluster.get
+    get = bench.client.get
     wall = time.time
 
     async def get_while_the_clock_is_set(*args: Any) -> Object | None:
         monkeypatch.setattr(time, "time", lambda: wall() + step_s)
         return await get(*args)
 
-    monkeypatch.setattr(bench.cluster, "get", get_while_the_clock_is_set)
+    monkeypatch.setattr(bench.client, "get", get_while_the_clock_is_set)
     await bench.look(bench.other, after_s=1.0)
     assert (bench.holder, leads(bench.other)) == ("one", False)
 
@@ -147,7 +147,7 @@ async def test_who_does_not_lead_gives_nothing_back(bench: Bench) -> None:
 
 async def test_a_lease_deleted_under_its_holder_is_taken_by_no_other_at_once(bench: Bench) -> None:
     await bench.look(bench.one, bench.other)
-    bench.cluster.objects.clear()
+    bench.client.objects.clear()
     await bench.look(bench.other, bench.one, after_s=1.0)
     assert (bench.holder, leads(bench.other)) == ("one", False)
 
@@ -156,27 +156,27 @@ async def test_the_leader_ends_when_another_has_the_lease(bench: Bench) -> None:
     await bench.look(bench.one)
     bench.lease["spec"]["holderIdentity"] = "somebody"
     bench.lease["metadata"]["resourceVersion"] = "999"
-    with pytest.raises(LeaseLost, match="somebody has the Lease"):
+    with pytest.raises(LeaseLostError, match="somebody has the Lease"):
         await bench.look(bench.one, after_s=1.0)
 
 
-def unreachable(cluster: FakeCluster) -> None:
+def unreachable(client: FakeClient) -> None:
     def note(verb: str, resource: Resource, name: str) -> None:
-        raise ClusterError(0, "Unreachable", "no route")
+        raise ApiError(0, "Unreachable", "no route")
 
-    cluster._note = note  # type: ignore[method-assign]
+    client._note = note  # type: ignore[method-assign]
 
 
 async def test_the_leader_ends_when_it_cannot_renew_in_time(bench: Bench) -> None:
     await bench.look(bench.one)
-    unreachable(bench.cluster)
+    unreachable(bench.client)
     await bench.look(bench.one, after_s=9.9)
-    with pytest.raises(LeaseLost, match="could not be renewed in time"):
+    with pytest.raises(LeaseLostError, match="could not be renewed in time"):
         await bench.look(bench.one, after_s=0.1)
 
 
 async def test_a_candidate_outlives_an_outage(bench: Bench) -> None:
-    unreachable(bench.cluster)
+    unreachable(bench.client)
     await bench.look(bench.one, after_s=100.0)
     assert not leads(bench.one)
 
@@ -184,8 +184,8 @@ async def test_a_candidate_outlives_an_outage(bench: Bench) -> None:
 async def test_a_request_that_is_never_answered_ends_a_look_in_time() -> None:
     bench = Bench()
     times = LeaseTimes(duration_s=15, renew_deadline_s=4.0, retry_s=1.0)
-    candidate = Leader(cast(Cluster, bench.cluster), "system", "one", times, bench.renewals.append)
-    bench.cluster.get = _never  # type: ignore[method-assign]
+    candidate = Leader(cast(Client, bench.client), "system", "one", times, bench.renewals.append)
+    bench.client.get = _never  # type: ignore[method-assign]
     started = time.monotonic()
     await bench.look(candidate)
     assert time.monotonic() - started < 3.0
@@ -197,14 +197,14 @@ async def _never(*args: Any) -> Object | None:
 
 
 async def test_the_time_to_act_counts_from_the_start_of_a_renewal(bench: Bench) -> None:
-    replace: Callable[..., Any] = bench.cluster.replace
+    replace: Callable[..., Any] = bench.client.replace
     await bench.look(bench.one)
 
     async def slow(*args: Any) -> Object:
         bench.now_s += 2.0
         return cast(Object, await replace(*args))
 
-    bench.cluster.replace = slow  # type: ignore[method-assign]
+    bench.client.replace = slow  # type: ignore[method-assign]
     await bench.look(bench.one, after_s=1.0)
     assert bench.renewals == [1010.0, 1011.0]
 
@@ -214,7 +214,7 @@ async def test_the_time_to_act_counts_from_the_start_of_a_renewal(bench: Bench) 
 
 async def test_who_does_not_lead_may_read_and_not_write(bench: Bench) -> None:
     bench.one.fence("GET")
-    with pytest.raises(LeaseLost, match="only the leader writes"):
+    with pytest.raises(LeaseLostError, match="only the leader writes"):
         bench.one.fence("PATCH")
 
 
@@ -224,5 +224,5 @@ async def test_no_request_of_the_leader_begins_after_its_time(bench: Bench, meth
     bench.now_s += 9.9
     bench.one.fence(method)
     bench.now_s += 0.1
-    with pytest.raises(LeaseLost, match="was not renewed in time"):
+    with pytest.raises(LeaseLostError, match="was not renewed in time"):
         bench.one.fence(method)

@@ -5,10 +5,10 @@ from typing import Any, cast
 import pytest
 
 from reconciler.kube.recorder import Recorder
-from reconciler.state.alerts import StateAlarms
+from reconciler.state.alerts import StateAlerts
 from reconciler.state.diagnosis import Problem, Unusable
 from reconciler.state.store import StackId
-from tests.builders import resource, stack_id, world
+from tests.builders import cache, resource, stack_id
 
 ID = stack_id()
 DAMAGED = Unusable(Problem.DAMAGED, "it cannot be parsed: nonsense")
@@ -21,7 +21,7 @@ class Bench:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.notes: list[str] = []
-        self.alarms = StateAlarms(cast(Recorder, self), world(resource("DevServer")))
+        self.alerts = StateAlerts(cast(Recorder, self), cache(resource("DevServer")))
 
     async def record(self, about: Any, type_: str, reason: str, note: str) -> None:
         self.events.append(f"{type_} {reason} {about['metadata']['name']}")
@@ -43,28 +43,28 @@ def bench() -> Bench:
     ],
 )
 async def test_each_problem_is_an_event_with_its_cause(bench: Bench, problem: Problem, reason: str) -> None:
-    await bench.alarms.note(ID, Unusable(problem, "because of this"), was_applied=True)
+    await bench.alerts.note(ID, Unusable(problem, "because of this"), was_applied=True)
     assert bench.events == [f"Warning {reason} box"]
     assert "because of this. What exists" in bench.notes[0]
 
 
 async def test_a_problem_that_stays_is_told_once(bench: Bench) -> None:
     for _ in range(3):
-        await bench.alarms.note(ID, DAMAGED, was_applied=True)
+        await bench.alerts.note(ID, DAMAGED, was_applied=True)
     assert len(bench.events) == 1
 
 
 async def test_a_problem_that_comes_again_is_told_again(bench: Bench) -> None:
     for unusable in (DAMAGED, None, DAMAGED, MISSING):
-        await bench.alarms.note(ID, unusable, was_applied=True)
+        await bench.alerts.note(ID, unusable, was_applied=True)
     assert bench.events == ["Warning StateDamaged box"] * 2 + ["Warning StateMissing box"]
 
 
 async def test_before_the_first_run_no_state_is_missed(bench: Bench) -> None:
-    await bench.alarms.note(ID, MISSING, was_applied=False)
+    await bench.alerts.note(ID, MISSING, was_applied=False)
     assert bench.events == []
 
 
 async def test_a_dead_lifes_state_is_not_told_of_on_the_present_one(bench: Bench) -> None:
-    await bench.alarms.note(StackId(ID.key, "uid-of-an-earlier-life"), DAMAGED, was_applied=False)
+    await bench.alerts.note(StackId(ID.key, "uid-of-an-earlier-life"), DAMAGED, was_applied=False)
     assert bench.events == []

@@ -6,12 +6,12 @@ from typing import Any, cast
 import pytest
 
 from reconciler.engine.engine import Engine, Keys
-from reconciler.kube.client import Cluster, ClusterError, Object
+from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
 from reconciler.kube.resources import SECRET
 from reconciler.state import encryption_keys as engine_keys
 from reconciler.state.encryption_keys import fit, load_or_make_keys
-from tests.fake_cluster import FakeCluster
+from tests.fake_client import FakeClient
 
 # Made by Pulumi for the passphrase "a passphrase".
 SALT = "v1:rGNW07GKZ5k=:v1:ODRmW4XpuGhdZBuO:A1T0sKd+WV2B1YtwQWV05ux2ePDxBg=="
@@ -22,7 +22,7 @@ class Bench:
     """A cluster, and an engine that makes the one salt that fits."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.cluster = FakeCluster()
+        self.client = FakeClient()
         self.events: list[str] = []
         monkeypatch.setattr(engine_keys.secrets, "token_urlsafe", lambda _: GOOD.passphrase)
 
@@ -35,7 +35,7 @@ class Bench:
 
     async def load(self) -> Keys:
         return await load_or_make_keys(
-            cast(Cluster, self.cluster), cast(Engine, self), "devserver-system", cast(Recorder, self)
+            cast(Client, self.client), cast(Engine, self), "devserver-system", cast(Recorder, self)
         )
 
     def have(self, **data: str | None) -> None:
@@ -48,11 +48,11 @@ class Bench:
             "resourceVersion": "1",
             "labels": {"app.kubernetes.io/managed-by": "devserver-reconciler"},
         }
-        self.cluster.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": found})
+        self.client.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": found})
 
     @property
     def stored(self) -> Object | None:
-        return self.cluster.find(SECRET, "devserver-system", "engine-keys")
+        return self.client.find(SECRET, "devserver-system", "engine-keys")
 
 
 @pytest.fixture
@@ -63,15 +63,15 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 @pytest.fixture(autouse=True)
 def _as_the_api_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """It gives back as `data`, encoded, what was written as `stringData`."""
-    create = FakeCluster.create
+    create = FakeClient.create
 
-    async def encoding(self: FakeCluster, resource: Any, body: Object) -> Object:
+    async def encoding(self: FakeClient, resource: Any, body: Object) -> Object:
         text = body.get("stringData", {})
         return await create(
             self, resource, body | {"data": {name: b64(value) for name, value in text.items()}}
         )
 
-    monkeypatch.setattr(FakeCluster, "create", encoding)
+    monkeypatch.setattr(FakeClient, "create", encoding)
 
 
 def b64(text: str) -> str:
@@ -81,7 +81,7 @@ def b64(text: str) -> str:
 async def test_keys_are_made_once(bench: Bench) -> None:
     assert await bench.load() == GOOD
     assert await bench.load() == GOOD
-    assert bench.cluster.writes() == ["CREATE Secret engine-keys"]
+    assert bench.client.writes() == ["CREATE Secret engine-keys"]
     assert bench.stored is not None
     assert bench.stored["immutable"] is True
     assert bench.events == []
@@ -105,27 +105,27 @@ async def test_damaged_keys_are_replaced_and_told_of(bench: Bench, data: dict[st
     bench.have(**data)
     assert await bench.load() == GOOD
     assert bench.events == ["Warning EngineKeysReplaced Secret engine-keys"]
-    assert bench.cluster.writes() == ["DELETE Secret engine-keys", "CREATE Secret engine-keys"]
+    assert bench.client.writes() == ["DELETE Secret engine-keys", "CREATE Secret engine-keys"]
 
 
 async def test_damaged_keys_that_someone_else_made_are_not_touched(bench: Bench) -> None:
     bench.have(passphrase="!")
     assert bench.stored is not None
     del bench.stored["metadata"]["labels"]
-    with pytest.raises(ClusterError, match="restore it, or delete it"):
+    with pytest.raises(ApiError, match="restore it, or delete it"):
         await bench.load()
-    assert bench.cluster.writes() == []
+    assert bench.client.writes() == []
 
 
 async def test_who_is_not_the_first_to_make_keys_takes_those_of_the_first(bench: Bench) -> None:
-    create = bench.cluster.create
+    create = bench.client.create
 
     async def be_late(resource: Any, body: Object) -> Object:
         bench.have(passphrase=b64(GOOD.passphrase), encryptionsalt=b64(SALT))
-        bench.cluster.create = create  # type: ignore[method-assign]
+        bench.client.create = create  # type: ignore[method-assign]
         return await create(resource, body)
 
-    bench.cluster.create = be_late  # type: ignore[method-assign]
+    bench.client.create = be_late  # type: ignore[method-assign]
     assert await bench.load() == GOOD
     assert bench.stored is not None
     assert bench.stored["metadata"]["uid"] == "u"
@@ -136,8 +136,8 @@ async def test_keys_that_someone_damages_again_and_again_end_the_start(bench: Be
         return False
 
     bench.have(passphrase="!")
-    bench.cluster.delete = damage  # type: ignore[assignment]
-    with pytest.raises(ClusterError, match="again and again"):
+    bench.client.delete = damage  # type: ignore[assignment]
+    with pytest.raises(ApiError, match="again and again"):
         await bench.load()
 
 

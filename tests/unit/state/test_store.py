@@ -9,15 +9,15 @@ from typing import Any, cast
 import pytest
 
 from reconciler.engine.locks import CutShort
-from reconciler.kube.client import Cluster, ClusterError
+from reconciler.kube.client import ApiError, Client
 from reconciler.state import checkpoint
 from reconciler.state.diagnosis import Problem, Unusable
 from reconciler.state.run_claim import Epoch, Term
 from reconciler.state.store import MAX_BYTES, StackId, StateRecord, StateStore, StoredState
-from reconciler.status.errors import Stalled, Transient
+from reconciler.status.errors import StalledError, TransientError
 from stacks.devserver import DevServerChildren
 from tests.builders import CREATED, TERM, owner, stack_id
-from tests.fake_cluster import FakeCluster
+from tests.fake_client import FakeClient
 from tests.unit.state.test_checkpoint import entry, state
 from tests.unit.state.test_diagnosis import SALT, UNUSABLE, damaged
 
@@ -29,13 +29,13 @@ NOTHING_STORED = StoredState(checkpoint.empty(ID.stack), "", Unusable(Problem.MI
 
 
 @pytest.fixture
-def cluster() -> FakeCluster:
-    return FakeCluster()
+def client() -> FakeClient:
+    return FakeClient()
 
 
 @pytest.fixture
-def store(cluster: FakeCluster) -> StateStore:
-    return StateStore(cast(Cluster, cluster), "devserver-system", salt=SALT, term=lambda: TERM)
+def store(client: FakeClient) -> StateStore:
+    return StateStore(cast(Client, client), "devserver-system", salt=SALT, term=lambda: TERM)
 
 
 def test_names_of_a_stack_say_the_kind_and_the_life() -> None:
@@ -69,34 +69,34 @@ async def test_of_two_writers_that_read_the_same_state_one_fails(store: StateSto
     await store.save(ID, CONTENT, NOTHING_STORED)
     first = second = await store.load(ID)
     await store.save(ID, CONTENT, first)
-    with pytest.raises(Transient, match="was changed by someone else"):
+    with pytest.raises(TransientError, match="was changed by someone else"):
         await store.save(ID, CONTENT, second)
 
 
 async def test_of_two_writers_that_found_none_one_fails(store: StateStore) -> None:
     await store.save(ID, CONTENT, NOTHING_STORED)
-    with pytest.raises(Transient) as error:
+    with pytest.raises(TransientError) as error:
         await store.save(ID, CONTENT, NOTHING_STORED)
     assert error.value.reason == "StateConflict"
 
 
 async def test_a_claim_on_a_new_stack_is_a_secret_without_a_checkpoint(
-    store: StateStore, cluster: FakeCluster
+    store: StateStore, client: FakeClient
 ) -> None:
     claimed = await store.claim(ID, await store.load(ID))
-    (secret,) = cluster.objects.values()
+    (secret,) = client.objects.values()
     assert store.record(secret) == StateRecord(ID, None, claimed=True)
     assert claimed == await store.load(ID)
     assert claimed.checkpoint == checkpoint.empty(ID.stack)
 
 
 async def test_a_claim_leaves_the_checkpoint_and_saving_takes_the_claim_off(
-    store: StateStore, cluster: FakeCluster
+    store: StateStore, client: FakeClient
 ) -> None:
     await store.save(ID, CONTENT, NOTHING_STORED)
     claimed = await store.claim(ID, await store.load(ID))
     assert claimed == await store.load(ID)
-    (secret,) = cluster.objects.values()
+    (secret,) = client.objects.values()
     assert store.record(secret) == StateRecord(ID, frozenset({SSHD}), claimed=True)
     assert store.record(await store.save(ID, CONTENT, claimed)) == StateRecord(ID, frozenset({SSHD}))
 
@@ -104,7 +104,7 @@ async def test_a_claim_leaves_the_checkpoint_and_saving_takes_the_claim_off(
 async def test_of_two_runs_on_one_state_only_one_begins(store: StateStore) -> None:
     found = await store.load(ID)
     await store.claim(ID, found)
-    with pytest.raises(Transient) as error:
+    with pytest.raises(TransientError) as error:
         await store.claim(ID, found)
     assert error.value.reason == "StateConflict"
 
@@ -113,31 +113,31 @@ async def test_who_lost_the_claim_cannot_save(store: StateStore) -> None:
     lost = await store.claim(ID, await store.load(ID))
     later = replace(store, term=lambda: Term("another", Epoch(CREATED, TERM.epoch.transitions + 1)))
     await later.claim(ID, await later.load(ID))
-    with pytest.raises(Transient, match="was changed by someone else"):
+    with pytest.raises(TransientError, match="was changed by someone else"):
         await store.save(ID, CONTENT, lost)
 
 
 async def test_a_state_that_was_deleted_meanwhile_is_a_conflict(
-    store: StateStore, cluster: FakeCluster
+    store: StateStore, client: FakeClient
 ) -> None:
     await store.save(ID, CONTENT, NOTHING_STORED)
     before = await store.load(ID)
     await store.delete(ID, NOTHING_STORED)
-    assert cluster.objects == {}
-    with pytest.raises(Transient):
+    assert client.objects == {}
+    with pytest.raises(TransientError):
         await store.save(ID, CONTENT, before)
 
 
 async def test_a_secret_that_the_admission_policy_takes_for_someone_elses_is_named(
-    store: StateStore, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+    store: StateStore, client: FakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.save(ID, CONTENT, NOTHING_STORED)
 
     async def refuse(*_: Any) -> Object:
-        raise ClusterError(403, "Forbidden", f"Secret {ID.secret_name} belongs to someone else (policy)")
+        raise ApiError(403, "Forbidden", f"Secret {ID.secret_name} belongs to someone else (policy)")
 
-    monkeypatch.setattr(cluster, "patch", refuse)
-    with pytest.raises(Stalled, match="put the label back, or delete that Secret") as error:
+    monkeypatch.setattr(client, "patch", refuse)
+    with pytest.raises(StalledError, match="put the label back, or delete that Secret") as error:
         await store.claim(ID, await store.load(ID))
     assert error.value.reason == "NameConflict"
 
@@ -147,13 +147,13 @@ async def test_deleting_what_is_gone_is_fine(store: StateStore) -> None:
 
 
 async def test_a_state_that_does_not_fit_says_so_before_it_is_written(
-    store: StateStore, cluster: FakeCluster
+    store: StateStore, client: FakeClient
 ) -> None:
     noise = random.Random(1).randbytes(MAX_BYTES + 1)
-    with pytest.raises(Stalled, match=f"more than the {MAX_BYTES} that a Secret can hold") as error:
+    with pytest.raises(StalledError, match=f"more than the {MAX_BYTES} that a Secret can hold") as error:
         await store.save(ID, noise, NOTHING_STORED)
     assert error.value.reason == "StateTooLarge"
-    assert cluster.objects == {}
+    assert client.objects == {}
 
 
 async def test_the_largest_state_fits_into_a_secret(store: StateStore) -> None:
@@ -164,11 +164,11 @@ async def test_the_largest_state_fits_into_a_secret(store: StateStore) -> None:
 
 @pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE.keys())
 async def test_watch_and_run_agree_on_a_state_that_cannot_be_used_and_it_can_be_replaced(
-    content: bytes | str | None, store: StateStore, cluster: FakeCluster
+    content: bytes | str | None, store: StateStore, client: FakeClient
 ) -> None:
     secret = await store.save(ID, CONTENT, NOTHING_STORED)
     spoilt = damaged(secret, content)
-    cluster.put(spoilt)
+    client.put(spoilt)
     known, found = store.record(spoilt), await store.load(ID)
     assert (known.id, known.children) == (ID, None)
     assert found.unusable is not None
@@ -230,18 +230,18 @@ class FakeVault:
 
 
 @pytest.fixture
-def vault() -> FakeVault:
+def external() -> FakeVault:
     return FakeVault()
 
 
 @pytest.fixture
-def outside(store: StateStore, vault: FakeVault) -> StateStore:
+def outside(store: StateStore, external: FakeVault) -> StateStore:
     """A store whose checkpoints are in an external backend."""
-    return replace(store, vault=vault)
+    return replace(store, external=external)
 
 
 async def test_with_an_external_backend_the_secret_holds_an_outline(
-    outside: StateStore, store: StateStore, vault: FakeVault
+    outside: StateStore, store: StateStore, external: FakeVault
 ) -> None:
     secret = await outside.save(ID, CONTENT, NOTHING_STORED)
     assert outside.record(secret).children == {SSHD}
@@ -250,14 +250,14 @@ async def test_with_an_external_backend_the_secret_holds_an_outline(
 
 
 async def test_with_an_external_backend_the_checkpoint_is_the_backends(
-    outside: StateStore, vault: FakeVault
+    outside: StateStore, external: FakeVault
 ) -> None:
     await outside.save(ID, CONTENT, NOTHING_STORED)
     assert (await outside.load(ID)).unusable == Unusable(Problem.MISSING, "there is none")
-    vault.held[ID.stack] = state(entry(SSHD), pending_operations=[{"type": "creating"}])
+    external.held[ID.stack] = state(entry(SSHD), pending_operations=[{"type": "creating"}])
     found = await outside.load(ID)
     assert (found.checkpoint, found.unusable) == (CONTENT, None)
-    vault.held[ID.stack] = state(secrets_providers={"state": {"salt": "v1:lost"}})
+    external.held[ID.stack] = state(secrets_providers={"state": {"salt": "v1:lost"}})
     found = await outside.load(ID)
     assert found.checkpoint == checkpoint.empty(ID.stack)
     assert found.unusable is not None
@@ -265,16 +265,16 @@ async def test_with_an_external_backend_the_checkpoint_is_the_backends(
 
 
 async def test_what_is_kept_in_place_of_what_a_run_left_is_the_backends_too(
-    outside: StateStore, vault: FakeVault
+    outside: StateStore, external: FakeVault
 ) -> None:
     await outside.save(ID, CONTENT, NOTHING_STORED, left=CONTENT)
-    assert vault.held == {}, "the run itself has written it"
+    assert external.held == {}, "the run itself has written it"
     await outside.save(ID, CONTENT, await outside.load(ID), left=state())
-    assert vault.held == {ID.stack: CONTENT}
+    assert external.held == {ID.stack: CONTENT}
 
 
 async def test_a_claim_remembers_the_runs_of_earlier_leaders_that_were_cut_short(
-    outside: StateStore, vault: FakeVault
+    outside: StateStore, external: FakeVault
 ) -> None:
     """Their locks may be left in the backend."""
     for number in range(3):
@@ -284,5 +284,5 @@ async def test_a_claim_remembers_the_runs_of_earlier_leaders_that_were_cut_short
     assert [run.host for run in claimed.cut_short] == ["reconciler-0", "reconciler-1"]
     assert (await store.claim(ID, await store.load(ID))).cut_short == claimed.cut_short, "a try of our own"
     await store.delete(ID, claimed)
-    assert tuple(vault.cut_short) == claimed.cut_short
-    assert vault.held == {}
+    assert tuple(external.cut_short) == claimed.cut_short
+    assert external.held == {}

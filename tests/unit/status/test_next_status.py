@@ -13,7 +13,14 @@ from reconciler.kinds.devserver.expiry import format_time, parse_time
 from reconciler.kinds.devserver.pod.readiness import Readiness, Restart
 from reconciler.status import reasons
 from reconciler.status.conditions import Shown, Stated
-from reconciler.status.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient, Waiting
+from reconciler.status.errors import (
+    EngineFailedError,
+    EngineTimeoutError,
+    ReconcileError,
+    StalledError,
+    TransientError,
+    WaitingError,
+)
 from reconciler.status.next_status import PassResult, next_status, transitions
 
 NOW = parse_time("2030-01-01T12:00:00Z")
@@ -22,9 +29,9 @@ READY = Readiness(True, "PodReady", "The pod runs and sshd answers.", "Running")
 STARTING = Readiness(False, "PodStarting", "The containers are starting.", "Starting")
 FINE = PassResult(error=None, outcome=None, digest="d", readiness=READY, restart=None, drift=None, facts={})
 RAN = Outcome(b"{}", {"create": 5}, 1.23456)
-TRANSIENT = Transient("ClusterError", "The API server was away.")
-WAITING = Waiting("FlavorNotFound", "There is no DevServerFlavor 'gpu'; waiting for it.")
-STALLED = Stalled("InvalidPublicKey", "spec.ssh.publicKey is no usable public key.")
+TRANSIENT = TransientError("ClusterError", "The API server was away.")
+WAITING = WaitingError("FlavorNotFound", "There is no DevServerFlavor 'gpu'; waiting for it.")
+STALLED = StalledError("InvalidPublicKey", "spec.ssh.publicKey is no usable public key.")
 
 
 def following(
@@ -64,7 +71,7 @@ def had(type_: str, status: str, reason: str, generation: int = 3) -> dict[str, 
             "Waiting",
         ),
         (
-            replace(FINE, error=EngineTimeout("RunTimeout", "Killed."), readiness=None),
+            replace(FINE, error=EngineTimeoutError("RunTimeout", "Killed."), readiness=None),
             ("False", "RunTimeout"),
             {"Reconciling": "RunTimeout"},
             "Waiting",
@@ -158,7 +165,7 @@ def test_ready_says_since_when_the_cluster_shows_it() -> None:
 
 
 def test_a_message_is_one_line_without_control_characters() -> None:
-    error = EngineFailed("RunFailed", "\x1b[31mred\n\u202ebidi\x00")
+    error = EngineFailedError("RunFailed", "\x1b[31mred\n\u202ebidi\x00")
     found = conditions(following(replace(FINE, error=error, readiness=None)))
     assert found["Reconciling"]["message"] == found["Ready"]["message"] == "[31mred bidi"
 
@@ -212,7 +219,7 @@ def test_a_run_is_recorded_as_the_last_update() -> None:
     [
         FINE,
         replace(FINE, error=TRANSIENT),
-        replace(FINE, outcome=replace(RAN, error=EngineFailed("RunFailed", "no"))),
+        replace(FINE, outcome=replace(RAN, error=EngineFailedError("RunFailed", "no"))),
     ],
     ids=["no run", "an error before the run", "a failed run"],
 )
@@ -265,7 +272,7 @@ def test_what_the_cluster_shows_is_taken_over_and_none_removes_it() -> None:
 
 
 def test_a_message_of_any_length_fits() -> None:
-    error = EngineFailed("RunFailed", "x" * 100_000)
+    error = EngineFailedError("RunFailed", "x" * 100_000)
     assert len(conditions(following(replace(FINE, error=error)))["Reconciling"]["message"]) <= 2000
 
 

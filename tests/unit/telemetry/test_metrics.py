@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 
 from reconciler.engine.engine import Outcome, _result
-from reconciler.status.errors import EngineFailed, EngineTimeout, Stalled
+from reconciler.status.errors import EngineFailedError, EngineTimeoutError, StalledError
 from reconciler.telemetry import metrics
 from reconciler.telemetry.metrics import QueueMeter
 from tests.clock import Clock
@@ -78,9 +78,9 @@ def test_a_kind_that_we_do_not_have_is_one_series_whatever_it_is_called() -> Non
     ("outcome", "result"),
     [
         (Outcome(b"{}", {}, 1.0), "success"),
-        (Outcome(b"{}", {}, 1.0, EngineFailed("RunFailed", "")), "failed"),
-        (Outcome(b"{}", {}, 1.0, Stalled("Rejected", "")), "rejected"),
-        (Outcome(None, {}, 1.0, EngineTimeout("RunTimeout", "")), "lost"),
+        (Outcome(b"{}", {}, 1.0, EngineFailedError("RunFailed", "")), "failed"),
+        (Outcome(b"{}", {}, 1.0, StalledError("Rejected", "")), "rejected"),
+        (Outcome(None, {}, 1.0, EngineTimeoutError("RunTimeout", "")), "lost"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

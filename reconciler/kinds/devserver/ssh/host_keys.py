@@ -19,7 +19,7 @@ from reconciler.kube.cache import belongs_to, is_managed
 from reconciler.kube.client import Object
 from reconciler.state import checkpoint
 from reconciler.state.checkpoint import Checkpoint
-from reconciler.status.errors import Stalled
+from reconciler.status.errors import StalledError
 from stacks.devserver import HostKeys
 from stacks.metadata import Child, Owner
 
@@ -31,12 +31,12 @@ HostKeySource = Callable[[Owner, Child], Awaitable[HostKeys]]
 Look = Callable[[Child], Awaitable[Object | None]]
 
 
-class SpoiledHostKeys(Stalled):
+class SpoiledHostKeysError(StalledError):
     """Someone made the Secret that is ours unusable."""
 
 
 async def live_host_keys(look: Look, owner: Owner, child: Child) -> HostKeys | None:
-    """What the Secret in the cluster calls for; None if there is none. Raises Stalled if it holds no usable key."""
+    """What the Secret in the cluster calls for; None if there is none. Raises StalledError if it has no usable key."""
     live = await look(child)
     if live is None:
         return None
@@ -45,8 +45,8 @@ async def live_host_keys(look: Look, owner: Owner, child: Child) -> HostKeys | N
     if belongs_to(live, owner, child):
         try:
             return managed_host_keys(secret_files(live))
-        except Stalled as error:
-            raise SpoiledHostKeys(error.reason, error.message) from error
+        except StalledError as error:
+            raise SpoiledHostKeysError(error.reason, error.message) from error
     # Left over from an earlier life of this name, whose keys must not be used again.
     return generate_host_keys()
 
@@ -62,10 +62,10 @@ class HostKeyFinder:
     state: Checkpoint
 
     async def __call__(self, owner: Owner, child: Child) -> HostKeys:
-        """The host keys to use. Raises Stalled if there is a Secret and neither it nor the state has a usable key."""
+        """The host keys to use. Raises StalledError if neither the present Secret nor the state has a usable key."""
         try:
             live = await live_host_keys(self.look, owner, child)
-        except SpoiledHostKeys:
+        except SpoiledHostKeysError:
             recorded = await self._recorded(child)
             if recorded is None:
                 raise

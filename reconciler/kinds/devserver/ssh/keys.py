@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from reconciler.kube.client import Object
 from reconciler.status import reasons
-from reconciler.status.errors import Stalled
+from reconciler.status.errors import StalledError
 from stacks.devserver import HostKeys
 
 # The files that stacks/files/startup.sh hands to sshd.
@@ -31,7 +31,7 @@ HOST_KEY_FILES = ("ssh_host_ed25519_key", "ssh_host_ecdsa_key")
 def authorized_key(line: str, field: str) -> str:
     """A user's public key as `TYPE BASE64`, without its comment.
 
-    `field` is the key's place in the spec. Raises Stalled if the key cannot be parsed.
+    `field` is the key's place in the spec. Raises StalledError if the key cannot be parsed.
     """
     try:
         key_type, blob, *_ = line.split(" ")
@@ -39,7 +39,7 @@ def authorized_key(line: str, field: str) -> str:
         key = f"{key_type} {base64.b64encode(base64.b64decode(blob, validate=True)).decode()}"
         load_ssh_public_key(key.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise Stalled(
+        raise StalledError(
             reasons.INVALID_PUBLIC_KEY,
             f"{field} is no usable public key ({error}); take the line of a .pub file made by ssh-keygen.",
         ) from error
@@ -66,7 +66,7 @@ def managed_host_keys(files: Mapping[str, str]) -> HostKeys:
 
 
 def host_keys_of_user(secret: Object) -> HostKeys:
-    """Host keys of a Secret that the user made; the stack leaves it alone. Raises Stalled if it has no key."""
+    """Host keys of a Secret that the user made; the stack leaves it alone. Raises StalledError if it has no key."""
     return HostKeys(public=_public_lines(secret_files(secret)), private=None)
 
 
@@ -81,12 +81,12 @@ def _public_lines(files: Mapping[str, str]) -> tuple[str, ...]:
         lines = tuple(_public_line(files[file]) for file in HOST_KEY_FILES if file in files)
     # The library answers an encrypted key with a TypeError: it was given no password.
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise Stalled(
+        raise StalledError(
             reasons.INVALID_HOST_KEYS,
             f"The host-key Secret has a key that cannot be read ({error}); keys are unencrypted OpenSSH files.",
         ) from error
     if not lines:
-        raise Stalled(
+        raise StalledError(
             reasons.INVALID_HOST_KEYS,
             f"The host-key Secret has none of the files {', '.join(HOST_KEY_FILES)}.",
         )

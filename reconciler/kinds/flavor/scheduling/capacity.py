@@ -86,7 +86,7 @@ def reduced(obj: Object, what: Callable[[Object], Any]) -> Object:
     return {"metadata": kept, SEEN: what(obj)}
 
 
-def essence_of_node(obj: Object) -> Object:
+def reduce_node(obj: Object) -> Object:
     """A node, reduced."""
     return reduced(obj, _node)
 
@@ -110,7 +110,7 @@ def _taints_to_come(spec: Object, status: Object) -> list[Taint]:
     return [Taint(key, "", "NoSchedule") for key in coming]
 
 
-def essence_of_pod(obj: Object) -> Object:
+def reduce_pod(obj: Object) -> Object:
     """A pod, reduced; what waits for a node without a claim on one holds no room."""
     return reduced(obj, _pod)
 
@@ -137,7 +137,7 @@ def _shared(items: tuple[tuple[str, int], ...]) -> Requests:
     return dict(items)
 
 
-def essence_of_priority_class(obj: Object) -> Object:
+def reduce_priority_class(obj: Object) -> Object:
     """A PriorityClass, reduced."""
     return reduced(
         obj,
@@ -147,7 +147,7 @@ def essence_of_priority_class(obj: Object) -> Object:
     )
 
 
-def essence_of_runtime_class(obj: Object) -> Object:
+def reduce_runtime_class(obj: Object) -> Object:
     """A RuntimeClass, reduced."""
 
     def runtime_class(found: Object) -> RuntimeClass:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reconciler.kinds.flavor.scheduling.karpenter import NodePool, why_not
-from reconciler.kinds.flavor.scheduling.node_info import PODS, Room
-from reconciler.kinds.flavor.scheduling.pod_info import Demand
+from reconciler.kinds.flavor.scheduling.node_info import PODS, NodeInfo
+from reconciler.kinds.flavor.scheduling.pod_info import PodInfo
 from reconciler.kinds.flavor.scheduling.pod_requests import Requests
 from reconciler.kinds.flavor.scheduling.taints import NOT_READY, UNREACHABLE, UNSCHEDULABLE, not_tolerated
 from reconciler.status import reasons
@@ -32,7 +32,7 @@ class Verdict:
     fitting_nodes: int = 0
 
 
-def verdict(demand: Demand, rooms: Sequence[Room], pools: Iterable[NodePool]) -> Verdict:
+def verdict(demand: PodInfo, rooms: Sequence[NodeInfo], pools: Iterable[NodePool]) -> Verdict:
     """The answer for pods with that demand."""
     count = _Count()
     for room in rooms:
@@ -73,7 +73,7 @@ class _Count:
     short: list[frozenset[str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def add(self, demand: Demand, room: Room) -> None:
+    def add(self, demand: PodInfo, room: NodeInfo) -> None:
         """Judge one node; the first thing that keeps the pod away counts."""
         if keeping := not_tolerated(room.node.taints, demand.tolerations):
             self._add_tainted([taint.key for taint in keeping], [str(taint) for taint in keeping])
@@ -98,7 +98,7 @@ class _Count:
             self.tainted += 1
             self.taints.update(taints)
 
-    def _add_short(self, requests: Requests, room: Room, lacking: list[str]) -> None:
+    def _add_short(self, requests: Requests, room: NodeInfo, lacking: list[str]) -> None:
         self.short.append(frozenset(lacking))
         if room.lacks(requests, {}):
             self.too_small += 1
@@ -119,7 +119,7 @@ def _yes(count: _Count, nodes: int) -> Verdict:
     return Verdict("Yes", reasons.LOWER_PRIORITY_GIVES_WAY, message, fitting)
 
 
-def _lead(count: _Count, rooms: Sequence[Room]) -> str:
+def _lead(count: _Count, rooms: Sequence[NodeInfo]) -> str:
     """What no node has, and why the others do not count: `No node with cpu free: 0 of 3; 2 tainted (a:NoSchedule)`."""
     if not rooms:
         return "The cluster has no node"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from reconciler.kinds.flavor.scheduling.capacity import reduced
-from reconciler.kinds.flavor.scheduling.pod_info import Demand
+from reconciler.kinds.flavor.scheduling.pod_info import PodInfo
 from reconciler.kinds.flavor.scheduling.pod_requests import Object, Requests, exact, whole
 from reconciler.kinds.flavor.scheduling.taints import Taint, not_tolerated, taints
 
@@ -97,7 +97,7 @@ class NodePool:
     fault: str = ""
 
 
-def essence_of_node_pool(obj: Object) -> Object:
+def reduce_node_pool(obj: Object) -> Object:
     """A NodePool, reduced."""
     return reduced(obj, node_pool)
 
@@ -150,7 +150,7 @@ def _key(key: str) -> str:
     return _EARLIER_NAMES.get(key, key)
 
 
-def why_not(demand: Demand, pool: NodePool) -> str:
+def why_not(demand: PodInfo, pool: NodePool) -> str:
     """Why the NodePool brings no node for such a pod; empty if it may."""
     if pool.unusable:
         return pool.unusable

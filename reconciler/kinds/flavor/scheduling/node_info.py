@@ -10,7 +10,7 @@ PODS = "pods"
 
 
 @dataclass
-class Room:
+class NodeInfo:
     """A node and what is held of it, `pods` among it.
 
     held: by all pods. held_firmly: by those which do not give way to a pod of the priority in question.
@@ -31,11 +31,12 @@ class Room:
         ]
 
 
-def rooms(capacity: Capacity, priority: int, preempts: bool) -> list[Room]:
+def rooms(capacity: Capacity, priority: int, preempts: bool) -> list[NodeInfo]:
     """The room on each node for a pod of that priority."""
     nodes: Iterable[Node] = (seen(obj) for obj in capacity.nodes.values())
     found = {
-        node.name: Room(node, fault=f"node {node.name}: {node.fault}" if node.fault else "") for node in nodes
+        node.name: NodeInfo(node, fault=f"node {node.name}: {node.fault}" if node.fault else "")
+        for node in nodes
     }
     for (namespace, name), obj in capacity.pods.items():
         pod: Pod | None = seen(obj)

@@ -35,7 +35,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Demand:
+class PodInfo:
     """What must be found. requests: effective ones. priority: pods of a lower one give way, if preempts."""
 
     requests: Requests
@@ -45,14 +45,14 @@ class Demand:
     preempts: bool = True
 
 
-def demand(spec: DevServerFlavorSpec, capacity: Capacity) -> Demand:
+def demand(spec: DevServerFlavorSpec, capacity: Capacity) -> PodInfo:
     """What a pod of the flavor asks for. Raises Refused, and ValueError for what cannot be read."""
     _refuse_resources(spec.resources)
     runtime = _runtime_class(spec.runtime_class_name, capacity)
     priority = default_priority(seen(obj) for obj in capacity.priority_classes.values())
     resources = container_requests(spec.resources.model_dump())
     overhead = exact(runtime.overhead)
-    return Demand(
+    return PodInfo(
         requests=whole(added((larger(resources, exact(TOOLS_REQUESTS)), overhead))),
         node_selector=_merged_selector(spec, runtime),
         tolerations=(*spec.tolerations, *runtime.tolerations, *DEFAULT_TOLERATIONS),

@@ -20,7 +20,7 @@ from semver import VersionInfo
 from reconciler.engine.processes.command import PulumiProcess
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE
 from reconciler.engine.processes.providers import PrivateProviders
-from reconciler.engine.processes.result import EngineDied, RunKilled
+from reconciler.engine.processes.result import EngineDiedError, RunKilledError
 
 VERSION = VersionInfo.parse("3.0.0")
 ALL_DAY_S = 86400.0
@@ -129,7 +129,7 @@ def test_a_command_that_passes_its_deadline_is_killed(
     make_cli: MakeCli, env: dict[str, str], tmp_path: Path
 ) -> None:
     began = time.monotonic()
-    with pytest.raises(RunKilled, match=r"killed after 0\.3 s"):
+    with pytest.raises(RunKilledError, match=r"killed after 0\.3 s"):
         make_cli("sleep 60", deadline_s=0.3).run(["up"], str(tmp_path), env)
     assert time.monotonic() - began < 5
 
@@ -143,7 +143,7 @@ def test_children_die_too_though_they_left_the_process_group(
         echo $! $$ >>{tmp_path}/pids
         wait
     """
-    with pytest.raises(RunKilled):
+    with pytest.raises(RunKilledError):
         make_cli(script, deadline_s=0.7).run(["up"], str(tmp_path), env)
     assert_dead(pids_in_dead(tmp_path / "pids", 3))
 
@@ -162,7 +162,7 @@ def pids_in_dead(file: Path, count: int) -> list[psutil.Process]:
 def test_orphans_of_the_run_die_too(make_cli: MakeCli, env: dict[str, str], tmp_path: Path) -> None:
     """A process whose parent has ended is no descendant any more; its environment tells whose it is."""
     script = f"(setsid sleep 60 & echo $! >{tmp_path}/pids); sleep 60"
-    with pytest.raises(RunKilled):
+    with pytest.raises(RunKilledError):
         make_cli(script, deadline_s=0.7).run(["up"], str(tmp_path), env)
     assert_dead(pids_in_dead(tmp_path / "pids", 1))
 
@@ -170,7 +170,7 @@ def test_orphans_of_the_run_die_too(make_cli: MakeCli, env: dict[str, str], tmp_
 def test_processes_of_other_runs_stay(make_cli: MakeCli, env: dict[str, str], tmp_path: Path) -> None:
     other = {**env, BACKEND_VARIABLE: f"file://{tmp_path}/runs/two"}
     with subprocess.Popen(["sleep", "60"], env=other) as neighbour:
-        with pytest.raises(RunKilled):
+        with pytest.raises(RunKilledError):
             make_cli("sleep 60", deadline_s=0.3).run(["up"], str(tmp_path), env)
         assert neighbour.poll() is None
         neighbour.kill()
@@ -182,7 +182,7 @@ def test_a_run_can_be_killed_from_another_thread(
     cli = make_cli(f"echo $$ >{tmp_path}/pids; sleep 60", deadline_s=ALL_DAY_S)
     killer = threading.Thread(target=lambda: (pids_in(tmp_path / "pids", 1), cli.kill()))
     killer.start()
-    with pytest.raises(RunKilled, match="because the reconciler stops"):
+    with pytest.raises(RunKilledError, match="because the reconciler stops"):
         cli.run(["up"], str(tmp_path), env)
     killer.join()
     assert_dead(pids_in_dead(tmp_path / "pids", 1))
@@ -193,7 +193,7 @@ def test_later_commands_of_a_killed_run_do_not_start(
 ) -> None:
     cli = make_cli(f"sleep 0.5; touch {tmp_path}/done", deadline_s=ALL_DAY_S)
     cli.kill()
-    with pytest.raises(RunKilled):
+    with pytest.raises(RunKilledError):
         cli.run(["up"], str(tmp_path), env)
     assert not (tmp_path / "done").exists()
 
@@ -201,7 +201,7 @@ def test_later_commands_of_a_killed_run_do_not_start(
 def test_a_command_that_someone_else_ended_says_so(
     make_cli: MakeCli, env: dict[str, str], tmp_path: Path
 ) -> None:
-    with pytest.raises(EngineDied, match="signal 9"):
+    with pytest.raises(EngineDiedError, match="signal 9"):
         make_cli("kill -KILL $$").run(["up"], str(tmp_path), env)
 
 

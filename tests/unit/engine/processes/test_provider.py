@@ -12,7 +12,7 @@ from reconciler.engine.processes.provider import (
     ProviderProcess,
     SharedProvider,
 )
-from reconciler.engine.processes.result import EngineDied, RunKilled
+from reconciler.engine.processes.result import EngineDiedError, RunKilledError
 from tests.metering import Growth
 
 LIMITS = ProviderLimits(max_runs=10, max_age_s=1000, idle_s=60)
@@ -31,7 +31,7 @@ class Process:
 
 
 @dataclass
-class World:
+class Cache:
     """Starts processes, which get the ports 1, 2, 3, ... , and says what time it is."""
 
     processes: list[Process] = field(default_factory=list)
@@ -50,16 +50,16 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def cache() -> Cache:
+    return Cache()
 
 
 @pytest.fixture
-def provider(world: World) -> Iterator[SharedProvider]:
-    shared = SharedProvider(world.start, LIMITS, lambda: world.now)
+def provider(cache: Cache) -> Iterator[SharedProvider]:
+    shared = SharedProvider(cache.start, LIMITS, lambda: cache.now)
     yield shared
     shared.stop()
-    assert world.alive == []
+    assert cache.alive == []
 
 
 def port(provider: SharedProvider, output: str = "") -> int | None:
@@ -71,24 +71,24 @@ def port(provider: SharedProvider, output: str = "") -> int | None:
     return int(attached.removeprefix("kubernetes:")) if attached else None
 
 
-def test_none_is_started_before_the_first_run(provider: SharedProvider, world: World) -> None:
-    assert world.alive == []
+def test_none_is_started_before_the_first_run(provider: SharedProvider, cache: Cache) -> None:
+    assert cache.alive == []
 
 
-def test_one_that_was_started_ahead_serves_the_first_run(provider: SharedProvider, world: World) -> None:
+def test_one_that_was_started_ahead_serves_the_first_run(provider: SharedProvider, cache: Cache) -> None:
     provider.warm_up()
     assert port(provider) == 1
-    assert world.alive == [1]
+    assert cache.alive == [1]
 
 
-def test_runs_share_one(provider: SharedProvider, world: World) -> None:
+def test_runs_share_one(provider: SharedProvider, cache: Cache) -> None:
     assert [port(provider) for _ in range(5)] == [1] * 5
 
 
-def test_one_that_died_is_replaced(provider: SharedProvider, world: World) -> None:
+def test_one_that_died_is_replaced(provider: SharedProvider, cache: Cache) -> None:
     growth = Growth()
     port(provider)
-    world.processes[0].alive = False
+    cache.processes[0].alive = False
     assert port(provider) == 2
     assert growth("devserver_engine_restarts_total", process="provider", reason="died") == 1
 
@@ -101,11 +101,11 @@ def test_one_that_died_is_replaced(provider: SharedProvider, world: World) -> No
         "error: the server has asked for the client to provide credentials",
     ],
 )
-def test_one_that_shows_a_symptom_is_replaced(provider: SharedProvider, world: World, output: str) -> None:
+def test_one_that_shows_a_symptom_is_replaced(provider: SharedProvider, cache: Cache, output: str) -> None:
     growth = Growth()
     port(provider, output)
     assert port(provider) == 2
-    assert world.alive == [2]
+    assert cache.alive == [2]
     assert growth("devserver_engine_restarts_total", process="provider", reason="failed") == 1
 
 
@@ -115,89 +115,89 @@ def test_a_failure_of_the_run_itself_is_no_symptom(provider: SharedProvider) -> 
 
 
 def test_one_whose_run_passed_the_deadline_is_replaced(provider: SharedProvider) -> None:
-    with pytest.raises(RunKilled), provider.lend():
-        raise RunKilled("killed after 120 s")
+    with pytest.raises(RunKilledError), provider.lend():
+        raise RunKilledError("killed after 120 s")
     assert port(provider) == 2
 
 
 def test_the_death_of_an_engine_is_not_its_fault(provider: SharedProvider) -> None:
     port(provider)
-    with pytest.raises(EngineDied), provider.lend():
-        raise EngineDied("panicked")
+    with pytest.raises(EngineDiedError), provider.lend():
+        raise EngineDiedError("panicked")
     assert port(provider) == 1
 
 
-def test_runs_in_progress_keep_theirs_until_they_end(provider: SharedProvider, world: World) -> None:
+def test_runs_in_progress_keep_theirs_until_they_end(provider: SharedProvider, cache: Cache) -> None:
     with provider.lend():
         port(provider, UNREACHABLE)
         assert port(provider) == 2
-        assert world.alive == [1, 2]
-    assert world.alive == [2]
+        assert cache.alive == [1, 2]
+    assert cache.alive == [2]
 
 
-def test_one_is_replaced_after_its_runs_before_it_is_stopped(provider: SharedProvider, world: World) -> None:
+def test_one_is_replaced_after_its_runs_before_it_is_stopped(provider: SharedProvider, cache: Cache) -> None:
     growth = Growth()
     for _ in range(LIMITS.max_runs):
         port(provider)
     with provider.lend():
         provider.tidy()
-        assert world.alive == [1, 2]
+        assert cache.alive == [1, 2]
         assert port(provider) == 2
-    assert world.alive == [2]
+    assert cache.alive == [2]
     assert growth("devserver_engine_restarts_total", process="provider", reason="runs") == 1
 
 
-def test_one_is_replaced_when_it_is_old(provider: SharedProvider, world: World) -> None:
+def test_one_is_replaced_when_it_is_old(provider: SharedProvider, cache: Cache) -> None:
     growth = Growth()
-    for world.now in (0, 30, 60, 90):
+    for cache.now in (0, 30, 60, 90):
         port(provider)
-    world.now = LIMITS.max_age_s
+    cache.now = LIMITS.max_age_s
     port(provider)
     provider.tidy()
-    assert world.alive == [2]
+    assert cache.alive == [2]
     assert growth("devserver_engine_restarts_total", process="provider", reason="age") == 1
 
 
 def test_one_that_is_idle_is_stopped_and_the_next_run_starts_another(
-    provider: SharedProvider, world: World
+    provider: SharedProvider, cache: Cache
 ) -> None:
     port(provider)
-    world.now = LIMITS.idle_s - 1
+    cache.now = LIMITS.idle_s - 1
     provider.tidy()
-    assert world.alive == [1]
-    world.now = LIMITS.idle_s
+    assert cache.alive == [1]
+    cache.now = LIMITS.idle_s
     provider.tidy()
-    assert world.alive == []
+    assert cache.alive == []
     assert port(provider) == 2
 
 
-def test_one_in_use_is_not_idle(provider: SharedProvider, world: World) -> None:
+def test_one_in_use_is_not_idle(provider: SharedProvider, cache: Cache) -> None:
     with provider.lend():
-        world.now = LIMITS.idle_s * 2
+        cache.now = LIMITS.idle_s * 2
         provider.tidy()
-        assert world.alive == [1]
+        assert cache.alive == [1]
 
 
 def test_where_none_can_be_started_runs_start_their_own_for_a_while(
-    provider: SharedProvider, world: World
+    provider: SharedProvider, cache: Cache
 ) -> None:
-    world.broken = True
+    cache.broken = True
     assert port(provider) is None
-    world.broken = False
+    cache.broken = False
     assert port(provider) is None
-    world.now = 31
+    cache.now = 31
     assert port(provider) == 1
 
 
-def test_a_worn_one_stays_while_no_other_can_be_started(provider: SharedProvider, world: World) -> None:
+def test_a_worn_one_stays_while_no_other_can_be_started(provider: SharedProvider, cache: Cache) -> None:
     for _ in range(LIMITS.max_runs):
         port(provider)
-    world.broken = True
+    cache.broken = True
     provider.tidy()
     assert port(provider) == 1
 
 
-def test_after_the_stop_there_is_none(provider: SharedProvider, world: World) -> None:
+def test_after_the_stop_there_is_none(provider: SharedProvider, cache: Cache) -> None:
     provider.stop()
     assert port(provider) is None
-    assert world.processes == []
+    assert cache.processes == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reconciler.engine.processes.result import EngineDied, Result, RunKilled
+from reconciler.engine.processes.result import EngineDiedError, Result, RunKilledError
 from reconciler.engine.processes.worker import Worker
 from reconciler.engine.processes.worker_pool import WorkerLimits, WorkerPool
 from tests.metering import Growth
@@ -132,7 +132,7 @@ def test_a_worker_that_died_in_a_run_is_replaced(
     growth = Growth()
     pool = make_pool()
     (first,) = started.alive
-    with pytest.raises(EngineDied, match=said):
+    with pytest.raises(EngineDiedError, match=said):
         run(pool, tmp_path, command)
     assert pid_of(run(pool, tmp_path)) != first
     assert first not in started.alive
@@ -142,7 +142,7 @@ def test_a_worker_that_died_in_a_run_is_replaced(
 def test_a_run_past_its_deadline_is_killed(make_pool: MakePool, started: Started, tmp_path: Path) -> None:
     pool = make_pool()
     (first,) = started.alive
-    with pytest.raises(RunKilled, match=r"killed after 0\.5 s"):
+    with pytest.raises(RunKilledError, match=r"killed after 0\.5 s"):
         run(pool, tmp_path, "hang", deadline_s=0.5)
     assert first not in started.alive
     assert run(pool, tmp_path).code == 0

@@ -8,11 +8,11 @@ from crds import DevServer
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kinds.devserver.inputs import devserver_inputs, find_flavor, flavor_inputs, parsed
-from reconciler.kube.cache import World
+from reconciler.kube.cache import Cache
 from reconciler.settings import Settings
-from reconciler.status.errors import Stalled, Waiting
+from reconciler.status.errors import StalledError, WaitingError
 from stacks.devserver import DevServerChildren, DevServerInputs
-from tests.builders import CREATED, ECDSA, ED25519, child_object, owner, resource, storage_class, world
+from tests.builders import CREATED, ECDSA, ED25519, cache, child_object, owner, resource, storage_class
 
 Object = dict[str, Any]
 NOW = parse_time(CREATED)
@@ -32,7 +32,7 @@ def gathered(
 ) -> DevServerInputs:
     """Inputs of a DevServer of this spec in a world that has these other objects too."""
     box = resource("DevServer", status=status, **spec)
-    seen = world(box, FLAVOR, *others)
+    seen = cache(box, FLAVOR, *others)
     return devserver_inputs(seen, KEY, box, settings or Settings(), "cluster-uid", NOW)
 
 
@@ -56,7 +56,7 @@ def test_the_inputs_hold_what_the_program_needs() -> None:
 
 def test_a_flavor_is_read_anew_when_the_watch_has_replaced_it() -> None:
     for size in ("1Gi", "2Gi", "1Gi"):
-        assert find_flavor(world(flavor("gpu", shmSize=size)), "gpu")[1].shm_size == size
+        assert find_flavor(cache(flavor("gpu", shmSize=size)), "gpu")[1].shm_size == size
 
 
 def test_settings_reach_the_inputs() -> None:
@@ -83,7 +83,7 @@ def test_keys_are_checked_stripped_of_comments_and_named_once() -> None:
     ],
 )
 def test_an_unusable_key_is_named_by_its_field(ssh: Object, field: str) -> None:
-    with pytest.raises(Stalled) as error:
+    with pytest.raises(StalledError) as error:
         gathered(ssh=ssh)
     assert field in error.value.message
 
@@ -111,26 +111,26 @@ def test_an_unusable_key_is_named_by_its_field(ssh: Object, field: str) -> None:
     ],
 )
 def test_without_a_name_the_oldest_default_flavor_is_taken(flavors: list[Object], name: str) -> None:
-    assert find_flavor(world(*flavors), None)[0] == name
+    assert find_flavor(cache(*flavors), None)[0] == name
 
 
 def test_a_named_flavor_is_taken_whatever_the_default_is() -> None:
-    name, spec = find_flavor(world(FLAVOR, flavor("gpu", shmSize="1Gi")), "gpu")
+    name, spec = find_flavor(cache(FLAVOR, flavor("gpu", shmSize="1Gi")), "gpu")
     assert (name, spec.shm_size) == ("gpu", "1Gi")
 
 
 @pytest.mark.parametrize(
     ("seen", "name", "reason", "message"),
     [
-        (world(), None, "NoDefaultFlavor", "spec.flavor is empty and no DevServerFlavor has spec.default"),
-        (world(flavor("a")), None, "NoDefaultFlavor", "spec.default: true"),
-        (world(FLAVOR), "gpu", "FlavorNotFound", "spec.flavor: there is no DevServerFlavor 'gpu'"),
-        (world(flavor("gpu", deleting=True)), "gpu", "FlavorNotFound", "waiting for it"),
+        (cache(), None, "NoDefaultFlavor", "spec.flavor is empty and no DevServerFlavor has spec.default"),
+        (cache(flavor("a")), None, "NoDefaultFlavor", "spec.default: true"),
+        (cache(FLAVOR), "gpu", "FlavorNotFound", "spec.flavor: there is no DevServerFlavor 'gpu'"),
+        (cache(flavor("gpu", deleting=True)), "gpu", "FlavorNotFound", "waiting for it"),
     ],
     ids=["no flavor", "no default", "no such flavor", "the flavor goes"],
 )
-def test_a_missing_flavor_is_waited_for(seen: World, name: str | None, reason: str, message: str) -> None:
-    with pytest.raises(Waiting) as error:
+def test_a_missing_flavor_is_waited_for(seen: Cache, name: str | None, reason: str, message: str) -> None:
+    with pytest.raises(WaitingError) as error:
         find_flavor(seen, name)
     assert error.value.reason == reason
     assert message in error.value.message
@@ -139,8 +139,8 @@ def test_a_missing_flavor_is_waited_for(seen: World, name: str | None, reason: s
 
 @pytest.mark.parametrize("named", ["gpu", None])
 def test_a_devserver_whose_flavor_went_is_told_to_stay_as_it_is(named: str | None) -> None:
-    with pytest.raises(Waiting, match="Meanwhile the DevServer stays as flavor 'gpu' made it"):
-        find_flavor(world(), named, had="gpu")
+    with pytest.raises(WaitingError, match="Meanwhile the DevServer stays as flavor 'gpu' made it"):
+        find_flavor(cache(), named, had="gpu")
 
 
 # --- homes
@@ -186,7 +186,7 @@ def test_a_home_of_another_devserver_is_never_mounted() -> None:
         {"claimName": "data", "mountPath": "/data"},
         {"claimName": "other-home", "mountPath": "/other"},
     ]
-    with pytest.raises(Stalled) as error:
+    with pytest.raises(StalledError) as error:
         gathered(other, volumes=volumes)
     assert error.value.reason == "ForeignHome"
     assert "spec.volumes[1].claimName: other-home is the home of a DevServer" in error.value.message
@@ -216,7 +216,7 @@ def test_a_home_that_exists_is_not_moved_to_another_storage_class(
     if not moves:
         gathered(claim, home=home)
         return
-    with pytest.raises(Stalled) as error:
+    with pytest.raises(StalledError) as error:
         gathered(claim, home=home)
     assert error.value.reason == "HomeCannotMove"
     assert "spec.home.storageClassName: box-home is of the class 'fast'" in error.value.message
@@ -237,7 +237,7 @@ def test_a_home_that_exists_is_not_moved_to_another_storage_class(
     ],
 )
 def test_a_spec_that_does_not_fit_is_told_by_field(spec: Object, parts: list[str]) -> None:
-    with pytest.raises(Stalled) as error:
+    with pytest.raises(StalledError) as error:
         parsed(DevServer, resource("DevServer", **spec))
     assert error.value.reason == "InvalidSpec"
     for part in parts:
@@ -253,7 +253,7 @@ def test_fields_of_a_newer_operators_status_are_ignored() -> None:
 
 def test_a_flavor_is_prewarmed_in_the_reconcilers_namespace() -> None:
     key = Key("DevServerFlavor", "", "cpu-small")
-    inputs = flavor_inputs(world(), key, FLAVOR, Settings(namespace="elsewhere"), "cluster-uid", NOW)
+    inputs = flavor_inputs(cache(), key, FLAVOR, Settings(namespace="elsewhere"), "cluster-uid", NOW)
     assert (inputs.namespace, inputs.owner.uid, inputs.spec.default) == ("elsewhere", "uid-cpu-small", True)
 
 

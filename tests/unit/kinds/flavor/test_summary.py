@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.flavor.scheduling import capacity
-from reconciler.kinds.flavor.summary import FlavorViews, shows, use, views
-from reconciler.kube.cache import World
+from reconciler.kinds.flavor.summary import FlavorSummaries, shows, use, views
+from reconciler.kube.cache import Cache
 from tests import builders
 from tests.builders import resource
 from tests.clock import Clock
@@ -25,15 +25,15 @@ def flavor(name: str = "gpu", created: str = "2030-01-01T08:00:00Z", **spec: Any
     return made
 
 
-def world(*objects: Object, nodes: int = 1) -> World:
-    seen = builders.world(*objects)
+def cache(*objects: Object, nodes: int = 1) -> Cache:
+    seen = builders.cache(*objects)
     for index in range(nodes):
         node = Node().manifest(f"node-{index}", "case")
-        seen.capacity.nodes["", f"node-{index}"] = capacity.essence_of_node(node)
+        seen.capacity.nodes["", f"node-{index}"] = capacity.reduce_node(node)
     return seen
 
 
-def view(seen: World, name: str = "gpu") -> Any:
+def view(seen: Cache, name: str = "gpu") -> Any:
     return dict(views(seen, [name]))[name]
 
 
@@ -63,12 +63,12 @@ def test_those_that_use_a_flavor_are_counted() -> None:
         resource("DevServer", "c", flavor="cpu"),
         resource("DevServer", "d"),
     ]
-    found = view(world(flavor(), *boxes))
+    found = view(cache(flavor(), *boxes))
     assert (found.devservers, found.pending_restarts) == (2, 1)
 
 
 def test_a_flavor_that_is_gone_has_no_view() -> None:
-    assert dict(views(world(), ["gpu"])) == {}
+    assert dict(views(cache(), ["gpu"])) == {}
 
 
 # --- the verdict
@@ -76,15 +76,15 @@ def test_a_flavor_that_is_gone_has_no_view() -> None:
 
 def test_a_flavor_that_cannot_be_read_is_unknown_with_the_field() -> None:
     odd = flavor(resources={"requests": {"cpu": "lots"}})
-    found = view(world(odd)).verdict
+    found = view(cache(odd)).verdict
     assert (found.answer, found.reason, found.fitting_nodes) == ("Unknown", "InvalidSpec", 0)
     assert "spec.resources.requests.cpu" in found.message
 
 
 def test_a_runtime_class_that_cannot_be_read_is_unknown_with_the_resource() -> None:
-    seen = world(flavor(runtimeClassName="kata"))
+    seen = cache(flavor(runtimeClassName="kata"))
     odd = {"metadata": {"name": "kata"}, "overhead": {"podFixed": {"cpu": "lots"}}}
-    seen.capacity.runtime_classes["", "kata"] = capacity.essence_of_runtime_class(odd)
+    seen.capacity.runtime_classes["", "kata"] = capacity.reduce_runtime_class(odd)
     found = view(seen).verdict
     assert (found.answer, found.reason) == ("Unknown", "UnreadableQuantity")
     assert found.message.startswith("cpu: 'lots' is not a quantity")
@@ -108,9 +108,9 @@ PRIORITIES = [
 def test_the_priority_of_devservers_is_the_clusters_default(
     classes: list[Object], expected: tuple[bool, str]
 ) -> None:
-    seen = world(flavor(resources={"requests": {"cpu": 4}}))
+    seen = cache(flavor(resources={"requests": {"cpu": 4}}))
     for index, item in enumerate(classes):
-        found = capacity.essence_of_priority_class({"metadata": {"name": f"p{index}"}, **item})
+        found = capacity.reduce_priority_class({"metadata": {"name": f"p{index}"}, **item})
         seen.capacity.priority_classes["", f"p{index}"] = found
     held: Object = {
         "metadata": {"name": "held", "namespace": "x"},
@@ -120,7 +120,7 @@ def test_the_priority_of_devservers_is_the_clusters_default(
             "containers": [{"name": "a", "resources": {"requests": {"cpu": "1"}}}],
         },
     }
-    seen.capacity.pods["x", "held"] = capacity.essence_of_pod(held)
+    seen.capacity.pods["x", "held"] = capacity.reduce_pod(held)
     found = view(seen).verdict
     assert (found.answer == "Yes", found.reason) == expected
 
@@ -128,13 +128,13 @@ def test_the_priority_of_devservers_is_the_clusters_default(
 # --- the status
 
 
-def shown(seen: World, name: str) -> tuple[Any, Any]:
+def shown(seen: Cache, name: str) -> tuple[Any, Any]:
     given = shows(seen, Key("DevServerFlavor", "", name), seen.resources["DevServerFlavor"]["", name])
     return given.fields, given.conditions
 
 
 def test_the_status_says_what_was_found() -> None:
-    seen = world(flavor(), resource("DevServer", flavor="gpu"))
+    seen = cache(flavor(), resource("DevServer", flavor="gpu"))
     assert shown(seen, "gpu") == ({}, {"DefaultFlavor": None}), "nothing was found yet"
     seen.flavor_views["gpu"] = view(seen)
     fields, conditions = shown(seen, "gpu")
@@ -153,7 +153,7 @@ def test_the_status_says_what_was_found() -> None:
     ids=["the oldest", "by name among equals", "of those that are marked"],
 )
 def test_one_default_wins_and_the_others_are_told(flavors: list[Object], winner: str) -> None:
-    seen = world(*flavors)
+    seen = cache(*flavors)
     for made in flavors:
         stated = shown(seen, made["metadata"]["name"])[1]["DefaultFlavor"]
         if not made["spec"].get("default"):
@@ -168,7 +168,7 @@ def test_one_default_wins_and_the_others_are_told(flavors: list[Object], winner:
 def test_a_default_on_its_way_out_is_none() -> None:
     leaving = flavor("a", default=True)
     leaving["metadata"]["deletionTimestamp"] = "2030-01-02T08:00:00Z"
-    seen = world(leaving, flavor("b", "2031-01-01T08:00:00Z", default=True))
+    seen = cache(leaving, flavor("b", "2031-01-01T08:00:00Z", default=True))
     assert shown(seen, "a")[1]["DefaultFlavor"] is None
     assert shown(seen, "b")[1]["DefaultFlavor"].reason == "OldestDefault"
 
@@ -177,8 +177,8 @@ def test_a_default_on_its_way_out_is_none() -> None:
 
 
 async def test_bursts_are_looked_at_once_in_two_seconds_and_the_last_state_counts() -> None:
-    seen, clock, woken, growth = world(flavor(), flavor("cpu")), Clock(), [], Growth()
-    looked = FlavorViews(seen, woken.append, clock, refresh_s=600)
+    seen, clock, woken, growth = cache(flavor(), flavor("cpu")), Clock(), [], Growth()
+    looked = FlavorSummaries(seen, woken.append, clock, refresh_s=600)
     for second in range(10):
         for _ in range(100):
             looked.touch_all()
@@ -195,8 +195,8 @@ async def test_bursts_are_looked_at_once_in_two_seconds_and_the_last_state_count
 
 
 async def test_all_are_looked_at_again_after_a_long_time_though_nothing_happened() -> None:
-    seen, clock, growth = world(flavor()), Clock(), Growth()
-    looked = FlavorViews(seen, lambda name: None, clock, refresh_s=0.05)
+    seen, clock, growth = cache(flavor()), Clock(), Growth()
+    looked = FlavorSummaries(seen, lambda name: None, clock, refresh_s=0.05)
     running = asyncio.create_task(looked.run())
     for _ in range(4):
         clock.now += 600
@@ -206,9 +206,9 @@ async def test_all_are_looked_at_again_after_a_long_time_though_nothing_happened
 
 
 async def test_an_object_that_nobody_foresaw_does_not_end_it() -> None:
-    seen = world(flavor())
+    seen = cache(flavor())
     seen.capacity.nodes["", "odd"] = {"metadata": {"name": "odd"}, "seen": None}
-    looked = FlavorViews(seen, lambda name: None, Clock(), refresh_s=600)
+    looked = FlavorSummaries(seen, lambda name: None, Clock(), refresh_s=600)
     running = asyncio.create_task(looked.run())
     with capture_logs() as logs:
         await asyncio.sleep(0.01)

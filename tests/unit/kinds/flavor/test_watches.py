@@ -7,12 +7,12 @@ import pytest
 
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
 from reconciler.kinds.flavor.watches import CapacityWatches, served_version
-from reconciler.kube.client import Cluster
+from reconciler.kube.client import Client
 from reconciler.kube.resources import CRD, NODE, POD, Resource
 from reconciler.kube.watch import OnChange, Watch
 from tests.flavors.cases import Node, Pod
 from tests.unit.kinds.flavor.scheduling.test_karpenter import pool
-from tests.unit.kube.test_watch import FakeCluster
+from tests.unit.kube.test_watch import FakeClient
 
 Object = dict[str, Any]
 
@@ -57,15 +57,15 @@ class Bench:
         self.changes += 1
 
     def make(self, resource: Resource, on_change: OnChange, **more: Any) -> Watch:
-        cluster = FakeCluster(lists=[(list(self.pools), "5")])
-        watch = Watch(cast(Cluster, cluster), resource, on_change, timeout_s=300, silence_s=150, **more)
+        client = FakeClient(lists=[(list(self.pools), "5")])
+        watch = Watch(cast(Client, client), resource, on_change, timeout_s=300, silence_s=150, **more)
         self.made[resource.plural + more.get("fields", "")] = watch
         return watch
 
     def see(self, resource: Resource, obj: Object, version: int = 1) -> None:
         (watch,) = (watch for watch in self.made.values() if watch.resource == resource)
         obj["metadata"] |= {"uid": obj["metadata"]["name"], "resourceVersion": str(version)}
-        watch.learn(obj)
+        watch.apply_write(obj)
 
     async def rest(self) -> None:
         for _ in range(10):
@@ -96,20 +96,20 @@ async def test_node_pools_are_followed_while_they_are_served() -> None:
     await bench.watches.settled()
     assert bench.followed == []
 
-    definitions.learn(definition("v1beta1"))
+    definitions.apply_write(definition("v1beta1"))
     await bench.rest()
     (watch,) = bench.followed
     assert watch.resource.api_version == "karpenter.sh/v1beta1"
     assert [obj["seen"].name for obj in bench.capacity.node_pools.values()] == ["pool"]
 
-    definitions.learn(definition("v1beta1", "v1", version="2"))
+    definitions.apply_write(definition("v1beta1", "v1", version="2"))
     await bench.rest()
     (watch,) = bench.followed
     assert watch.resource.api_version == "karpenter.sh/v1"
     assert len(bench.capacity.node_pools) == 1
 
     changes = bench.changes
-    definitions.learn(definition("v1", version="3", deletionTimestamp="2030-01-01T08:00:00Z"))
+    definitions.apply_write(definition("v1", version="3", deletionTimestamp="2030-01-01T08:00:00Z"))
     await bench.rest()
     assert bench.followed == []
     assert bench.capacity.node_pools == {}
@@ -121,7 +121,7 @@ async def test_node_pools_are_followed_while_they_are_served() -> None:
 async def test_the_first_look_waits_for_node_pools_that_are_served() -> None:
     bench = Bench(pool())
     definitions = next(watch for watch in bench.watches.always if watch.resource == CRD)
-    definitions.learn(definition("v1", finalizers=["x"]))
+    definitions.apply_write(definition("v1", finalizers=["x"]))
     definitions.synced.set()
     running = asyncio.create_task(bench.watches.run_node_pools(bench.followed))
     await bench.watches.settled()

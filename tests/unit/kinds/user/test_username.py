@@ -9,11 +9,11 @@ from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kinds.user.username import holder_of, objection, readiness, shown, user_inputs
 from reconciler.kube.cache import FINALIZER
 from reconciler.settings import Settings
-from reconciler.status.errors import Stalled
+from reconciler.status.errors import StalledError
 from stacks.metadata import Child, Owner
 from stacks.user import DevServerUserInputs, children, quota_of
 from tests import builders
-from tests.builders import child_object, owner, resource, world
+from tests.builders import cache, child_object, owner, resource
 
 Object = dict[str, Any]
 NOW = parse_time(builders.CREATED)
@@ -28,7 +28,7 @@ def user(name: str, created: str = builders.CREATED, username: str = "ada", **sp
 def gathered(subject: Object, *others: Object, allowed: frozenset[str] = frozenset()) -> DevServerUserInputs:
     key = Key("DevServerUser", "", subject["metadata"]["name"])
     settings = Settings(allowed_roles=allowed)
-    return user_inputs(world(subject, *others), key, subject, settings, "cluster-uid", NOW)
+    return user_inputs(cache(subject, *others), key, subject, settings, "cluster-uid", NOW)
 
 
 # --- who has a username
@@ -72,13 +72,13 @@ HOLDERS = {
 
 @pytest.mark.parametrize(("objects", "holder"), HOLDERS.values(), ids=HOLDERS.keys())
 def test_a_username_is_that_of(objects: list[Object], holder: str) -> None:
-    assert holder_of(world(*objects), "ada") == holder
+    assert holder_of(cache(*objects), "ada") == holder
 
 
 def test_others_of_the_username_stall_and_are_told_whose_it_is() -> None:
     younger, older = user("b", NINE), user("a", EIGHT)
     assert gathered(older, younger).owner.name == "a"
-    with pytest.raises(Stalled) as error:
+    with pytest.raises(StalledError) as error:
         gathered(younger, older)
     assert error.value.reason == "UsernameTaken"
     assert "spec.username: ada is that of the DevServerUser a" in error.value.message
@@ -97,7 +97,7 @@ def test_others_of_the_username_stall_and_are_told_whose_it_is() -> None:
     ids=["in place", "not seen yet", "on its way out"],
 )
 def test_a_user_is_ready_unless_the_namespace_is_being_deleted(objects: list[Object], reason: str) -> None:
-    found = readiness(world(user("ada"), *objects), owner("DevServerUser", "ada"))
+    found = readiness(cache(user("ada"), *objects), owner("DevServerUser", "ada"))
     assert found.reason == reason
     assert found.ready is (reason == "Applied")
 
@@ -181,7 +181,7 @@ def quota(of: Owner, **status: Any) -> Object:
 
 
 def shown_quota(*objects: Object) -> Any:
-    return shown(world(ADA, *objects), Key("DevServerUser", "", "ada"), ADA).fields["quota"]
+    return shown(cache(ADA, *objects), Key("DevServerUser", "", "ada"), ADA).fields["quota"]
 
 
 def test_limits_and_use_are_shown_as_the_api_server_counts_them() -> None:

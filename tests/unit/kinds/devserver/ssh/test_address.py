@@ -9,7 +9,7 @@ from reconciler.controller.kind import KINDS
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver.ssh.address import ssh_address
 from stacks.devserver import DevServerChildren
-from tests.builders import child_object, owner, pod, resource, world
+from tests.builders import cache, child_object, owner, pod, resource
 
 Object = dict[str, Any]
 SSH = DevServerChildren.of(owner()).ssh
@@ -57,8 +57,8 @@ def test_a_service_that_is_not_ours_is_no_address() -> None:
     box = resource("DevServer")
     shows = KINDS["DevServer"].shows
     key = Key("DevServer", "dev-ada", "box")
-    assert shows(world(box, foreign), key, box).fields == {"sshAddress": None}
+    assert shows(cache(box, foreign), key, box).fields == {"sshAddress": None}
     assert (
-        shows(world(box, service("ClusterIP")), key, box).fields["sshAddress"]["host"]
+        shows(cache(box, service("ClusterIP")), key, box).fields["sshAddress"]["host"]
         == "box-ssh.dev-ada.svc"
     )

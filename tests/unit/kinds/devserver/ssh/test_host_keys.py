@@ -12,13 +12,13 @@ from reconciler.engine.engine import Engine, Keys
 from reconciler.kinds.devserver.ssh.host_keys import HostKeyFinder
 from reconciler.kinds.devserver.ssh.keys import HOST_KEY_FILES as FILES
 from reconciler.kinds.devserver.ssh.keys import generate_host_keys
-from reconciler.kube.client import Cluster, Object
+from reconciler.kube.client import Client, Object
 from reconciler.state import checkpoint
-from reconciler.status.errors import EngineFailed, Stalled
+from reconciler.status.errors import EngineFailedError, StalledError
 from stacks.devserver import DevServerChildren, HostKeys
 from stacks.metadata import Child, Owner
 from tests.builders import child_object, owner, stack_id
-from tests.fake_cluster import FakeCluster
+from tests.fake_client import FakeClient
 from tests.unit.state.test_checkpoint import entry, exported, state
 
 CHILD = DevServerChildren.of(owner()).host_keys
@@ -34,14 +34,14 @@ class Bench:
     """A finder whose engine reveals the recorded keys."""
 
     def __init__(self, *objects: Object) -> None:
-        self.cluster = FakeCluster()
-        self.cluster.put(*objects)
+        self.client = FakeClient()
+        self.client.put(*objects)
         self.revealed = 0
         self.error: Exception | None = None
         self.state = checkpoint.empty(stack_id().stack)
 
     async def find(self, owner: Owner, child: Child) -> HostKeys:
-        look = partial(claims.live, cast(Cluster, self.cluster))
+        look = partial(claims.live, cast(Client, self.client))
         finder = HostKeyFinder(
             look, cast(Engine, self), Keys("passphrase", "salt"), stack_id().stack, self.state
         )
@@ -88,7 +88,7 @@ async def test_a_key_of_ours_that_someone_removed_comes_back_where_it_is_recorde
 async def test_a_secret_of_the_users_that_has_no_usable_key_stalls_whatever_is_recorded() -> None:
     bench = Bench(live_secret(data={}, metadata={"name": CHILD.name, "namespace": CHILD.namespace}))
     bench.record()
-    with pytest.raises(Stalled):
+    with pytest.raises(StalledError):
         await bench.find(owner(), CHILD)
 
 
@@ -107,8 +107,8 @@ async def test_new_keys_are_made_only_where_there_were_none() -> None:
 async def test_keys_that_cannot_be_read_now_are_not_replaced_by_new_ones() -> None:
     bench = Bench()
     bench.record()
-    bench.error = EngineFailed("RunFailed", "wrong passphrase")
-    with pytest.raises(EngineFailed):
+    bench.error = EngineFailedError("RunFailed", "wrong passphrase")
+    with pytest.raises(EngineFailedError):
         await bench.find(owner(), CHILD)
 
 
@@ -126,6 +126,6 @@ async def test_a_secret_that_the_user_brought_is_used_and_not_managed() -> None:
 
 @pytest.mark.parametrize("data", [None, {}, {"other": ""}, {"ssh_host_ed25519_key": "////"}])
 async def test_a_secret_without_a_usable_key_stalls(data: Any) -> None:
-    with pytest.raises(Stalled) as error:
+    with pytest.raises(StalledError) as error:
         await Bench(live_secret(data=data)).find(owner(), CHILD)
     assert error.value.reason == "InvalidHostKeys"

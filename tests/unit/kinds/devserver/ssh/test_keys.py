@@ -24,7 +24,7 @@ from reconciler.kinds.devserver.ssh.keys import (
     managed_host_keys,
     secret_files,
 )
-from reconciler.status.errors import Stalled
+from reconciler.status.errors import StalledError
 from tests.builders import ECDSA, ED25519
 from tests.case_files import cases
 
@@ -96,7 +96,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_line_stalls_with_the_fields_name_and_the_way_out(line: str) -> None:
-    with pytest.raises(Stalled, match=r"^spec\.ssh\.publicKey is no usable public key .*ssh-keygen") as error:
+    with pytest.raises(
+        StalledError, match=r"^spec\.ssh\.publicKey is no usable public key .*ssh-keygen"
+    ) as error:
         authorized_key(line, FIELD)
     assert error.value.reason == "InvalidPublicKey"
 
@@ -138,13 +140,13 @@ def test_whatever_is_admitted_gives_a_key_or_stalls(type_: str, blob: bytes) -> 
     line = f"{type_} {base64.b64encode(blob).decode()}"
     if not is_admitted(line):
         return
-    with suppress(Stalled):
+    with suppress(StalledError):
         assert authorized_key(line, FIELD) == line
 
 
 @given(st.text())
 def test_any_text_gives_a_key_or_stalls(line: str) -> None:
-    with pytest.raises(Stalled):
+    with pytest.raises(StalledError):
         authorized_key(line, FIELD)
 
 
@@ -226,6 +228,6 @@ UNUSABLE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE.keys())
 def test_a_secret_without_a_usable_host_key_stalls(unusable: dict[str, Any]) -> None:
-    with pytest.raises(Stalled) as error:
+    with pytest.raises(StalledError) as error:
         host_keys_of_user(unusable)
     assert error.value.reason == "InvalidHostKeys"

@@ -43,7 +43,7 @@ def changed(obj: Object, path: str, value: Any) -> Object:
     ],
 )
 def test_what_counts_of_a_node(path: str, value: Any, counts: bool) -> None:
-    before, after = map(capacity.essence_of_node, (NODE, changed(NODE, path, value)))
+    before, after = map(capacity.reduce_node, (NODE, changed(NODE, path, value)))
     assert (seen(before) != seen(after)) is counts
 
 
@@ -61,20 +61,20 @@ def test_what_counts_of_a_node(path: str, value: Any, counts: bool) -> None:
     ],
 )
 def test_what_counts_of_a_pod(path: str, value: Any, counts: bool) -> None:
-    before, after = map(capacity.essence_of_pod, (POD, changed(POD, path, value)))
+    before, after = map(capacity.reduce_pod, (POD, changed(POD, path, value)))
     assert (seen(before) != seen(after)) is counts
 
 
 def test_a_pod_that_waits_for_a_node_holds_nothing_unless_it_was_nominated() -> None:
     waiting = changed(POD, "spec.nodeName", "")
-    assert seen(capacity.essence_of_pod(waiting)) is None
-    nominated = seen(capacity.essence_of_pod(changed(waiting, "status.nominatedNodeName", "one")))
+    assert seen(capacity.reduce_pod(waiting)) is None
+    nominated = seen(capacity.reduce_pod(changed(waiting, "status.nominatedNodeName", "one")))
     assert (nominated.node, nominated.nominated) == ("one", True)
 
 
 def test_little_is_kept_and_that_in_one_copy() -> None:
-    kept = capacity.essence_of_pod(POD)
+    kept = capacity.reduce_pod(POD)
     assert kept.keys() == {"metadata", "seen"}
     assert kept["metadata"] == {"namespace": "ns", "name": "p", "uid": "u", "resourceVersion": "7"}
-    other = capacity.essence_of_pod(changed(POD, "metadata.name", "q"))
+    other = capacity.reduce_pod(changed(POD, "metadata.name", "q"))
     assert seen(kept).requests is seen(other).requests

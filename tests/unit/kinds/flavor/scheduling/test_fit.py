@@ -11,7 +11,7 @@ from reconciler.kinds.flavor.scheduling import capacity
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
 from reconciler.kinds.flavor.scheduling.fit import verdict
 from reconciler.kinds.flavor.scheduling.karpenter import NodePool, Requirement
-from reconciler.kinds.flavor.scheduling.node_info import Room, rooms
+from reconciler.kinds.flavor.scheduling.node_info import NodeInfo, rooms
 from reconciler.kinds.flavor.scheduling.pod_info import demand
 from tests.flavors.cases import (
     CASES,
@@ -105,9 +105,9 @@ def test_a_message_stays_short_however_many_taints_there_are() -> None:
 ASKED = demand(DevServerFlavorSpec.model_validate(asks(cpu=2)), Capacity())
 
 
-def seen(nodes: tuple[Object, ...], pods: tuple[Object, ...] = ()) -> list[Room]:
+def seen(nodes: tuple[Object, ...], pods: tuple[Object, ...] = ()) -> list[NodeInfo]:
     filled = Capacity(
-        nodes=stored(map(capacity.essence_of_node, nodes)), pods=stored(map(capacity.essence_of_pod, pods))
+        nodes=stored(map(capacity.reduce_node, nodes)), pods=stored(map(capacity.reduce_pod, pods))
     )
     return rooms(filled, 0, preempts=True)
 
@@ -126,7 +126,7 @@ BROKEN_POD = Pod("some").manifest("odd", "fine")
     ],
     ids=["of a node", "of a pod", "while another node fits"],
 )
-def test_what_cannot_be_read_is_no_room_and_not_none(found: list[Room], answer: str, part: str) -> None:
+def test_what_cannot_be_read_is_no_room_and_not_none(found: list[NodeInfo], answer: str, part: str) -> None:
     judgement = verdict(ASKED, found, ())
     assert judgement.answer == answer
     assert part in judgement.message

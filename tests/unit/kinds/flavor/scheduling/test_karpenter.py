@@ -7,14 +7,14 @@ import pytest
 from crds import DevServerFlavorSpec
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
 from reconciler.kinds.flavor.scheduling.karpenter import node_pool, why_not
-from reconciler.kinds.flavor.scheduling.pod_info import Demand, demand
+from reconciler.kinds.flavor.scheduling.pod_info import PodInfo, demand
 
 Object = dict[str, Any]
 READY = [{"type": "Ready", "status": "True"}]
 ZONE, ARCH = "topology.kubernetes.io/zone", "kubernetes.io/arch"
 
 
-def asked(**spec: Any) -> Demand:
+def asked(**spec: Any) -> PodInfo:
     return demand(DevServerFlavorSpec.model_validate(spec), Capacity())
 
 

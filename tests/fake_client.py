@@ -4,7 +4,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.kube.client import MERGE_PATCH, ClusterError
+from reconciler.kube.client import MERGE_PATCH, ApiError
 from reconciler.kube.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 
 Object = dict[str, Any]
@@ -12,7 +12,7 @@ _RESOURCES = {resource.kind: resource for resource in (DEVSERVER, FLAVOR, USER, 
 
 
 @dataclass
-class FakeCluster:
+class FakeClient:
     """Objects by kind, namespace and name. requests: what was asked, as `VERB KIND NAME`."""
 
     objects: dict[tuple[str, str, str], Object] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class FakeCluster:
         meta = body["metadata"]
         self._note("CREATE", resource, meta["name"])
         if self.find(resource, meta.get("namespace", ""), meta["name"]) is not None:
-            raise ClusterError(409, "AlreadyExists", f"{meta['name']} already exists")
+            raise ApiError(409, "AlreadyExists", f"{meta['name']} already exists")
         made = {"uid": f"uid-of-{meta['name']}", "creationTimestamp": "2030-01-01T08:00:00Z"}
         return self._store(resource, made, body)
 
@@ -96,7 +96,7 @@ class FakeCluster:
         try:
             present = self._present(resource, namespace, name)
             _demand(present, uid, resource_version)
-        except ClusterError:
+        except ApiError:
             return False
         del self.objects[resource.kind, namespace, name]
         return True
@@ -108,7 +108,7 @@ class FakeCluster:
     def _present(self, resource: Resource, namespace: str, name: str) -> Object:
         present = self.find(resource, namespace, name)
         if present is None:
-            raise ClusterError(404, "NotFound", f"{name} not found")
+            raise ApiError(404, "NotFound", f"{name} not found")
         return present
 
     def _store(self, resource: Resource, metadata: Object, body: Object) -> Object:
@@ -122,4 +122,4 @@ class FakeCluster:
 def _demand(present: Object, uid: str | None, version: str | None) -> None:
     meta = present["metadata"]
     if (uid and uid != meta["uid"]) or (version and version != meta["resourceVersion"]):
-        raise ClusterError(409, "Conflict", f"{meta['name']} was changed")
+        raise ApiError(409, "Conflict", f"{meta['name']} was changed")
