@@ -17,16 +17,16 @@ from pydantic import ValidationError
 from crds import API_VERSION, is_valid_name
 from crds.base import Metadata
 from crds.reader import UnreadableError, load_documents
+from crds.resources import CHILDREN, DEVSERVER, FLAVOR, NAMESPACE, Resource
+from crds.times import format_time
 from reconciler import claims
 from reconciler.claims import Claim
 from reconciler.cluster import Cluster, ClusterError, Object, connect
 from reconciler.errors import ReconcileError
-from reconciler.expiry import format_time
 from reconciler.gather import owner_of, parsed
 from reconciler.hostkeys import HostKeySource, live_host_keys
 from reconciler.kinds import KINDS, Prepared
 from reconciler.queue import Key
-from reconciler.resources import CHILDREN, DEVSERVER, FLAVOR, NAMESPACE, Resource
 from reconciler.settings import Settings
 from reconciler.sshkeys import generate_host_keys
 from reconciler.world import World

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crds import DevServer
+from crds.resources import NAMESPACE, POD, SECRET, STATEFUL_SET, Resource
 from reconciler import checkpoint, claims, metrics, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.claims import Claim
@@ -20,7 +21,6 @@ from reconciler.expiry import fate_of_home
 from reconciler.hostkeys import HostKeyFinder
 from reconciler.kinds import KINDS, Kind, Model, Prepared
 from reconciler.queue import Key
-from reconciler.resources import NAMESPACE, POD, SECRET, STATEFUL_SET, Resource
 from reconciler.settings import Settings
 from reconciler.state import StackId, StateStore
 from reconciler.state_alarms import StateAlarms

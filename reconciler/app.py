@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from crds.resources import NAMESPACE
 from reconciler import metrics, wall_clock
 from reconciler.act import Actor
 from reconciler.cluster import Cluster, ClusterError, connect
@@ -28,7 +29,6 @@ from reconciler.leader import LEASE_NAME, Leader, LeaseLost
 from reconciler.lease import LeaseTimes
 from reconciler.queue import Lane, WorkQueue
 from reconciler.reconcile import Reconciler
-from reconciler.resources import NAMESPACE
 from reconciler.run_dir import own_run_dir
 from reconciler.serving import ServerError, serving
 from reconciler.settings import Settings

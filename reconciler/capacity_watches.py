@@ -7,10 +7,10 @@ from typing import Protocol
 
 import structlog
 
+from crds.resources import CRD, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler import capacity, karpenter, metrics
 from reconciler.capacity import Capacity, reduced, seen
 from reconciler.cluster import Object
-from reconciler.resources import CRD, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler.watch import OnChange, Trim, Watch
 
 _log = structlog.get_logger()

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from crds.resources import CHILD_RESOURCES
 from reconciler import reasons
 from reconciler.cluster import Cluster, Object
 from reconciler.errors import ReconcileError, Stalled, Waiting
-from reconciler.resources import CHILD_RESOURCES
 from reconciler.world import World, annotations, belongs_to, is_managed, labels, owner_key
 from stacks.metadata import OWNER_HASH_LABEL, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner, owner_hash
 

@@ -7,8 +7,8 @@ reason and message all that time: what is said depends on how often it has ended
 from dataclasses import dataclass
 from typing import Any
 
+from crds.times import parse_time
 from reconciler import reasons
-from reconciler.expiry import parse_time
 from reconciler.text import ending, one_line
 
 # Waiting reasons of a container that ended, or could not be started.

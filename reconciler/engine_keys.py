@@ -14,11 +14,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crds import GROUP
+from crds.resources import SECRET
 from reconciler import metrics, reasons
 from reconciler.cluster import Cluster, ClusterError, Object
 from reconciler.engine import Engine, Keys
 from reconciler.events import Recorder
-from reconciler.resources import SECRET
 from reconciler.state_problems import Problem
 from reconciler.world import is_managed
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER

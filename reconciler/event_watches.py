@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from crds.resources import CORE_EVENT, POD
 from reconciler import pod_events
 from reconciler.capacity_watches import MakeWatch
 from reconciler.cluster import Object
-from reconciler.resources import CORE_EVENT, POD
 from reconciler.world import World
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import structlog
 
 from crds import DevServerFlavor
+from crds.resources import DEVSERVER, FLAVOR
 from reconciler import metrics, reasons
 from reconciler.capacity import Capacity, seen
 from reconciler.cluster import Object
@@ -21,7 +22,6 @@ from reconciler.demand import Demand, Refused, demand
 from reconciler.errors import Stalled
 from reconciler.gather import default_flavor, is_deleting, parsed
 from reconciler.queue import Key
-from reconciler.resources import DEVSERVER, FLAVOR
 from reconciler.rooms import Room, rooms
 from reconciler.schedulable import Verdict, verdict
 from reconciler.shown import Shown, Stated

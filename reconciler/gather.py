@@ -13,12 +13,13 @@ from crds import (
     DevServerFlavor,
     DevServerFlavorSpec,
 )
+from crds.resources import FLAVOR, PVC
+from crds.times import format_time
 from reconciler import expiry, reasons
 from reconciler.cluster import Object
 from reconciler.errors import Stalled, Waiting
 from reconciler.home_size import size_to_ask_for
 from reconciler.queue import Key
-from reconciler.resources import FLAVOR, PVC
 from reconciler.settings import Settings
 from reconciler.sshkeys import authorized_key
 from reconciler.text import one_line, shortened
@@ -70,7 +71,7 @@ def devserver_inputs(
         flavor=flavor,
         authorized_keys=tuple(dict.fromkeys([authorized_key(ssh.public_key, "spec.ssh.publicKey"), *extra])),
         time_to_live=expiry.time_to_live(devserver, settings.default_time_to_live_s),
-        expires_at=expiry.format_time(ends) if ends else None,
+        expires_at=format_time(ends) if ends else None,
         warn_minutes=expiry.warning_minutes(expiry.created_at(resource), ends) if ends else (),
         home_size=_home_size(world, owner, devserver),
         tools_image=settings.tools_image,

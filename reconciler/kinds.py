@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from crds import DevServer, DevServerFlavor, DevServerUser
 from crds.base import CommonStatus, Metadata
 from crds.devserver import Home
+from crds.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 from reconciler import expiry, flavor_views, gather, reasons, users
 from reconciler.cluster import Object
 from reconciler.engine import Program
@@ -19,7 +20,6 @@ from reconciler.home_size import shortfall
 from reconciler.hostkeys import HostKeySource
 from reconciler.queue import Key
 from reconciler.readiness import APPLIED, Readiness, Restart, devserver_readiness, pending_restart
-from reconciler.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 from reconciler.settings import Settings
 from reconciler.shown import Shown, Stated
 from reconciler.ssh_address import ssh_address

@@ -20,6 +20,7 @@ from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
+from crds.resources import LEASE
 from reconciler.cluster import Cluster, ClusterError, Object
 from reconciler.lease import (
     LeaseTimes,
@@ -33,7 +34,6 @@ from reconciler.lease import (
     taken,
     term_of,
 )
-from reconciler.resources import LEASE
 from reconciler.term import Term
 
 LEASE_NAME = "devserver-reconciler"

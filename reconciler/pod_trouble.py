@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from crds.times import format_time, parse_time
 from reconciler import pod_events, reasons
 from reconciler.cluster import Object
 from reconciler.crashes import LOOPING, crash
-from reconciler.expiry import format_time, parse_time
 from reconciler.pod_events import Told
 from reconciler.text import one_line, shortened
 

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from crds import GROUP
+from crds.resources import DEVSERVER, FLAVOR, SECRET, USER
 from reconciler import checkpoint, metrics, reasons
 from reconciler.checkpoint import Checkpoint, Recorded
 from reconciler.cluster import Cluster, ClusterError, Object
 from reconciler.errors import Stalled, Transient
 from reconciler.locks import CutShort, runs_cut_short
 from reconciler.queue import Key
-from reconciler.resources import DEVSERVER, FLAVOR, SECRET, USER
 from reconciler.state_problems import DATA, Problem, Unusable, diagnose, examine
 from reconciler.term import RunClaim, Term, may_take, parse_claim, take
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from crds.resources import CHILD_RESOURCES
 from reconciler import checkpoint, reasons
 from reconciler.checkpoint import Checkpoint
-from reconciler.resources import CHILD_RESOURCES
 
 DATA = "checkpoint.json.gz"
 # A damaged or hostile archive must not fill the memory; real ones are a tenth of a MiB.

@@ -17,11 +17,11 @@ from typing import Any
 
 from crds import Condition, LastUpdate
 from crds.base import CommonStatus, Metadata
+from crds.times import format_time
 from reconciler import reasons
 from reconciler.drift import Told
 from reconciler.engine import Outcome
 from reconciler.errors import ReconcileError, Stalled
-from reconciler.expiry import format_time
 from reconciler.readiness import Readiness, Restart
 from reconciler.shown import Shown
 from reconciler.text import one_line, shortened

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from crds import DevServerUser
 from crds.quotas import MOST_LIMITS, QuotaStatus
+from crds.resources import USER
 from crds.user import Rbac, RoleRef
 from reconciler import reasons
 from reconciler.cluster import Object
@@ -11,7 +12,6 @@ from reconciler.errors import Stalled
 from reconciler.gather import owner_of, parsed
 from reconciler.queue import Key
 from reconciler.readiness import APPLIED, Readiness
-from reconciler.resources import USER
 from reconciler.settings import Settings
 from reconciler.shown import Shown
 from reconciler.world import FINALIZER, World, annotations, belongs_to

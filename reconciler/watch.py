@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from crds.resources import Resource
 from reconciler.cluster import Cluster, ClusterError, Object, WatchEvent
 from reconciler.ownership import with_own_fields
-from reconciler.resources import Resource
 
 # What changed: the object before (None: added) and after (None: deleted).
 OnChange = Callable[[Object | None, Object | None], None]

@@ -7,17 +7,7 @@ from functools import partial
 
 import structlog
 
-from reconciler import metrics, pod_events, reasons, refused_pods
-from reconciler.capacity_watches import CapacityWatches
-from reconciler.cluster import Cluster, Object
-from reconciler.errors import ReconcileError
-from reconciler.event_watches import EventWatches
-from reconciler.flavor_views import FlavorViews, use
-from reconciler.kinds import KINDS
-from reconciler.ownership import with_own_fields
-from reconciler.queue import Key, WorkQueue
-from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
-from reconciler.resources import (
+from crds.resources import (
     CHILDREN,
     CORE_EVENT,
     DEVSERVER,
@@ -32,6 +22,16 @@ from reconciler.resources import (
     USER,
     Resource,
 )
+from reconciler import metrics, pod_events, reasons, refused_pods
+from reconciler.capacity_watches import CapacityWatches
+from reconciler.cluster import Cluster, Object
+from reconciler.errors import ReconcileError
+from reconciler.event_watches import EventWatches
+from reconciler.flavor_views import FlavorViews, use
+from reconciler.kinds import KINDS
+from reconciler.ownership import with_own_fields
+from reconciler.queue import Key, WorkQueue
+from reconciler.relief import gave_way, was_stopped_by_namespace, was_stopped_by_quota
 from reconciler.settings import Settings
 from reconciler.state import STATE_LABEL, STATE_SELECTOR, StateStore
 from reconciler.users import namesakes

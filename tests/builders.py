@@ -12,8 +12,8 @@ from crds import (
     DevServerUserSpec,
 )
 from crds.base import CustomResource
+from crds.resources import CHILD_RESOURCES
 from reconciler.queue import Key
-from reconciler.resources import CHILD_RESOURCES
 from reconciler.state import StackId
 from reconciler.term import Epoch, Term
 from reconciler.world import World

@@ -4,8 +4,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from crds.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 from reconciler.cluster import MERGE_PATCH, ClusterError
-from reconciler.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 
 Object = dict[str, Any]
 _RESOURCES = {resource.kind: resource for resource in (DEVSERVER, FLAVOR, USER, *CHILD_RESOURCES.values())}

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from crds.resources import SECRET
 from reconciler import checkpoint
 from reconciler.cluster import Cluster, connect
 from reconciler.errors import Stalled, Transient
 from reconciler.queue import Key
-from reconciler.resources import SECRET
 from reconciler.state import MAX_BYTES, StackId, StateStore
 from reconciler.term import Epoch, Term
 from stacks.devserver import DevServerChildren

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from crds.resources import DEVSERVER, FLAVOR, LEASE, NAMESPACE, SECRET
 from reconciler.leader import LEASE_NAME
-from reconciler.resources import DEVSERVER, FLAVOR, LEASE, NAMESPACE, SECRET
 from tests import builders
 from tests.faults.harness import Operator, Space
 from tests.faults.invariants import STATE_OF, Guard

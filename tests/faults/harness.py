@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
+from crds.resources import DEVSERVER
 from reconciler.processes import kill_tree
-from reconciler.resources import DEVSERVER
 from tests import builders
 from tests.e2e.kube import condition, eventually
 from tests.engine_speed.driver import processes_of

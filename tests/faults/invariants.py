@@ -9,8 +9,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from crds.resources import CHILDREN, NAMESPACE, PVC, SECRET, STATEFUL_SET, Resource
 from reconciler import checkpoint
-from reconciler.resources import CHILDREN, NAMESPACE, PVC, SECRET, STATEFUL_SET, Resource
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, RETAINED_BY_ANNOTATION, UID_LABEL
 from tests.faults.harness import Operator, Space
 from tests.faults.kubeapi import Api, Object

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.expiry import parse_time
-from reconciler.resources import DEVSERVER, NAMESPACE, USER
+from crds.resources import DEVSERVER, NAMESPACE, USER
+from crds.times import parse_time
 from reconciler.world import FINALIZER
 from tests import builders
 from tests.e2e.kube import condition, eventually

@@ -2,8 +2,8 @@
 
 import base64
 
+from crds.resources import DEVSERVER, EVENT, SECRET
 from reconciler.engine_keys import SECRET_NAME
-from reconciler.resources import DEVSERVER, EVENT, SECRET
 from tests.e2e.kube import eventually
 from tests.faults.conftest import MakeOperator
 from tests.faults.harness import Operator, Space, await_quiet

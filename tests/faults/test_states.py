@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from crds.resources import SECRET
 from reconciler.engine_keys import SECRET_NAME
 from reconciler.queue import Key
-from reconciler.resources import SECRET
 from reconciler.state import StackId
 from reconciler.state_problems import DATA
 from tests.e2e.kube import eventually

@@ -15,10 +15,10 @@ from pulumi_kubernetes.apps.v1 import StatefulSet, StatefulSetSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from crds import DevServerFlavorSpec
+from crds.resources import NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler import capacity
 from reconciler.capacity import Capacity
 from reconciler.cluster import MERGE_PATCH, connect
-from reconciler.resources import NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler.schedulable import Verdict
 from stacks.metadata import make_provider
 from stacks.pod import pod_template

@@ -13,6 +13,8 @@ from typing import Any, cast
 import pytest
 
 from crds import DevServer
+from crds.resources import CHILD_RESOURCES, DEVSERVER, SECRET, Resource
+from crds.times import parse_time
 from reconciler import checkpoint, metrics
 from reconciler.act import Actor
 from reconciler.checkpoint import Recorded
@@ -22,10 +24,8 @@ from reconciler.drift import Drift
 from reconciler.engine import Engine, Keys, Outcome
 from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient
 from reconciler.events import Recorder
-from reconciler.expiry import parse_time
 from reconciler.kinds import KINDS
 from reconciler.refused_pods import Refusal
-from reconciler.resources import CHILD_RESOURCES, DEVSERVER, SECRET, Resource
 from reconciler.settings import Settings
 from reconciler.state import StackId, StateRecord, StateStore, StoredState
 from reconciler.state_alarms import StateAlarms

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
+from crds.resources import CRD, NODE, POD, Resource
 from reconciler.capacity import Capacity
 from reconciler.capacity_watches import CapacityWatches, served_version
 from reconciler.cluster import Cluster
-from reconciler.resources import CRD, NODE, POD, Resource
 from reconciler.watch import OnChange, Watch
 from tests.flavors.cases import Node, Pod
 from tests.unit.test_reconciler_karpenter import pool

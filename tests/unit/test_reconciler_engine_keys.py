@@ -5,12 +5,12 @@ from typing import Any, cast
 
 import pytest
 
+from crds.resources import SECRET
 from reconciler import engine_keys
 from reconciler.cluster import Cluster, ClusterError, Object
 from reconciler.engine import Engine, Keys
 from reconciler.engine_keys import fit, load_or_make_keys
 from reconciler.events import Recorder
-from reconciler.resources import SECRET
 from tests.fake_cluster import FakeCluster
 
 # Made by Pulumi for the passphrase "a passphrase".

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from crds import DevServer
+from crds.times import parse_time
 from reconciler.errors import Stalled, Waiting
-from reconciler.expiry import parse_time
 from reconciler.gather import devserver_inputs, find_flavor, flavor_inputs, parsed
 from reconciler.queue import Key
 from reconciler.settings import Settings

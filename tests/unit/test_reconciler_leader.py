@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
+from crds.resources import LEASE, Resource
 from reconciler.cluster import Cluster, ClusterError, Object
 from reconciler.leader import LEASE_NAME, Leader, LeaseLost
 from reconciler.lease import LeaseTimes, holder_of
-from reconciler.resources import LEASE, Resource
 from tests.fake_cluster import FakeCluster
 
 TIMES = LeaseTimes(duration_s=15, renew_deadline_s=10.0, retry_s=1.0)

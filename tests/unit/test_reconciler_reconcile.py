@@ -11,6 +11,7 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from crds.times import parse_time
 from reconciler import metrics
 from reconciler.act import FINALIZER, Actor
 from reconciler.cluster import ClusterError
@@ -18,7 +19,6 @@ from reconciler.decide import Destroy, Up
 from reconciler.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift
 from reconciler.engine import Outcome
 from reconciler.errors import EngineFailed, ReconcileError, Stalled
-from reconciler.expiry import parse_time
 from reconciler.kinds import KINDS, Prepared
 from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.reconcile import Reconciler

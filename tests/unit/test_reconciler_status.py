@@ -8,10 +8,10 @@ import pytest
 
 from crds.base import CommonStatus, Condition, Metadata
 from crds.devserver import DevServerStatus
+from crds.times import format_time, parse_time
 from reconciler import reasons
 from reconciler.engine import Outcome
 from reconciler.errors import EngineFailed, EngineTimeout, ReconcileError, Stalled, Transient, Waiting
-from reconciler.expiry import format_time, parse_time
 from reconciler.readiness import Readiness, Restart
 from reconciler.shown import Shown, Stated
 from reconciler.status import PassResult, next_status, transitions

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from crds.times import parse_time
 from reconciler.errors import Stalled
-from reconciler.expiry import parse_time
 from reconciler.queue import Key
 from reconciler.settings import Settings
 from reconciler.users import holder_of, objection, readiness, shown, user_inputs

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from crds.resources import DEVSERVER
 from reconciler import watch as watch_module
 from reconciler.cluster import Cluster, ClusterError, Object, WatchEvent
-from reconciler.resources import DEVSERVER
 from reconciler.watch import Watch
 
 # What one request of a watch brings: events, then its end or an error.

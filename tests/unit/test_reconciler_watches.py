@@ -5,10 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.cluster import Cluster, Object
-from reconciler.errors import Stalled, Waiting
-from reconciler.queue import Key, WorkQueue
-from reconciler.resources import (
+from crds.resources import (
     CHILD_RESOURCES,
     CORE_EVENT,
     DEVSERVER,
@@ -21,6 +18,9 @@ from reconciler.resources import (
     STORAGE_CLASS,
     USER,
 )
+from reconciler.cluster import Cluster, Object
+from reconciler.errors import Stalled, Waiting
+from reconciler.queue import Key, WorkQueue
 from reconciler.settings import Settings
 from reconciler.state import StateStore, StoredState
 from reconciler.watches import Relieved, Watches
