@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from crds import DevServer, DevServerFlavor, DevServerUser
 from crds.base import CommonStatus, Metadata
 from crds.devserver import Home
+from crds.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 from reconciler.controller.workqueue import Key
 from reconciler.engine.engine import Program
 from reconciler.kinds.devserver import expiry
@@ -27,7 +28,6 @@ from reconciler.kinds.flavor import summary as flavor_views
 from reconciler.kinds.user import username as users
 from reconciler.kube.cache import Cache, belongs_to
 from reconciler.kube.client import Object
-from reconciler.kube.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 from reconciler.settings import Settings
 from reconciler.status import reasons
 from reconciler.status.conditions import APPLIED, Readiness, Shown, Stated

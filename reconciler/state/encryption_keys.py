@@ -14,11 +14,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crds import GROUP
+from crds.resources import SECRET
 from reconciler.engine.engine import Engine, Keys
 from reconciler.kube.cache import is_managed
 from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
-from reconciler.kube.resources import SECRET
 from reconciler.state.diagnosis import Problem
 from reconciler.status import reasons
 from reconciler.telemetry import metrics

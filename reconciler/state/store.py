@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from crds import GROUP
+from crds.resources import DEVSERVER, FLAVOR, SECRET, USER
 from reconciler.controller.workqueue import Key
 from reconciler.engine.locks import CutShort, runs_cut_short
 from reconciler.kube.client import ApiError, Client, Object
-from reconciler.kube.resources import DEVSERVER, FLAVOR, SECRET, USER
 from reconciler.state import checkpoint
 from reconciler.state.checkpoint import Checkpoint, Recorded
 from reconciler.state.diagnosis import DATA, Problem, Unusable, diagnose, examine

@@ -17,9 +17,9 @@ from typing import Any
 
 from crds import Condition, LastUpdate
 from crds.base import CommonStatus, Metadata
+from crds.times import format_time
 from reconciler.controller.drift import Told
 from reconciler.engine.engine import Outcome
-from reconciler.kinds.devserver.expiry import format_time
 from reconciler.kinds.devserver.pod.readiness import Restart
 from reconciler.status import reasons
 from reconciler.status.conditions import ConditionState, Readiness, Shown

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from crds.resources import LEASE, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS
 from reconciler.kinds.flavor.scheduling.capacity import reduce_node, seen
-from reconciler.kube.resources import LEASE, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS
 from tests.faults.kubeapi import Api, ApiError
 from tests.flavors.cases import CASE, PRIORITIES, RUNTIME_CLASSES, Object
 

@@ -15,11 +15,11 @@ from pulumi_kubernetes.apps.v1 import StatefulSet, StatefulSetSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from crds import DevServerFlavorSpec
+from crds.resources import NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler.kinds.flavor.scheduling import capacity
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
 from reconciler.kinds.flavor.scheduling.fit import Verdict
 from reconciler.kube.client import MERGE_PATCH, connect
-from reconciler.kube.resources import NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from stacks.metadata import make_provider
 from stacks.pod import pod_template
 from tests import builders

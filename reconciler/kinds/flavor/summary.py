@@ -13,6 +13,7 @@ from typing import Any, Literal
 import structlog
 
 from crds import DevServerFlavor
+from crds.resources import DEVSERVER, FLAVOR
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver.inputs import default_flavor, is_deleting, parsed
 from reconciler.kinds.flavor.debounce import Debouncer
@@ -22,7 +23,6 @@ from reconciler.kinds.flavor.scheduling.node_info import NodeInfo, rooms
 from reconciler.kinds.flavor.scheduling.pod_info import PodInfo, Refused, demand
 from reconciler.kube.cache import Cache, FlavorSummary
 from reconciler.kube.client import Object
-from reconciler.kube.resources import DEVSERVER, FLAVOR
 from reconciler.status import reasons
 from reconciler.status.conditions import Shown, Stated
 from reconciler.status.errors import StalledError

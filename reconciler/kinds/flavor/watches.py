@@ -7,10 +7,10 @@ from typing import Protocol
 
 import structlog
 
+from crds.resources import CRD, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler.kinds.flavor.scheduling import capacity, karpenter
 from reconciler.kinds.flavor.scheduling.capacity import Capacity, reduced, seen
 from reconciler.kube.client import Object
-from reconciler.kube.resources import CRD, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler.kube.watch import OnChange, Transform, Watch
 from reconciler.telemetry import metrics
 

@@ -4,12 +4,12 @@ from datetime import datetime
 
 from crds import DevServerUser
 from crds.quotas import MOST_LIMITS, QuotaStatus
+from crds.resources import USER
 from crds.user import Rbac, RoleRef
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver.inputs import owner_of, parsed
 from reconciler.kube.cache import FINALIZER, Cache, annotations, belongs_to
 from reconciler.kube.client import Object
-from reconciler.kube.resources import USER
 from reconciler.settings import Settings
 from reconciler.status import reasons
 from reconciler.status.conditions import APPLIED, Readiness, Shown, not_ready

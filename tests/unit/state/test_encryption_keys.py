@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
+from crds.resources import SECRET
 from reconciler.engine.engine import Engine, Keys
 from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
-from reconciler.kube.resources import SECRET
 from reconciler.state import encryption_keys as engine_keys
 from reconciler.state.encryption_keys import fit, load_or_make_keys
 from tests.fake_client import FakeClient

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from reconciler.kinds.devserver.expiry import format_time, parse_time
+from crds.times import format_time, parse_time
 from reconciler.kinds.devserver.pod import events as pod_events
 from reconciler.kinds.devserver.pod.containers import LOOPING, crash
 from reconciler.kinds.devserver.pod.events import Told

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
+from crds.resources import CRD, NODE, POD, Resource
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
 from reconciler.kinds.flavor.watches import CapacityWatches, served_version
 from reconciler.kube.client import Client
-from reconciler.kube.resources import CRD, NODE, POD, Resource
 from reconciler.kube.watch import OnChange, Watch
 from tests.flavors.cases import Node, Pod
 from tests.unit.kinds.flavor.scheduling.test_karpenter import pool

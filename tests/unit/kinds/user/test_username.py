@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from crds.times import parse_time
 from reconciler.controller.workqueue import Key
-from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kinds.user.username import holder_of, objection, readiness, shown, user_inputs
 from reconciler.kube.cache import FINALIZER
 from reconciler.settings import Settings
