@@ -150,7 +150,7 @@ class Actions:
         """Have the StatefulSet's controller try again at once to make a pod for which there is room now."""
         name = owner.namespace, owner.name
         refusal = self.cache.refusals.get(name)
-        if refusal is None or not refusal.relieved:
+        if refusal is None or not refusal.unblocked:
             return
         del self.cache.refusals[name]
         note = {ROOM_ANNOTATION: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}

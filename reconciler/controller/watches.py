@@ -84,7 +84,7 @@ class Watches:
         self.cache.pods = self._add(POD, self._pod_changed, selector=_MANAGED).objects
         self.cache.storage_classes = self._add(STORAGE_CLASS, self._storage_class_changed).objects
         refusals = self._add(CORE_EVENT, self._pod_refused)
-        refusals.fields, refusals.transform = refused_pods.FIELDS, pod_events.essence
+        refusals.fields, refusals.transform = refused_pods.EVENT_SELECTOR, pod_events.reduce_event
         self.event_watches = EventWatches(self._watch, self.cache, self._wake_devserver)
         self.flavor_views = FlavorSummaries(
             self.cache, self._wake_flavor, clock, settings.schedulable_refresh_s
@@ -220,8 +220,8 @@ class Watches:
         namespace, quota = old["metadata"]["namespace"], old["metadata"]["name"]
         self.relieve(lambda key, error: was_stopped_by_quota(key, error, namespace, quota))
         for (where, name), refusal in self.cache.refusals.items():
-            if where == namespace and refusal.relieved_by(quota).relieved:
-                self.cache.refusals[where, name] = refusal.relieved_by(quota)
+            if where == namespace and refusal.unblocked_by(quota).unblocked:
+                self.cache.refusals[where, name] = refusal.unblocked_by(quota)
                 self._wake_devserver(where, name)
 
     def _storage_class_changed(self, old: Object | None, new: Object | None) -> None:

@@ -24,7 +24,7 @@ class EventWatches:
                 self._told,
                 name=f"events-{reason}",
                 fields=pod_events.selector(reason, kind),
-                transform=pod_events.essence,
+                transform=pod_events.reduce_event,
             )
             for reason, kind in pod_events.FOLLOWED.items()
         }

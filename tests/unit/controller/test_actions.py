@@ -705,14 +705,14 @@ async def test_a_child_that_is_gone_or_not_ours_is_missing(there: list[Object]) 
 # --- the status
 
 
-@pytest.mark.parametrize("relieved", [True, False])
-async def test_a_pod_for_which_there_is_room_now_is_hastened_once(relieved: bool) -> None:
+@pytest.mark.parametrize("unblocked", [True, False])
+async def test_a_pod_for_which_there_is_room_now_is_hastened_once(unblocked: bool) -> None:
     bench = Bench(child_object(NAMES.stateful_set))
-    refusal = Refusal("uid", "exceeded quota: few, requested: pods=1", relieved=relieved)
+    refusal = Refusal("uid", "exceeded quota: few, requested: pods=1", unblocked=unblocked)
     bench.actor.cache.refusals["dev-ada", "box"] = refusal
     for _ in range(2):
         await bench.actor.hasten_pod(owner())
-    assert bench.client.writes() == (["PATCH StatefulSet box"] if relieved else [])
+    assert bench.client.writes() == (["PATCH StatefulSet box"] if unblocked else [])
 
 
 async def test_a_status_is_written_for_the_life_that_it_is_about() -> None:

@@ -6,8 +6,6 @@ import pytest
 
 from reconciler.controller.retries import quota_freed, was_stopped_by_namespace, was_stopped_by_quota
 from reconciler.controller.workqueue import Key
-from reconciler.kinds.devserver.pod.events import essence
-from reconciler.kinds.devserver.pod.refusals import Refusal, refusal
 from reconciler.status.errors import WaitingError
 
 BOX = Key("DevServer", "dev-ada", "box")
@@ -61,50 +59,6 @@ def test_a_quota_that_has_no_status_yet_has_nothing_to_give() -> None:
 def test_a_quota_relieves_whom_it_stopped(key: Key, namespace: str, name: str, stopped: bool) -> None:
     assert was_stopped_by_quota(key, FULL, namespace, name) is stopped
     assert not was_stopped_by_quota(key, WaitingError("RunFailed", FULL.message), namespace, name)
-
-
-# --- pods
-
-
-def test_an_event_tells_whose_pod_was_refused_and_why() -> None:
-    event = {
-        "metadata": {"name": "box.1", "namespace": "dev-ada", "uid": "e", "resourceVersion": "7"},
-        "involvedObject": {"kind": "StatefulSet", "namespace": "dev-ada", "name": "box", "uid": "s"},
-        "message": 'create Pod box-0 in StatefulSet box failed error: pods "box-0" is forbidden: '
-        "exceeded quota: few, requested: pods=1, used: pods=0, limited: pods=0",
-        "source": {"component": "statefulset-controller"},
-        "firstTimestamp": "2030-01-01T12:00:00Z",
-        "lastTimestamp": "2030-01-01T12:05:00Z",
-    }
-    where, found = refusal(essence(event))
-    assert where == ("dev-ada", "box")
-    assert found.uid == "s"
-    assert found.message.startswith('pods "box-0" is forbidden: ')
-    assert found.reason == "QuotaExceeded"
-    assert found.since == "2030-01-01T12:00:00Z"
-    assert not found.relieved
-    assert not found.relieved_by("other").relieved
-    assert found.relieved_by("few").relieved_by("other").relieved
-    assert "source" not in essence(event)
-
-
-def test_a_pod_that_was_refused_for_no_quota_says_so_too() -> None:
-    assert Refusal("s", 'pods "box-0" is forbidden: violates PodSecurity').reason == "PodRefused"
-
-
-def test_where_only_restricted_pods_get_in_the_message_names_the_flavors_field() -> None:
-    why = 'pods "box-0" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true (...)'
-    event = {
-        "metadata": {"name": "box.1", "namespace": "dev-ada", "uid": "e", "resourceVersion": "7"},
-        "involvedObject": {"kind": "StatefulSet", "namespace": "dev-ada", "name": "box", "uid": "s"},
-        "message": f"create Pod box-0 in StatefulSet box failed error: {why}",
-    }
-    _, found = refusal(essence(event))
-    assert found.reason == "PodRefused"
-    assert found.message.startswith(
-        "this namespace needs a flavor whose spec.securityProfile is restricted: "
-    )
-    assert found.message.endswith(why)
 
 
 def test_a_namespace_that_is_gone_relieves_whom_it_stopped() -> None:

@@ -305,7 +305,7 @@ def test_a_quota_that_gave_way_relieves_the_pods_that_it_stopped(
     bench.see(QUOTA, {"metadata": meta, "status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}})
     woken = bench.see(QUOTA, {"metadata": meta, "status": {"hard": {"pods": "1"}, "used": {"pods": "0"}}})
     assert woken == ({BOX} if relieved else set())
-    assert bench.cache.refusals["dev-ada", "box"].relieved is relieved
+    assert bench.cache.refusals["dev-ada", "box"].unblocked is relieved
 
 
 # --- pods that do not start

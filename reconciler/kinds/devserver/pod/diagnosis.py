@@ -1,7 +1,7 @@
-"""What keeps a pod from being logged in to, from its status and from what Events told of it. Pure.
+"""Why a pod is not ready, read from its status and from Events. Pure.
 
-Reasons are stable: what kubelet calls by two names in turn has one here. `since` is one of the pod's own times, never
-this clock's: so what is said changes only when the cluster has something new to say.
+Reasons are stable: where the kubelet alternates between two reasons, there is one here. Times are those of the pod or
+of its Events, never of this process's clock. So a diagnosis changes only when the cluster has something new to say.
 """
 
 import re
@@ -11,91 +11,98 @@ from typing import Any
 
 from crds.times import format_time, parse_time
 from reconciler.kinds.devserver.pod import events as pod_events
-from reconciler.kinds.devserver.pod.containers import LOOPING, crash
-from reconciler.kinds.devserver.pod.events import Told
+from reconciler.kinds.devserver.pod.containers import CRASH_REASONS, find_crash
+from reconciler.kinds.devserver.pod.events import PodEvent
 from reconciler.kube.client import Object
 from reconciler.status import reasons
 from reconciler.status.conditions import Readiness, not_ready
 from reconciler.text import one_line, shortened
 
-# Waiting reasons of a container that are mere progress.
-_PROGRESS = {"ContainerCreating", "PodInitializing"}
-# kubelet goes to and fro between trying to pull an image and waiting to try again.
+# Waiting reasons of a container that is being started.
+_STARTING = {"ContainerCreating", "PodInitializing"}
+# Waiting reasons while an image cannot be pulled. The kubelet alternates between pulling and waiting:
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/images/image_manager.go
 _PULLING = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"}
 _BACK_OFF = re.compile(r'Back-off pulling image "[^"]*"(: \w+: )?')
 _MAX_CAUSE = 1000
-# Of reasons that others chose: what a condition takes.
+# What a condition accepts as a reason; others may choose theirs freely.
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
+# Messages of kube-scheduler about the PersistentVolumeClaims of a pod:
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins/volumebinding/volume_binding.go
 _CLAIM_MISSING = re.compile(
     r'persistentvolumeclaim "[^"]+" (not found|is being deleted|bound to non-existent persistentvolume)'
 )
 _CLAIM_UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
-# What was told of a claim so long before its pod was made holds still: a home's claim is made first.
+# An Event of a claim still counts if it is older than the pod by no more than this: a home is created before its pod.
 _CLAIM_LEAD = timedelta(minutes=1)
 
 
-def diagnose(pod: Object, told: Iterable[Told] = ()) -> Readiness:
-    """Why the pod, which is not ready, is not. told: by Events, of the pod and its claims."""
+def diagnose(pod: Object, events: Iterable[PodEvent] = ()) -> Readiness:
+    """Why a pod that is not ready is not. events: of the pod and of the claims that it mounts."""
     status = pod.get("status") or {}
-    newest = sorted(told, key=lambda item: item.last, reverse=True)
+    newest_first = sorted(events, key=lambda item: item.last, reverse=True)
     is_ending = "deletionTimestamp" in pod["metadata"]
-    # One that is stopped may end with any exit code, and so as failed.
+    # A pod that is being deleted may end with any exit code, and so in phase Failed.
     if status.get("phase") == "Failed" and (status.get("reason") or not is_ending):
-        return _failed(status)
+        return _failed_pod(status)
     if is_ending:
-        return _ending(pod)
-    ready = condition(status, "Ready")
-    if ready and condition(status, "ContainersReady").get("status") == "True":
+        return _ending_pod(pod)
+    ready = pod_condition(status, "Ready")
+    # The node controller sets Ready to False, and nothing else, when a node stops reporting; see MarkPodsNotReady in
+    # https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/controller/util/node/controller_utils.go
+    if ready and pod_condition(status, "ContainersReady").get("status") == "True":
         node = one_line(str(pod.get("spec", {}).get("nodeName") or "of the pod"))
         message = f"The node {node} gives no sign of life; whether the pod runs cannot be told."
         return not_ready(reasons.NODE_NOT_READY, message, "Failing", _since(ready))
-    scheduled = condition(status, "PodScheduled")
+    scheduled = pod_condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
-        return _not_scheduled(pod, scheduled, newest)
-    since = _since(condition(status, "ContainersReady")) or _created(pod)
-    found = next(_of_containers(status, newest, since, pod), None) or _of_sandbox(pod, status, newest)
+        return _unscheduled_pod(pod, scheduled, newest_first)
+    found = next(_container_problems(pod, status, newest_first), None)
+    found = found or _setup_problem(pod, status, newest_first)
     return found or not_ready(reasons.POD_STARTING, "The containers are starting.", "Starting", _created(pod))
 
 
-def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
-    """The pod's condition of that type, an empty dict if it has none."""
+def pod_condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
+    """The condition of that type in a pod's status; an empty dict if there is none."""
     return next((item for item in status.get("conditions") or [] if item["type"] == type_), {})
 
 
-def _since(found: dict[str, Any]) -> str:
-    return str(found.get("lastTransitionTime") or "")
+def _since(condition: dict[str, Any]) -> str:
+    return str(condition.get("lastTransitionTime") or "")
 
 
 def _created(pod: Object) -> str:
     return str(pod["metadata"].get("creationTimestamp") or "")
 
 
-def _word(reason: Any, otherwise: str) -> str:
-    """The reason, if it is one."""
-    return reason if isinstance(reason, str) and _REASON.fullmatch(reason) else otherwise
+def _valid_reason(reason: Any, default: str) -> str:
+    """The reason, if a condition accepts it."""
+    return reason if isinstance(reason, str) and _REASON.fullmatch(reason) else default
 
 
 def _cause(text: Any) -> str:
     return shortened(one_line(str(text or "")), _MAX_CAUSE)
 
 
-# --- pods that come to an end
+# --- pods that have ended or are ending
 
 
-def _failed(status: dict[str, Any]) -> Readiness:
-    """Evicted, refused by kubelet, past a deadline, ...: the StatefulSet's controller makes another one."""
-    reason = _word(status.get("reason"), reasons.POD_FAILED)
+def _failed_pod(status: dict[str, Any]) -> Readiness:
+    """The pod was evicted, refused by the kubelet, exceeded its deadline, ... Its StatefulSet creates another one."""
+    reason = _valid_reason(status.get("reason"), reasons.POD_FAILED)
     message = f"The pod has failed and is made anew: {_cause(status.get('message')) or reason}"
-    return not_ready(reason, message, "Failing", _since(condition(status, "Ready")))
+    return not_ready(reason, message, "Failing", _since(pod_condition(status, "Ready")))
 
 
-def _ending(pod: Object) -> Readiness:
+def _ending_pod(pod: Object) -> Readiness:
+    """The pod is being deleted, since its grace period began."""
     meta = pod["metadata"]
     gone_by = meta["deletionTimestamp"]
     message = f"The earlier pod is ending; it should be gone by {gone_by}"
     if finalizers := meta.get("finalizers"):
         message += f", but is kept by {shortened(one_line(', '.join(finalizers)), 200)}"
-    disruption = condition(pod.get("status") or {}, "DisruptionTarget")
+    # KEP-3329: https://github.com/kubernetes/enhancements/tree/master/keps/sig-apps/3329-retriable-and-non-retriable-failures
+    disruption = pod_condition(pod.get("status") or {}, "DisruptionTarget")
     if disruption.get("status") == "True":
         message += f". It was ended for {one_line(disruption.get('reason', ''))}: {_cause(disruption.get('message'))}"
     grace = timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0)
@@ -105,8 +112,8 @@ def _ending(pod: Object) -> Readiness:
 # --- pods without a node
 
 
-def _not_scheduled(pod: Object, scheduled: dict[str, Any], told: list[Told]) -> Readiness:
-    """Waiting for a node is progress; waiting for a claim is not the scheduler's to end."""
+def _unscheduled_pod(pod: Object, scheduled: dict[str, Any], events: list[PodEvent]) -> Readiness:
+    """The pod waits for a node, or for a claim, which no node would help."""
     says, since = _cause(scheduled.get("message")), _since(scheduled)
     if _CLAIM_MISSING.search(says):
         return not_ready(
@@ -116,65 +123,71 @@ def _not_scheduled(pod: Object, scheduled: dict[str, Any], told: list[Told]) -> 
         names = shortened(", ".join(pod_events.claims(pod)), 400)
         earliest = format_time(parse_time(_created(pod)) - _CLAIM_LEAD)
         causes = [
-            item.message for item in told if item.kind == "PersistentVolumeClaim" and item.last >= earliest
+            item.message for item in events if item.kind == "PersistentVolumeClaim" and item.last >= earliest
         ]
         message = f"A claim has no volume yet (mounted: {names}): {causes[0] if causes else says}"
         return not_ready(reasons.CLAIM_PENDING, message, "Pending", since)
-    reason = _word(scheduled.get("reason"), reasons.UNSCHEDULABLE)
+    reason = _valid_reason(scheduled.get("reason"), reasons.UNSCHEDULABLE)
     return not_ready(reason, f"Waiting for a node: {says or 'no node fits'}", "Pending", since)
 
 
 # --- pods on a node
 
 
-def _of_containers(status: dict[str, Any], told: list[Told], since: str, pod: Object) -> Iterator[Readiness]:
-    for init, kind in ((True, "initContainerStatuses"), (False, "containerStatuses")):
+def _container_problems(pod: Object, status: dict[str, Any], events: list[PodEvent]) -> Iterator[Readiness]:
+    """Images that cannot be pulled, and containers that wait for another reason or crash, in the order of the pod."""
+    since = _since(pod_condition(status, "ContainersReady")) or _created(pod)
+    for is_init, kind in ((True, "initContainerStatuses"), (False, "containerStatuses")):
         for container in status.get(kind) or []:
             waiting = (container.get("state") or {}).get("waiting") or {}
             reason = waiting.get("reason")
             if reason in _PULLING:
-                yield not_ready(reasons.IMAGE_PULL, _pull(container, waiting, told, pod), "Failing", since)
-            elif reason and reason not in _PROGRESS | LOOPING:
+                message = _pull_message(pod, container, waiting, events)
+                yield not_ready(reasons.IMAGE_PULL, message, "Failing", since)
+            elif reason and reason not in _STARTING | CRASH_REASONS:
                 message = (
                     f"Container {container['name']}: {_cause(waiting.get('message')) or one_line(reason)}"
                 )
-                yield not_ready(_word(reason, reasons.CONTAINER_WAITING), message, "Failing", since)
-            elif not container.get("ready") and (crashed := crash(container, init)) is not None:
-                phase = "Failing" if crashed.again else "Starting"
-                yield not_ready(crashed.reason, crashed.message, phase, since)
+                yield not_ready(_valid_reason(reason, reasons.CONTAINER_WAITING), message, "Failing", since)
+            elif not container.get("ready") and (crash := find_crash(container, is_init)) is not None:
+                phase = "Failing" if crash.is_looping else "Starting"
+                yield not_ready(crash.reason, crash.message, phase, since)
 
 
-def _pull(container: dict[str, Any], waiting: dict[str, Any], told: list[Told], pod: Object) -> str:
+def _pull_message(
+    pod: Object, container: dict[str, Any], waiting: dict[str, Any], events: list[PodEvent]
+) -> str:
     image, cause = one_line(container.get("image", "")), _cause(waiting.get("message"))
     cause = _BACK_OFF.sub("", cause, count=1)
     message = f"The image {image} of container {container['name']} cannot be pulled"
     causes = [cause] if cause else []
     causes += [
-        item.message for item in told if item.reason == pod_events.NO_PULL_SECRET and item.uid == _uid(pod)
+        item.message for item in events if item.reason == pod_events.NO_PULL_SECRET and item.uid == _uid(pod)
     ][:1]
     return ": ".join([message, "; ".join(causes)] if causes else [message])
 
 
-def _of_sandbox(pod: Object, status: dict[str, Any], told: list[Told]) -> Readiness | None:
-    """Volumes and sandbox come before the containers, and kubelet tells of them in Events only."""
-    started = condition(status, "PodReadyToStartContainers")
+def _setup_problem(pod: Object, status: dict[str, Any], events: list[PodEvent]) -> Readiness | None:
+    """A volume or the sandbox, which come before the containers; the kubelet reports these in Events only."""
+    # KEP-3085: https://github.com/kubernetes/enhancements/tree/master/keps/sig-node/3085-pod-conditions-for-starting-completition-of-sandbox-creation
+    started = pod_condition(status, "PodReadyToStartContainers")
     if started.get("status") == "True" or any(
         "running" in (container.get("state") or {})
         for kind in ("initContainerStatuses", "containerStatuses")
         for container in status.get(kind) or []
     ):
         return None
-    # An earlier sandbox's trouble is over.
-    news = [
-        item for item in told if item.uid == _uid(pod) and item.last >= (_since(started) or _created(pod))
-    ]
-    mounts = [item for item in news if item.reason in (reasons.FAILED_MOUNT, pod_events.FAILED_ATTACH)]
-    sandbox = next((item for item in news if item.reason == reasons.FAILED_SANDBOX), None)
-    # The sandbox is made when all volumes are mounted: what was told of them until then is over.
+    # Events from before the condition changed are about an earlier sandbox.
+    since = _since(started) or _created(pod)
+    current = [item for item in events if item.uid == _uid(pod) and item.last >= since]
+    mounts = [item for item in current if item.reason in (reasons.FAILED_MOUNT, pod_events.FAILED_ATTACH)]
+    sandbox = next((item for item in current if item.reason == reasons.FAILED_SANDBOX), None)
+    # The sandbox is created when all volumes are mounted: earlier Events of volumes are out of date.
     if sandbox is not None and all(item.last <= sandbox.last for item in mounts):
         message = f"The pod cannot be set up: {sandbox.message}"
         return not_ready(reasons.FAILED_SANDBOX, message, "Failing", sandbox.first)
-    # After some minutes kubelet tells that it waited in vain, and no longer for what.
+    # After some minutes the kubelet reports that it waited in vain, and no longer what for. Prefer the earlier cause:
+    # https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/kubelet.go
     for item in sorted(mounts, key=lambda item: item.message.startswith("Unable to attach or mount volumes")):
         message = f"A volume cannot be mounted: {item.message}"
         return not_ready(reasons.FAILED_MOUNT, message, "Failing", item.first)

@@ -1,20 +1,23 @@
-"""What only Events tell of a pod that does not start: volumes, sandbox, pull secrets, claims without a volume.
+"""Why a pod does not start, where only Events say it: volumes, sandbox, pull secrets, claims without a volume.
 
-Each reason has a watch of its own, so that no others of the cluster's many Events come along.
+Each reason has a watch of its own, so that the operator receives no other of the cluster's many Events.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.kube.client import Object
 from reconciler.status import reasons
 from reconciler.text import one_line, shortened
 
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/events/event.go
 FAILED_ATTACH = "FailedAttachVolume"
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/kubelet_pods.go
 NO_PULL_SECRET = "FailedToRetrieveImagePullSecret"
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/controller/volume/events/event.go
 PROVISIONING_FAILED = "ProvisioningFailed"
-# Which reasons are followed, of which kind of object.
+# The reasons whose Events are watched, and the kind of object that they are about.
 FOLLOWED = {
     reasons.FAILED_MOUNT: "Pod",
     FAILED_ATTACH: "Pod",
@@ -30,11 +33,12 @@ def selector(reason: str, kind: str) -> str:
     return f"reason={reason},involvedObject.kind={kind}"
 
 
-def essence(event: Object) -> Object:
-    """The parts of an Event that are worth keeping in memory. first, last: when it was seen."""
+def reduce_event(event: Object) -> Object:
+    """The parts of an Event that are worth keeping in memory. first, last: when it happened, to the second."""
     meta = {name: event["metadata"].get(name) for name in ("namespace", "name", "uid", "resourceVersion")}
     created = event["metadata"].get("creationTimestamp")
-    # The older form of Events has the first two, the newer one the others.
+    # Events of the core API have firstTimestamp and lastTimestamp, those of events.k8s.io eventTime and series:
+    # https://github.com/kubernetes/enhancements/tree/master/keps/sig-instrumentation/383-new-event-api-ga-graduation
     at = event.get("eventTime") or created or ""
     series = (event.get("series") or {}).get("lastObservedTime")
     return {
@@ -52,8 +56,11 @@ def _to_the_second(time: str) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What an Event says of the object of that kind and uid. first, last: RFC 3339 times, to the second."""
+class PodEvent:
+    """An Event of a pod, or of a claim that it mounts. first, last: RFC 3339 times, to the second.
+
+    kind, uid: of the object that it is about.
+    """
 
     kind: str
     uid: str
@@ -63,44 +70,45 @@ class Told:
     last: str
 
 
-# Kind, namespace, name.
-Subject = tuple[str, str, str]
+class InvolvedObject(NamedTuple):
+    """The object that an Event is about."""
+
+    kind: str
+    namespace: str
+    name: str
 
 
 @dataclass
 class PodEvents:
-    """What was told of pods and claims, ours or not. (The API server forgets Events after an hour.)"""
+    """Events of pods and claims, ours or not. (The API server deletes Events after an hour by default.)"""
 
-    _told: dict[Subject, dict[str, Told]] = field(default_factory=dict)
+    _events: dict[InvolvedObject, dict[str, PodEvent]] = field(default_factory=dict)
 
-    def change(self, old: Object | None, new: Object | None) -> Subject:
-        """Take up a changed Event, in its essence; returns what it is about."""
+    def change(self, old: Object | None, new: Object | None) -> InvolvedObject:
+        """Take in a reduced Event that was added, changed or (new: None) deleted; returns what it is about."""
         event: dict[str, Any] = new or old or {}
-        about = event["involvedObject"]
-        subject = (about["kind"], about.get("namespace", ""), about["name"])
-        name = event["metadata"]["name"]
+        reference, name = event["involvedObject"], event["metadata"]["name"]
+        involved = InvolvedObject(reference["kind"], reference.get("namespace", ""), reference["name"])
         if new is not None:
-            told = Told(about["kind"], about.get("uid", ""), *(new[part] for part in _PARTS))
-            self._told.setdefault(subject, {})[name] = told
-        elif subject in self._told:
-            self._told[subject].pop(name, None)
-            if not self._told[subject]:
-                del self._told[subject]
-        return subject
+            fields = (new[part] for part in ("reason", "message", "first", "last"))
+            events = self._events.setdefault(involved, {})
+            events[name] = PodEvent(involved.kind, reference.get("uid", ""), *fields)
+        elif involved in self._events:
+            self._events[involved].pop(name, None)
+            if not self._events[involved]:
+                del self._events[involved]
+        return involved
 
-    def of(self, pod: Object) -> tuple[Told, ...]:
-        """What was told of the pod and of the claims that it mounts."""
+    def of(self, pod: Object) -> tuple[PodEvent, ...]:
+        """The Events of the pod and of the claims that it mounts."""
         namespace = pod["metadata"]["namespace"]
-        subjects = [("Pod", namespace, pod["metadata"]["name"])]
-        subjects += [("PersistentVolumeClaim", namespace, claim) for claim in claims(pod)]
-        return tuple(told for subject in subjects for told in self._told.get(subject, {}).values())
-
-
-_PARTS = ("reason", "message", "first", "last")
+        involved = [InvolvedObject("Pod", namespace, pod["metadata"]["name"])]
+        involved += [InvolvedObject("PersistentVolumeClaim", namespace, claim) for claim in claims(pod)]
+        return tuple(event for item in involved for event in self._events.get(item, {}).values())
 
 
 def claims(pod: Object) -> Iterator[str]:
-    """Names of the claims that the pod mounts."""
+    """Names of the PersistentVolumeClaims that the pod mounts."""
     for volume in pod.get("spec", {}).get("volumes") or []:
         if (source := volume.get("persistentVolumeClaim")) is not None:
             yield source["claimName"]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.kinds.devserver.pod.diagnosis import condition, diagnose
-from reconciler.kinds.devserver.pod.events import Told
+from reconciler.kinds.devserver.pod.diagnosis import diagnose, pod_condition
+from reconciler.kinds.devserver.pod.events import PodEvent
 from reconciler.kinds.devserver.pod.refusals import Refusal
 from reconciler.kube.cache import annotations, labels
 from reconciler.kube.client import Object
@@ -16,11 +16,14 @@ READY = ready(reasons.READY, "The pod runs and sshd answers.", "Running")
 
 
 def devserver_readiness(
-    stateful_set: Object | None, pod: Object | None, refusal: Refusal | None = None, told: Iterable[Told] = ()
+    stateful_set: Object | None,
+    pod: Object | None,
+    refusal: Refusal | None = None,
+    events: Iterable[PodEvent] = (),
 ) -> Readiness:
     """The readiness of a DevServer whose stack is in place.
 
-    refusal: why there is no pod, if that was told. told: by Events, of the pod and its claims.
+    refusal: the last refusal of its pod, if any. events: of the pod and the claims that it mounts.
     """
     if stateful_set is None:
         return _starting("The StatefulSet is being made.")
@@ -31,10 +34,10 @@ def devserver_readiness(
         return not_ready(refusal.reason, message, "Pending", refusal.since)
     if pod is None:
         return _starting("The pod is being made.")
-    is_ready = condition(pod.get("status") or {}, "Ready").get("status") == "True"
+    is_ready = pod_condition(pod.get("status") or {}, "Ready").get("status") == "True"
     if is_ready and not pod["metadata"].get("deletionTimestamp"):
         return READY
-    return diagnose(pod, told)
+    return diagnose(pod, events)
 
 
 def _starting(message: str) -> Readiness:

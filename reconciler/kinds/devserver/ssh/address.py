@@ -1,4 +1,4 @@
-"""Where a DevServer's SSH Service is reached, read from the Service and the pod. Pure."""
+"""The address of a DevServer's SSH Service, read from the Service and the pod. Pure."""
 
 from typing import Any
 
@@ -6,20 +6,20 @@ from reconciler.kube.client import Object
 
 
 def ssh_address(service: Object | None, pod: Object | None) -> dict[str, Any] | None:
-    """status.sshAddress: what an SSH client is to be given; None while it is not known.
+    """status.sshAddress, for an SSH client; None while it is not known.
 
-    ClusterIP: the Service's name in the cluster. NodePort: the node that the pod runs on, so none while it does not
-    run. LoadBalancer: what its controller wrote, so none before that.
+    ClusterIP: the Service's name in the cluster. NodePort: the node that the pod runs on, so there is none while it
+    does not run. LoadBalancer: what its controller has written into the Service's status.
     """
     if service is None:
         return None
     meta, spec = service["metadata"], service["spec"]
     type_ = spec.get("type", "ClusterIP")
-    opened: Object = next(iter(spec.get("ports") or ()), {})
-    port = opened.get("port")
+    service_port: Object = next(iter(spec.get("ports") or ()), {})
+    port = service_port.get("port")
     match type_:
         case "NodePort":
-            host, port = (pod or {}).get("status", {}).get("hostIP"), opened.get("nodePort")
+            host, port = (pod or {}).get("status", {}).get("hostIP"), service_port.get("nodePort")
         case "LoadBalancer":
             entries = service.get("status", {}).get("loadBalancer", {}).get("ingress")
             entry: Object = next(iter(entries or ()), {})

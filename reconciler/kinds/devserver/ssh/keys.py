@@ -1,4 +1,4 @@
-"""SSH keys: the public ones of users, checked, and the host keys. No key material is ever logged."""
+"""SSH keys: checks of users' public keys, and host keys. No key material is ever logged."""
 
 import base64
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from reconciler.status import reasons
 from reconciler.status.errors import StalledError
 from stacks.devserver import HostKeys
 
-# The files that stacks/files/startup.sh hands to sshd.
+# The file names under which stacks/files/startup.sh looks for host keys.
 HOST_KEY_FILES = ("ssh_host_ed25519_key", "ssh_host_ecdsa_key")
 
 
@@ -35,7 +35,7 @@ def authorized_key(line: str, field: str) -> str:
     """
     try:
         key_type, blob, *_ = line.split(" ")
-        # Written anew: the libraries overlook what sshd takes offence at, wrong padding for one.
+        # Encoded anew, because the libraries accept what sshd refuses, such as wrong padding.
         key = f"{key_type} {base64.b64encode(base64.b64decode(blob, validate=True)).decode()}"
         load_ssh_public_key(key.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -47,7 +47,7 @@ def authorized_key(line: str, field: str) -> str:
 
 
 def generate_host_keys() -> HostKeys:
-    """New host keys: ed25519, and ecdsa for clients that know no better."""
+    """New host keys: ed25519, and ecdsa for clients that do not support ed25519."""
     private: dict[str, str] = {}
     keys: tuple[Ed25519PrivateKey | EllipticCurvePrivateKey, ...] = (
         Ed25519PrivateKey.generate(),
@@ -61,12 +61,12 @@ def generate_host_keys() -> HostKeys:
 
 
 def managed_host_keys(files: Mapping[str, str]) -> HostKeys:
-    """Host keys of a Secret that the stack owns, from its files."""
+    """Host keys of a Secret that the stack owns. files: the Secret's. Raises StalledError as host_keys_of_user does."""
     return HostKeys(public=_public_lines(files), private=dict(files))
 
 
 def host_keys_of_user(secret: Object) -> HostKeys:
-    """Host keys of a Secret that the user made; the stack leaves it alone. Raises StalledError if it has no key."""
+    """Host keys of a user's own Secret, which the stack leaves alone. Raises StalledError without a usable key."""
     return HostKeys(public=_public_lines(secret_files(secret)), private=None)
 
 
@@ -79,7 +79,7 @@ def secret_files(secret: Object) -> dict[str, str]:
 def _public_lines(files: Mapping[str, str]) -> tuple[str, ...]:
     try:
         lines = tuple(_public_line(files[file]) for file in HOST_KEY_FILES if file in files)
-    # The library answers an encrypted key with a TypeError: it was given no password.
+    # The library raises TypeError for an encrypted key, since it was given no password.
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise StalledError(
             reasons.INVALID_HOST_KEYS,

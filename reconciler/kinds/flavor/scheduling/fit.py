@@ -5,7 +5,10 @@ a NodePool may bring a node that fits ──────────────
 what some node or NodePool has cannot be read ─────────────────────▶ Unknown
 otherwise ─────────────────────────────────────────────────────────▶ No
 
-docs/flavors.md says which of kube-scheduler's rules are looked at. Preemption is that of
+docs/flavors.md says which of kube-scheduler's rules are looked at. They are those of its filters and its preemption:
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins/nodeaffinity/node_affinity.go
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins/noderesources/fit.go
 https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins/defaultpreemption/default_preemption.go
 """
 

@@ -1,10 +1,10 @@
-"""Containers that crash: one reason and one message from one crash to the next."""
+"""Containers that crash. Reason and message stay the same from one crash to the next."""
 
 from typing import Any
 
 import pytest
 
-from reconciler.kinds.devserver.pod.containers import Crash, crash
+from reconciler.kinds.devserver.pod.containers import Crash, find_crash
 
 Object = dict[str, Any]
 BEGAN, SOON, LATER = "2030-01-01T12:00:00Z", "2030-01-01T12:00:02Z", "2030-01-01T12:10:00Z"
@@ -30,9 +30,9 @@ START_ERROR = ended(128, "StartError", "no such file")
 OOM = ended(137, "OOMKilled")
 
 CASES: dict[str, tuple[Object, bool, str | None, str]] = {
-    # status of the container, init, reason, message
+    # status of the container, whether it is an init container, reason, message
     "it runs": (container(0, running=RUNS), False, None, ""),
-    "it is being made": (container(0, waiting={"reason": "ContainerCreating"}), False, None, ""),
+    "it is being created": (container(0, waiting={"reason": "ContainerCreating"}), False, None, ""),
     "it has no state": (container(0), False, None, ""),
     "it ended once": (
         container(0, terminated=ended()),
@@ -46,7 +46,7 @@ CASES: dict[str, tuple[Object, bool, str | None, str]] = {
         "ContainerRestarting",
         "Container devserver is started again; it ended with exit code 1 (Error)",
     ),
-    "it ended well, and should not have": (
+    "it ended with exit code 0, though it should run on": (
         container(0, terminated=ended(0, "Completed")),
         False,
         "ContainerRestarting",
@@ -64,14 +64,14 @@ CASES: dict[str, tuple[Object, bool, str | None, str]] = {
         "CrashLoopBackOff",
         "Container devserver has ended 2 times, the last time with exit code 1 (Error): no keys",
     ),
-    "memory was not enough": (
+    "it exceeded its memory limit": (
         container(4, OOM, waiting=BACK_OFF),
         False,
         "CrashLoopBackOff",
         "Container devserver has ended 5 times, the last time with exit code 137 "
         "(OOMKilled: it needed more memory than the flavor's limit)",
     ),
-    "nothing is told of its end": (
+    "its status does not say why it ended": (
         container(1, {"exitCode": 2}, waiting=BACK_OFF),
         False,
         "CrashLoopBackOff",
@@ -89,20 +89,20 @@ CASES: dict[str, tuple[Object, bool, str | None, str]] = {
         "CrashLoopBackOff",
         "Container devserver cannot be started: no such file",
     ),
-    "an init container is done": (container(0, terminated=ended(0, "Completed")), True, None, ""),
-    "an init container is done, after it failed": (
+    "an init container has completed": (container(0, terminated=ended(0, "Completed")), True, None, ""),
+    "an init container has completed, after it had failed": (
         container(2, ended(), terminated=ended(0, "Completed")),
         True,
         None,
         "",
     ),
-    "an init container failed": (
+    "an init container failed once": (
         container(0, terminated=ended()),
         True,
         "ContainerRestarting",
         "Container devserver is started again; it ended with exit code 1 (Error)",
     ),
-    "an init container fails": (
+    "an init container fails repeatedly": (
         container(3, ended(), waiting=BACK_OFF),
         True,
         "CrashLoopBackOff",
@@ -111,46 +111,46 @@ CASES: dict[str, tuple[Object, bool, str | None, str]] = {
 }
 
 
-@pytest.mark.parametrize(("status", "init", "reason", "message"), CASES.values(), ids=CASES.keys())
-def test_what_is_told(status: Object, init: bool, reason: str | None, message: str) -> None:
-    found = crash(status, init)
+@pytest.mark.parametrize(("status", "is_init", "reason", "message"), CASES.values(), ids=CASES.keys())
+def test_the_crash_of_a_container(status: Object, is_init: bool, reason: str | None, message: str) -> None:
+    found = find_crash(status, is_init)
     assert (found.reason if found else None) == reason
     assert (found.message if found else "") == message
 
 
-def life(crashes: int, cause: Object, cannot_start: bool = False) -> list[Object]:
-    """The states that kubelet writes while a container crashes so often, from its first start."""
-    states: list[Object] = []
+def statuses_of(crashes: int, cause: Object, cannot_start: bool = False) -> list[Object]:
+    """The statuses that the kubelet writes while a container crashes so often, from its first start."""
+    statuses: list[Object] = []
     last: Object | None = None
     for times in range(crashes):
-        states.append(
+        statuses.append(
             container(times, last, running=RUNS)
             if not cannot_start
             else container(times, last, waiting=CANNOT)
         )
         last = {**cause, "message": f"crash {times + 1}"}
-        states.append(container(times, None, terminated=last))
+        statuses.append(container(times, None, terminated=last))
         if times:
-            states.append(container(times, last, waiting=BACK_OFF))
-    return states
+            statuses.append(container(times, last, waiting=BACK_OFF))
+    return statuses
 
 
-def test_each_crash_changes_what_is_told_once() -> None:
-    told = [crash(state, False) for state in life(6, ended())]
-    changes = [now for before, now in zip([None, *told], told, strict=False) if now != before]
-    assert [change.again for change in changes if change] == [False, True, True, True, True, True]
+def test_each_crash_changes_the_message_once() -> None:
+    crashes = [find_crash(status, False) for status in statuses_of(6, ended())]
+    changes = [now for before, now in zip([None, *crashes], crashes, strict=False) if now != before]
+    assert [change.is_looping for change in changes if change] == [False, True, True, True, True, True]
     assert len({change.message for change in changes if change}) == 6
 
 
-def test_a_container_that_cannot_be_started_is_told_of_by_one_reason() -> None:
-    told = [crash(state, False) for state in life(4, START_ERROR, cannot_start=True)]
-    assert {found.reason for found in told if found} == {"CrashLoopBackOff"}
-    assert None not in told
+def test_a_container_that_cannot_be_started_has_one_reason_all_the_time() -> None:
+    crashes = [find_crash(status, False) for status in statuses_of(4, START_ERROR, cannot_start=True)]
+    assert {found.reason for found in crashes if found} == {"CrashLoopBackOff"}
+    assert None not in crashes
 
 
-def test_last_words_are_one_short_line() -> None:
+def test_a_termination_message_becomes_one_short_line_and_keeps_its_end() -> None:
     hostile = ended(message="x" * 4096 + "\x1b[2Jgone\u202e\n", reason="Er\x07ror")
-    found = crash(container(1, terminated=hostile), False)
+    found = find_crash(container(1, terminated=hostile), False)
     assert isinstance(found, Crash)
     assert found.message.isprintable()
     assert "exit code 1 (Er ror): ... xxx" in found.message

@@ -1,4 +1,4 @@
-"""Why a pod is not ready, by one stable reason, with the cluster's own words and times."""
+"""Why a pod is not ready: a stable reason, and the cluster's own messages and times."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crds import Condition
 from reconciler.kinds.devserver.pod.diagnosis import diagnose
-from reconciler.kinds.devserver.pod.events import Told
+from reconciler.kinds.devserver.pod.events import PodEvent
 from reconciler.status.conditions import Readiness, not_ready
 from tests.builders import pod
 
@@ -45,8 +45,8 @@ def no_node(message: str, reason: str = "Unschedulable") -> Object:
     }
 
 
-def told(reason: str, message: str, last: str = EVENT_AT, **more: str) -> Told:
-    return Told(
+def event(reason: str, message: str, last: str = EVENT_AT, **more: str) -> PodEvent:
+    return PodEvent(
         **({"kind": "Pod", "uid": "uid-of-box-0", "first": READY_SINCE, "last": last} | more),
         reason=reason,
         message=message,
@@ -63,11 +63,11 @@ SANDBOX = [
 STARTED = [*ON_NODE, {"type": "PodReadyToStartContainers", "status": "True", "lastTransitionTime": EVENT_AT}]
 DELETED = {"deletionTimestamp": "2030-01-01T12:01:10Z", "deletionGracePeriodSeconds": 10}
 EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "Container devserver exceeded its limit"}
-NOT_ATTACHED = told("FailedAttachVolume", "Multi-Attach error")
-NOT_MOUNTED = told("FailedMount", "no such directory")
-IN_VAIN = told("FailedMount", "Unable to attach or mount volumes: timed out", last="2030-01-01T12:02:00Z")
+NOT_ATTACHED = event("FailedAttachVolume", "Multi-Attach error")
+NOT_MOUNTED = event("FailedMount", "no such directory")
+IN_VAIN = event("FailedMount", "Unable to attach or mount volumes: timed out", last="2030-01-01T12:02:00Z")
 
-CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
+CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
     "it starts": (
         box(**CREATING),
         [],
@@ -93,16 +93,16 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
         [],
         not_ready("ClaimMissing", f"A claim that is to be mounted is missing: {GONE}", "Pending", PLACED),
     ),
-    "a claim has no volume, and nobody says why": (
+    "a claim has no volume, and no Event says why": (
         box(no_node(UNBOUND), spec=CLAIMS),
         [],
         not_ready(
             "ClaimPending", f"A claim has no volume yet (mounted: data, more): {UNBOUND}", "Pending", PLACED
         ),
     ),
-    "a claim has no volume for want of its class": (
+    "a claim has no volume, because its class does not exist": (
         box(no_node(UNBOUND), spec=CLAIMS),
-        [told("ProvisioningFailed", "no such class", kind="PersistentVolumeClaim")],
+        [event("ProvisioningFailed", "no such class", kind="PersistentVolumeClaim")],
         not_ready(
             "ClaimPending",
             "A claim has no volume yet (mounted: data, more): no such class",
@@ -110,10 +110,10 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
             PLACED,
         ),
     ),
-    "what was told of a claim just before the pod was made counts": (
+    "an Event of a claim from just before the pod was created counts": (
         box(no_node(UNBOUND), spec=CLAIMS),
         [
-            told(
+            event(
                 "ProvisioningFailed",
                 "no such class",
                 kind="PersistentVolumeClaim",
@@ -127,10 +127,10 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
             PLACED,
         ),
     ),
-    "what was told of a claim long before the pod was made counts no more": (
+    "an Event of a claim from long before the pod was created does not count": (
         box(no_node(UNBOUND), spec=CLAIMS),
         [
-            told(
+            event(
                 "ProvisioningFailed",
                 "no such class",
                 kind="PersistentVolumeClaim",
@@ -141,7 +141,7 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
             "ClaimPending", f"A claim has no volume yet (mounted: data, more): {UNBOUND}", "Pending", PLACED
         ),
     ),
-    "an image is pulled in vain": (
+    "an image cannot be pulled": (
         box(**waits("ErrImagePull", "no such host")),
         [],
         not_ready(
@@ -151,7 +151,7 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
             READY_SINCE,
         ),
     ),
-    "an image will be pulled again": (
+    "the kubelet waits before it pulls an image again": (
         box(**waits("ImagePullBackOff", 'Back-off pulling image "debian": ErrImagePull: no such host')),
         [],
         not_ready(
@@ -161,7 +161,7 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
             READY_SINCE,
         ),
     ),
-    "a kubelet does not repeat why": (
+    "the kubelet waits, and does not repeat why": (
         box(**waits("ImagePullBackOff", 'Back-off pulling image "debian"')),
         [],
         not_ready(
@@ -173,7 +173,7 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
     ),
     "the secret for the image is missing": (
         box(**waits("ErrImagePull", "denied")),
-        [told("FailedToRetrieveImagePullSecret", "no secret"), told("FailedMount", "another matter")],
+        [event("FailedToRetrieveImagePullSecret", "no secret"), event("FailedMount", "another matter")],
         not_ready(
             "ImagePullBackOff",
             "The image debian of container devserver cannot be pulled: denied; no secret",
@@ -188,7 +188,7 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
             "InvalidImageName", "Container devserver: invalid reference format", "Failing", READY_SINCE
         ),
     ),
-    "a reason that is none": (
+    "a reason that a condition does not accept": (
         box(**waits("not a reason\x1b", "what?")),
         [],
         not_ready("ContainerWaiting", "Container devserver: what?", "Failing", READY_SINCE),
@@ -228,24 +228,24 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
         [IN_VAIN, NOT_ATTACHED],
         not_ready("FailedMount", "A volume cannot be mounted: Multi-Attach error", "Failing", READY_SINCE),
     ),
-    "a volume is mounted by now": (
+    "a volume has been mounted meanwhile": (
         box(*STARTED, **CREATING),
         [NOT_MOUNTED],
         not_ready("PodStarting", "The containers are starting.", "Starting", CREATED),
     ),
     "a volume of an earlier sandbox": (
         box(*SANDBOX, **CREATING),
-        [told("FailedMount", "no", last=PLACED)],
+        [event("FailedMount", "no", last=PLACED)],
         not_ready("PodStarting", "The containers are starting.", "Starting", CREATED),
     ),
     "a volume of an earlier pod": (
         box(*SANDBOX, **CREATING),
-        [told("FailedMount", "no", uid="another")],
+        [event("FailedMount", "no", uid="another")],
         not_ready("PodStarting", "The containers are starting.", "Starting", CREATED),
     ),
     "no sandbox can be made": (
         box(*SANDBOX, **CREATING),
-        [told("FailedCreatePodSandBox", 'no runtime for "gvisor" is configured')],
+        [event("FailedCreatePodSandBox", 'no runtime for "gvisor" is configured')],
         not_ready(
             "FailedCreatePodSandBox",
             'The pod cannot be set up: no runtime for "gvisor" is configured',
@@ -255,7 +255,10 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
     ),
     "no sandbox can be made, once the volumes are mounted": (
         box(*SANDBOX, **CREATING),
-        [told("FailedMount", "no cache yet", last=READY_SINCE), told("FailedCreatePodSandBox", "no runtime")],
+        [
+            event("FailedMount", "no cache yet", last=READY_SINCE),
+            event("FailedCreatePodSandBox", "no runtime"),
+        ],
         not_ready("FailedCreatePodSandBox", "The pod cannot be set up: no runtime", "Failing", READY_SINCE),
     ),
     "it was evicted": (
@@ -288,7 +291,7 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
             READY_SINCE,
         ),
     ),
-    "it failed and says no word": (
+    "it failed without a reason": (
         box(phase="Failed"),
         [],
         not_ready("PodFailed", "The pod has failed and is made anew: PodFailed", "Failing", READY_SINCE),
@@ -313,7 +316,7 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
             "2030-01-01T12:01:00Z",
         ),
     ),
-    "its end is held up, after its node was lost": (
+    "a finalizer holds it, after its node was lost": (
         box(
             *ON_NODE,
             {
@@ -333,7 +336,7 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
             "2030-01-01T12:01:00Z",
         ),
     ),
-    "its node is silent": (
+    "its node has stopped reporting": (
         box(
             {"type": "Ready", "status": "False", "lastTransitionTime": EVENT_AT},
             {"type": "ContainersReady", "status": "True", "lastTransitionTime": READY_SINCE},
@@ -350,16 +353,16 @@ CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
 }
 
 
-@pytest.mark.parametrize(("pod", "told", "expected"), CASES.values(), ids=CASES.keys())
-def test_diagnosis(pod: Object, told: list[Told], expected: Readiness) -> None:
-    assert diagnose(pod, told) == expected
+@pytest.mark.parametrize(("pod", "events", "expected"), CASES.values(), ids=CASES.keys())
+def test_diagnosis(pod: Object, events: list[PodEvent], expected: Readiness) -> None:
+    assert diagnose(pod, events) == expected
 
 
 HOSTILE = "\x1b]0;owned\x07 <{%reset%}>\u202e\n" + "y" * 5000
 
 
 @pytest.mark.parametrize(
-    ("pod", "told"),
+    ("pod", "events"),
     [
         (box(**waits("ErrImagePull", HOSTILE)), []),
         (box(**waits("Odd", HOSTILE)), []),
@@ -369,8 +372,8 @@ HOSTILE = "\x1b]0;owned\x07 <{%reset%}>\u202e\n" + "y" * 5000
     ],
     ids=["image", "container", "scheduler", "kubelet", "finalizer"],
 )
-def test_what_others_wrote_is_one_short_line(pod: Object, told: list[Told]) -> None:
-    found = diagnose(pod, told).condition
+def test_what_others_wrote_becomes_one_short_line(pod: Object, events: list[PodEvent]) -> None:
+    found = diagnose(pod, events).condition
     assert found.message.isprintable()
     assert "owned" in found.message
     assert len(found.message) < 1500

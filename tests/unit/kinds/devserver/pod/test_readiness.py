@@ -1,4 +1,4 @@
-"""Readiness and pending restarts, as StatefulSet and pod show them."""
+"""Readiness and pending restarts, read from StatefulSet and pod."""
 
 from typing import Any
 
@@ -142,7 +142,7 @@ def test_readiness(workload: Object | None, box: Object | None, ready: bool, rea
     assert said.message
 
 
-def test_a_refused_pod_is_told_of_where_it_is_this_stateful_sets() -> None:
+def test_a_refusal_counts_if_it_is_of_this_stateful_set_and_there_is_no_pod() -> None:
     workload = stateful_set()
     since = "2030-01-01T12:00:00Z"
     refusal = Refusal(workload["metadata"]["uid"], "exceeded quota: few, requested: pods=1", since)
