@@ -34,6 +34,7 @@ from reconciler.leaderelection.watchdog import Watchdog
 from reconciler.settings import Settings
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.encryption_keys import load_or_make_keys
+from reconciler.state.run_claim import term_of
 from reconciler.state.store import StateStore
 from reconciler.telemetry import metrics
 from reconciler.telemetry.health import Health, Limits
@@ -127,9 +128,11 @@ async def _serve(
         with start() as engine:
             health.runs = engine.run_seconds
             recorder = Recorder(client, _host())
-            keys = await load_or_make_keys(client, engine, settings.namespace, recorder)
+            keys = await load_or_make_keys(client, engine.make_salt, settings.namespace, recorder)
             external = external_store_of(engine, keys)
-            states = StateStore(client, settings.namespace, keys.salt, lambda: leader.term, external)
+            states = StateStore(
+                client, settings.namespace, keys.salt, lambda: term_of(leader.lease), external
+            )
             states_read = asyncio.Event()
             group.create_task(watches.run_states(states, states_read.set))
             actor = Actions(
@@ -148,7 +151,7 @@ async def _serve(
             client.on_return = reconciler.cluster_returned
             await synced.wait()
             await states_read.wait()
-            term = leader.term
+            term = states.term()
             spare_what_is_there()
             _log.info("leading", holder=term.holder, epoch=list(term.epoch), resources=len(queue))
             group.create_task(wall_clock.follow(watches.wake_all))

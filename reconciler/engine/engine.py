@@ -27,13 +27,14 @@ from pulumi.automation.errors import CommandError
 from pulumi.automation.events import EngineEvent
 
 from reconciler.engine.backend import Backend, PrivateDirectory, RunPlace
-from reconciler.engine.locks import CutShort
 from reconciler.engine.processes.command import PulumiProcess
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE
 from reconciler.engine.processes.result import RunLostError
 from reconciler.engine.run_report import RunReport, error_of, plain
 from reconciler.engine.run_slots import RunSlots
 from reconciler.state.checkpoint import PROJECT, Checkpoint
+from reconciler.state.encryption_keys import Keys
+from reconciler.state.run_claim import CutShort
 from reconciler.status import reasons
 from reconciler.status.errors import (
     EngineFailedError,
@@ -52,14 +53,6 @@ _T = TypeVar("_T")
 
 class EngineError(Exception):
     """The engine itself cannot work: no CLI, a wrong version, a run directory in use."""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """What Pulumi encrypts secrets in checkpoints with. salt: value of `encryptionsalt`, made for passphrase."""
-
-    passphrase: str = field(repr=False)
-    salt: str
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,12 @@ from typing import Protocol
 
 from crds import GROUP
 from reconciler.controller.workqueue import Key
-from reconciler.engine.locks import CutShort, runs_cut_short
 from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.resources import DEVSERVER, FLAVOR, SECRET, USER
 from reconciler.state import checkpoint
 from reconciler.state.checkpoint import Checkpoint, Recorded
 from reconciler.state.diagnosis import DATA, Problem, Unusable, diagnose, examine
-from reconciler.state.run_claim import RunClaim, Term, may_take, parse_claim, take
+from reconciler.state.run_claim import CutShort, RunClaim, Term, may_take, parse_claim, runs_cut_short, take
 from reconciler.status import reasons
 from reconciler.status.errors import StalledError, TransientError
 from reconciler.telemetry import metrics

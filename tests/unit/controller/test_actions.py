@@ -17,7 +17,7 @@ from reconciler.controller.actions import Actions
 from reconciler.controller.decide import Destroy, Up
 from reconciler.controller.drift import Drift
 from reconciler.controller.kind import KINDS
-from reconciler.engine.engine import Engine, Keys, Outcome
+from reconciler.engine.engine import Engine, Outcome
 from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kinds.devserver.pod.refusals import Refusal
 from reconciler.kube.cache import FINALIZER
@@ -28,6 +28,7 @@ from reconciler.settings import Settings
 from reconciler.state import checkpoint
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.checkpoint import Recorded
+from reconciler.state.encryption_keys import Keys
 from reconciler.state.run_claim import Epoch, Term
 from reconciler.state.store import StackId, StateRecord, StateStore, StoredState
 from reconciler.status.errors import (

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import structlog
 
-from reconciler.engine.engine import Engine, Keys, Outcome
+from reconciler.engine.engine import Engine, Outcome
+from reconciler.state.encryption_keys import Keys
 
 
 class Telling(Engine):

@@ -8,11 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.engine.locks import CutShort
 from reconciler.kube.client import ApiError, Client
 from reconciler.state import checkpoint
 from reconciler.state.diagnosis import Problem, Unusable
-from reconciler.state.run_claim import Epoch, Term
+from reconciler.state.run_claim import CutShort, Epoch, Term
 from reconciler.state.store import MAX_BYTES, StackId, StateRecord, StateStore, StoredState
 from reconciler.status.errors import StalledError, TransientError
 from stacks.devserver import DevServerChildren
