@@ -22,6 +22,7 @@ from reconciler.controller.workqueue import Lane, WorkQueue
 from reconciler.engine.engine import Engine, EngineError
 from reconciler.engine.external_store import external_store_of
 from reconciler.engine.kubeconfig import find_access, write_config
+from reconciler.engine.processes.process_tree import ENVIRONMENT_MARK
 from reconciler.engine.run_dir import own_run_dir
 from reconciler.engine.setup import find_engine, start_engine
 from reconciler.gc_tuning import spare_what_is_there
@@ -56,7 +57,7 @@ async def run(settings: Settings) -> None:
     access = find_access(os.environ) if settings.fence_engine else None
     upstream = access.address if access is not None else None
     kubeconfig = settings.run_dir / "kubeconfig"
-    with own_run_dir(settings.run_dir) as token, closing(Watchdog(upstream)) as watchdog:
+    with own_run_dir(settings.run_dir) as token, closing(Watchdog(ENVIRONMENT_MARK, upstream)) as watchdog:
         if access is not None:
             write_config(access, watchdog.port, kubeconfig)
         start = partial(start_engine, settings, installed, kubeconfig if access is not None else None)

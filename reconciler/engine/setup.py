@@ -17,8 +17,13 @@ from reconciler.engine.backend import Backend, ExternalBackend, PrivateDirectory
 from reconciler.engine.engine import Engine, EngineError
 from reconciler.engine.processes.command import PulumiProcess, PulumiWorker
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE, MARK_VARIABLE, PROCESS_MARK
-from reconciler.engine.processes.provider import ProviderLimits, ProviderProcess, SharedProvider
-from reconciler.engine.processes.providers import PrivateProviders, Providers
+from reconciler.engine.processes.provider import (
+    PrivateProviders,
+    ProviderLimits,
+    ProviderProcess,
+    Providers,
+    SharedProvider,
+)
 from reconciler.engine.processes.worker import Worker
 from reconciler.engine.processes.worker_pool import WorkerLimits, WorkerPool
 from reconciler.engine.run_dir import backends, own_run_dir

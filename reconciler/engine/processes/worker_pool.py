@@ -35,7 +35,7 @@ class WorkerLimits:
 
 
 class WorkerPool:
-    """Lends workers. It has as many as are borrowed at a time; who asks never waits for another's end.
+    """Leases workers. There are as many as are leased at a time, so that no run waits for the end of another.
 
     start: makes a new worker, without waiting for it.
     """
@@ -57,7 +57,7 @@ class WorkerPool:
         self._tidying = Periodic("tidy workers", max(0.1, limits.idle_s / 4), self.tidy)
 
     @contextmanager
-    def lend(self) -> Iterator[Worker]:
+    def lease(self) -> Iterator[Worker]:
         """A worker until the block ends. Raises EngineDiedError if none can be started."""
         worker = self._take()
         if worker.runs + 1 == self._limits.max_runs:
