@@ -16,9 +16,11 @@ import structlog
 
 from reconciler.controller import wall_clock
 from reconciler.controller.actions import Actions
+from reconciler.controller.kind import KINDS
 from reconciler.controller.reconcile import Reconciler
 from reconciler.controller.watches import Watches
 from reconciler.controller.workqueue import Lane, WorkQueue
+from reconciler.engine import metrics as engine_metrics
 from reconciler.engine.engine import Engine, EngineError
 from reconciler.engine.external_store import external_store_of
 from reconciler.engine.kubeconfig import find_access, write_config
@@ -33,6 +35,7 @@ from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
 from reconciler.leaderelection.lease import LeaseTimes
 from reconciler.leaderelection.watchdog import Watchdog
 from reconciler.settings import Settings
+from reconciler.state import metrics as state_metrics
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.encryption_keys import load_or_make_keys
 from reconciler.state.run_claim import term_of
@@ -52,6 +55,7 @@ async def run(settings: Settings) -> None:
     Raises ApiError, EngineError or ServerError if it cannot start, LeaseLostError when another is to lead; alone
     or in a group.
     """
+    engine_metrics.register_kinds(KINDS)
     installed = find_engine(settings)
     times = LeaseTimes(settings.lease_duration_s, settings.lease_renew_deadline_s, settings.lease_retry_s)
     access = find_access(os.environ) if settings.fence_engine else None
@@ -190,7 +194,7 @@ def _expose(client: Client, leader: Leader, watches: Watches, queue: WorkQueue, 
     metrics.CLOCK_OFFSET.set_function(lambda: client.clock_offset_s)
     metrics.LEADER.labels(LEASE_NAME).set_function(leader.elected.is_set)
     states = watches.cache.states
-    metrics.STATE_BYTES.set_function(
+    state_metrics.STATE_BYTES.set_function(
         lambda: sum(state.packed_bytes for lives in states.values() for state in lives.values())
     )
     health.silences = lambda: {watch.name: watch.silent_s for watch in watches.followed}

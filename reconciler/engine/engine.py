@@ -26,6 +26,7 @@ from pulumi.automation import (
 from pulumi.automation.errors import CommandError
 from pulumi.automation.events import EngineEvent
 
+from reconciler.engine import metrics
 from reconciler.engine.backend import Backend, PrivateDirectory, RunPlace
 from reconciler.engine.processes.command import PulumiProcess
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE
@@ -43,7 +44,6 @@ from reconciler.status.errors import (
     StalledError,
     TransientError,
 )
-from reconciler.telemetry import metrics
 
 Program = Callable[[], None]
 OnEvent = Callable[[EngineEvent], None]

@@ -6,9 +6,9 @@ import structlog
 
 from reconciler.kube.cache import Cache
 from reconciler.kube.recorder import Recorder
+from reconciler.state import metrics
 from reconciler.state.diagnosis import REASONS, Problem, Unusable
 from reconciler.state.store import StackId
-from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
 

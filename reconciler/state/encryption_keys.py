@@ -20,9 +20,9 @@ from reconciler.kube.cache import is_managed
 from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
 from reconciler.kube.resources import SECRET
+from reconciler.state import metrics
 from reconciler.state.diagnosis import Problem
 from reconciler.status import reasons
-from reconciler.telemetry import metrics
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER
 
 SECRET_NAME = "engine-keys"

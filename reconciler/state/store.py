@@ -19,13 +19,12 @@ from crds import GROUP
 from reconciler.controller.workqueue import Key
 from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.resources import DEVSERVER, FLAVOR, SECRET, USER
-from reconciler.state import checkpoint
+from reconciler.state import checkpoint, metrics
 from reconciler.state.checkpoint import Checkpoint, Recorded
 from reconciler.state.diagnosis import DATA, Problem, Unusable, diagnose, examine
 from reconciler.state.run_claim import CutShort, RunClaim, Term, may_take, parse_claim, runs_cut_short, take
 from reconciler.status import reasons
 from reconciler.status.errors import StalledError, TransientError
-from reconciler.telemetry import metrics
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
 
 STATE_LABEL = f"{GROUP}/state"

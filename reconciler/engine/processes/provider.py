@@ -1,8 +1,9 @@
 """Where the Pulumi provider of a run comes from: one process that all runs share, or one of the run's own.
 
-The shared provider runs behind `pulumi-provider-proxy` (see toolchain/engine-worker). Starting and configuring a provider takes longer than what most runs do with it. It is replaced after a number of
-runs, after a time, and when a failed run looks as if the provider were to blame; runs in progress keep the one
-that they have. If none can be started, engines start private ones.
+Starting and configuring a provider takes longer than what most runs do with it, so all runs share one. It runs behind
+`pulumi-provider-proxy` (see toolchain/engine-worker). It is replaced after a number of runs, after a time, and when a
+failed run looks as if the provider were to blame. Runs in progress keep the one that they have. If none can be
+started, engines start private ones.
 """
 
 import select
@@ -17,10 +18,10 @@ from typing import Protocol
 
 import structlog
 
+from reconciler.engine import metrics
 from reconciler.engine.processes.periodic import Periodic
 from reconciler.engine.processes.process_tree import kill_tree
 from reconciler.engine.processes.result import RunKilledError
-from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
 _START_TIMEOUT_S = 30.0

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from reconciler.engine import metrics
 from reconciler.engine.processes.periodic import Periodic
 from reconciler.engine.processes.result import EngineDiedError
 from reconciler.engine.processes.worker import Worker
-from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
 
@@ -105,7 +105,7 @@ class WorkerPool:
             _log.warning("an engine worker is replaced after a failure", pid=worker.pid, runs=worker.runs)
         is_spent = worker.runs >= self._limits.max_runs
         if not self._stopping:
-            why: metrics.Restart = "failed" if worker.broken else "runs" if is_spent else "memory"
+            why: metrics.RestartReason = "failed" if worker.broken else "runs" if is_spent else "memory"
             metrics.engine_restarted("worker", why)
         worker.stop()
         # Who has done all of its runs has a successor since the last of them began.
