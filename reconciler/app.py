@@ -38,6 +38,7 @@ from reconciler.settings import Settings
 from reconciler.state import metrics as state_metrics
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.encryption_keys import load_or_make_keys
+from reconciler.state.index import StateIndex
 from reconciler.state.run_claim import term_of
 from reconciler.state.store import StateStore
 from reconciler.telemetry import metrics
@@ -139,7 +140,8 @@ async def _serve(
                 client, settings.namespace, keys.salt, lambda: term_of(leader.lease), external
             )
             states_read = asyncio.Event()
-            group.create_task(watches.run_states(states, states_read.set))
+            index = StateIndex(KINDS, keys.salt, outlines=external is not None)
+            group.create_task(watches.run_states(index, states_read.set))
             actor = Actions(
                 client=client,
                 engine=engine,
@@ -148,7 +150,7 @@ async def _serve(
                 cache=watches.cache,
                 settings=settings,
                 recorder=recorder,
-                alerts=StateAlerts(recorder, watches.cache),
+                alerts=StateAlerts(recorder, watches.cache.resource),
                 apply_write=watches.apply_write,
             )
             reconciler = Reconciler(actor, queue, system["metadata"]["uid"], now=lambda: datetime.now(UTC))

@@ -29,8 +29,9 @@ from reconciler.state import checkpoint
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.checkpoint import Recorded
 from reconciler.state.encryption_keys import Keys
+from reconciler.state.index import StateIndex, StateRecord
 from reconciler.state.run_claim import Epoch, Term
-from reconciler.state.store import StackId, StateRecord, StateStore, StoredState
+from reconciler.state.store import StackId, StateStore, StoredState
 from reconciler.status.errors import (
     EngineFailedError,
     EngineTimeoutError,
@@ -98,7 +99,7 @@ class Bench:
             cache=known,
             settings=Settings(),
             recorder=recorder,
-            alerts=StateAlerts(recorder, known),
+            alerts=StateAlerts(recorder, known.resource),
             apply_write=self.apply_write,
         )
 
@@ -135,7 +136,7 @@ class Bench:
         """What the watch shows of the stored state."""
         secret = self.client.find(SECRET, "devserver-system", ID.secret_name)
         assert secret is not None
-        return self.actor.states.record(secret)
+        return StateIndex({"DevServer"}, "salt").record(secret)
 
     @property
     def live(self) -> Object | None:

@@ -22,7 +22,7 @@ from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import ApiError
 from reconciler.settings import Settings
-from reconciler.state.store import StateRecord
+from reconciler.state.index import StateRecord
 from reconciler.status.conditions import Shown, Stated
 from reconciler.status.errors import EngineFailedError, ReconcileError, StalledError
 from reconciler.telemetry import metrics
