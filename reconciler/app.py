@@ -21,9 +21,10 @@ from reconciler.controller.reconcile import Reconciler
 from reconciler.controller.watches import Watches
 from reconciler.controller.workqueue import Lane, WorkQueue
 from reconciler.engine import metrics as engine_metrics
-from reconciler.engine.engine import Engine, EngineError
+from reconciler.engine.engine import Engine
 from reconciler.engine.external_store import external_store_of
 from reconciler.engine.kubeconfig import find_access, write_config
+from reconciler.engine.outcome import EngineError
 from reconciler.engine.processes.process_tree import ENVIRONMENT_MARK
 from reconciler.engine.run_dir import own_run_dir
 from reconciler.engine.setup import find_engine, start_engine

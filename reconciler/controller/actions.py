@@ -13,7 +13,8 @@ from reconciler.controller.decide import Destroy, Up
 from reconciler.controller.drift import Drift, changed_fields
 from reconciler.controller.kind import KINDS, Kind, Model, Prepared
 from reconciler.controller.workqueue import Key
-from reconciler.engine.engine import Engine, Outcome
+from reconciler.engine.engine import Engine
+from reconciler.engine.outcome import Outcome
 from reconciler.kinds.devserver.expiry import fate_of_home
 from reconciler.kinds.devserver.ssh.host_keys import HostKeyFinder
 from reconciler.kube.cache import FINALIZER, Cache, belongs_to, labels

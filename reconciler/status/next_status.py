@@ -18,7 +18,7 @@ from typing import Any
 from crds import Condition, LastUpdate
 from crds.base import CommonStatus, Metadata
 from reconciler.controller.drift import Told
-from reconciler.engine.engine import Outcome
+from reconciler.engine.outcome import Outcome
 from reconciler.kinds.devserver.expiry import format_time
 from reconciler.kinds.devserver.pod.readiness import Readiness, Restart
 from reconciler.status import reasons

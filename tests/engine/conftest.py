@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import toolchain
-from reconciler.engine.engine import Engine, Outcome
+from reconciler.engine.engine import Engine
+from reconciler.engine.outcome import Outcome
 from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
 from reconciler.state import checkpoint

@@ -10,7 +10,8 @@ from typing import Any
 
 import psutil
 
-from reconciler.engine.engine import Engine, Outcome
+from reconciler.engine.engine import Engine
+from reconciler.engine.outcome import Outcome
 from reconciler.engine.processes.process_tree import of_backend
 from reconciler.state import checkpoint
 from reconciler.state.checkpoint import Checkpoint

@@ -17,7 +17,8 @@ from reconciler.controller.actions import Actions
 from reconciler.controller.decide import Destroy, Up
 from reconciler.controller.drift import Drift
 from reconciler.controller.kind import KINDS
-from reconciler.engine.engine import Engine, Outcome
+from reconciler.engine.engine import Engine
+from reconciler.engine.outcome import Outcome
 from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kinds.devserver.pod.refusals import Refusal
 from reconciler.kube.cache import FINALIZER

@@ -17,7 +17,7 @@ from reconciler.controller.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift
 from reconciler.controller.kind import KINDS, Prepared
 from reconciler.controller.reconcile import Reconciler
 from reconciler.controller.workqueue import Key, Lane, WorkQueue
-from reconciler.engine.engine import Outcome
+from reconciler.engine.outcome import Outcome
 from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import ApiError

@@ -8,10 +8,8 @@ from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 
 from reconciler.engine import metrics as engine_metrics
-from reconciler.engine.engine import Outcome, _result
 from reconciler.state import metrics as state_metrics
 from reconciler.state.diagnosis import Problem
-from reconciler.status.errors import EngineFailedError, EngineTimeoutError, StalledError
 from reconciler.telemetry import metrics
 from reconciler.telemetry.metrics import QueueMeter
 from tests.clock import Clock
@@ -89,20 +87,6 @@ def test_series_begin_at_zero() -> None:
         assert ("devserver_state_problems_total", (("problem", problem),)) in runs
     state_metrics.state_problem(Problem.DAMAGED)
     assert growth("devserver_state_problems_total", problem="damaged") == 1
-
-
-@pytest.mark.parametrize(
-    ("outcome", "result"),
-    [
-        (Outcome(b"{}", {}, 1.0), "success"),
-        (Outcome(b"{}", {}, 1.0, EngineFailedError("RunFailed", "")), "failed"),
-        (Outcome(b"{}", {}, 1.0, StalledError("Rejected", "")), "rejected"),
-        (Outcome(None, {}, 1.0, EngineTimeoutError("RunTimeout", "")), "lost"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_run_is_counted_by_how_it_ends(outcome: Outcome, result: str) -> None:
-    assert _result(outcome) == result
 
 
 # --- the queue
