@@ -18,8 +18,6 @@ from reconciler.kinds.devserver import expiry
 from reconciler.kinds.devserver import inputs as gather
 from reconciler.kinds.devserver.home import shortfall
 from reconciler.kinds.devserver.pod.readiness import (
-    APPLIED,
-    Readiness,
     Restart,
     devserver_readiness,
     pending_restart,
@@ -32,7 +30,7 @@ from reconciler.kube.cache import Cache, belongs_to
 from reconciler.kube.client import Object
 from reconciler.settings import Settings
 from reconciler.status import reasons
-from reconciler.status.conditions import Shown, Stated
+from reconciler.status.conditions import APPLIED, Readiness, Shown, Stated
 from reconciler.status.errors import StalledError
 from stacks import devserver, flavor, user
 from stacks.devserver import SSH_PORT, DevServerChildren, DevServerInputs

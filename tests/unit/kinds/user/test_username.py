@@ -97,9 +97,9 @@ def test_others_of_the_username_stall_and_are_told_whose_it_is() -> None:
     ids=["in place", "not seen yet", "on its way out"],
 )
 def test_a_user_is_ready_unless_the_namespace_is_being_deleted(objects: list[Object], reason: str) -> None:
-    found = readiness(cache(user("ada"), *objects), owner("DevServerUser", "ada"))
+    found = readiness(cache(user("ada"), *objects), owner("DevServerUser", "ada")).condition
     assert found.reason == reason
-    assert found.ready is (reason == "Applied")
+    assert found.status == ("True" if reason == "Applied" else "False")
 
 
 # --- roles
