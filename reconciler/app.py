@@ -17,12 +17,16 @@ import structlog
 from crds.resources import NAMESPACE
 from reconciler.controller import wall_clock
 from reconciler.controller.actions import Actions
+from reconciler.controller.kind import KINDS
 from reconciler.controller.reconcile import Reconciler
 from reconciler.controller.watches import Watches
 from reconciler.controller.workqueue import Lane, WorkQueue
-from reconciler.engine.engine import Engine, EngineError
+from reconciler.engine import metrics as engine_metrics
+from reconciler.engine.engine import Engine
 from reconciler.engine.external_store import external_store_of
 from reconciler.engine.kubeconfig import find_access, write_config
+from reconciler.engine.outcome import EngineError
+from reconciler.engine.processes.process_tree import ENVIRONMENT_MARK
 from reconciler.engine.run_dir import own_run_dir
 from reconciler.engine.setup import find_engine, start_engine
 from reconciler.gc_tuning import spare_what_is_there
@@ -32,8 +36,11 @@ from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
 from reconciler.leaderelection.lease import LeaseTimes
 from reconciler.leaderelection.watchdog import Watchdog
 from reconciler.settings import Settings
+from reconciler.state import metrics as state_metrics
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.encryption_keys import load_or_make_keys
+from reconciler.state.index import StateIndex
+from reconciler.state.run_claim import term_of
 from reconciler.state.store import StateStore
 from reconciler.telemetry import metrics
 from reconciler.telemetry.health import Health, Limits
@@ -50,12 +57,13 @@ async def run(settings: Settings) -> None:
     Raises ApiError, EngineError or ServerError if it cannot start, LeaseLostError when another is to lead; alone
     or in a group.
     """
+    engine_metrics.register_kinds(KINDS)
     installed = find_engine(settings)
     times = LeaseTimes(settings.lease_duration_s, settings.lease_renew_deadline_s, settings.lease_retry_s)
     access = find_access(os.environ) if settings.fence_engine else None
     upstream = access.address if access is not None else None
     kubeconfig = settings.run_dir / "kubeconfig"
-    with own_run_dir(settings.run_dir) as token, closing(Watchdog(upstream)) as watchdog:
+    with own_run_dir(settings.run_dir) as token, closing(Watchdog(ENVIRONMENT_MARK, upstream)) as watchdog:
         if access is not None:
             write_config(access, watchdog.port, kubeconfig)
         start = partial(start_engine, settings, installed, kubeconfig if access is not None else None)
@@ -127,11 +135,14 @@ async def _serve(
         with start() as engine:
             health.runs = engine.run_seconds
             recorder = Recorder(client, _host())
-            keys = await load_or_make_keys(client, engine, settings.namespace, recorder)
+            keys = await load_or_make_keys(client, engine.make_salt, settings.namespace, recorder)
             external = external_store_of(engine, keys)
-            states = StateStore(client, settings.namespace, keys.salt, lambda: leader.term, external)
+            states = StateStore(
+                client, settings.namespace, keys.salt, lambda: term_of(leader.lease), external
+            )
             states_read = asyncio.Event()
-            group.create_task(watches.run_states(states, states_read.set))
+            index = StateIndex(KINDS, keys.salt, outlines=external is not None)
+            group.create_task(watches.run_states(index, states_read.set))
             actor = Actions(
                 client=client,
                 engine=engine,
@@ -140,7 +151,7 @@ async def _serve(
                 cache=watches.cache,
                 settings=settings,
                 recorder=recorder,
-                alerts=StateAlerts(recorder, watches.cache),
+                alerts=StateAlerts(recorder, watches.cache.resource),
                 apply_write=watches.apply_write,
             )
             reconciler = Reconciler(actor, queue, system["metadata"]["uid"], now=lambda: datetime.now(UTC))
@@ -148,7 +159,7 @@ async def _serve(
             client.on_return = reconciler.cluster_returned
             await synced.wait()
             await states_read.wait()
-            term = leader.term
+            term = states.term()
             spare_what_is_there()
             _log.info("leading", holder=term.holder, epoch=list(term.epoch), resources=len(queue))
             group.create_task(wall_clock.follow(watches.wake_all))
@@ -186,7 +197,7 @@ def _expose(client: Client, leader: Leader, watches: Watches, queue: WorkQueue, 
     metrics.CLOCK_OFFSET.set_function(lambda: client.clock_offset_s)
     metrics.LEADER.labels(LEASE_NAME).set_function(leader.elected.is_set)
     states = watches.cache.states
-    metrics.STATE_BYTES.set_function(
+    state_metrics.STATE_BYTES.set_function(
         lambda: sum(state.packed_bytes for lives in states.values() for state in lives.values())
     )
     health.silences = lambda: {watch.name: watch.silent_s for watch in watches.followed}

@@ -14,7 +14,8 @@ from reconciler.controller.decide import Destroy, Up
 from reconciler.controller.drift import Drift, changed_fields
 from reconciler.controller.kind import KINDS, Kind, Model, Prepared
 from reconciler.controller.workqueue import Key
-from reconciler.engine.engine import Engine, Keys, Outcome
+from reconciler.engine.engine import Engine
+from reconciler.engine.outcome import Outcome
 from reconciler.kinds.devserver.expiry import fate_of_home
 from reconciler.kinds.devserver.ssh.host_keys import HostKeyFinder
 from reconciler.kube.cache import FINALIZER, Cache, belongs_to, labels
@@ -24,6 +25,7 @@ from reconciler.settings import Settings
 from reconciler.state import checkpoint
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.checkpoint import Checkpoint, Recorded
+from reconciler.state.encryption_keys import Keys
 from reconciler.state.store import StackId, StateStore
 from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError, TransientError

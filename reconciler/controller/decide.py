@@ -17,7 +17,8 @@ from datetime import datetime
 from typing import Literal
 
 from reconciler.controller.drift import Drift
-from reconciler.state.store import StackId, StateRecord
+from reconciler.state.index import StateRecord
+from reconciler.state.store import StackId
 from reconciler.status.errors import ReconcileError
 
 # The digest that stands for a deletion, to tell its failures from those of a run.

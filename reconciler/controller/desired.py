@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from reconciler.controller.digest import inputs_digest
 from reconciler.controller.kind import KINDS, Kind, Model
 from reconciler.controller.workqueue import Key
-from reconciler.engine.engine import Outcome
+from reconciler.engine.outcome import Outcome
 from reconciler.kinds.devserver.inputs import parsed
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import Object

@@ -36,7 +36,8 @@ from reconciler.kube.client import Client, Object
 from reconciler.kube.managed_fields import with_managed_fields
 from reconciler.kube.watch import OnChange, Transform, Watch
 from reconciler.settings import Settings
-from reconciler.state.store import STATE_LABEL, STATE_SELECTOR, StateStore
+from reconciler.state.index import StateIndex
+from reconciler.state.store import STATE_LABEL, STATE_SELECTOR
 from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError
 from reconciler.telemetry import metrics
@@ -57,7 +58,7 @@ class Watches:
     states: reads the records of states. followed: the watches that should be heard.
     """
 
-    states: StateStore
+    states: StateIndex
 
     def __init__(
         self,
@@ -110,7 +111,7 @@ class Watches:
         await self._capacity.settled()
         await self.flavor_views.run()
 
-    async def run_states(self, states: StateStore, synced: Callable[[], None]) -> None:
+    async def run_states(self, states: StateIndex, synced: Callable[[], None]) -> None:
         """Follow the states too. Who leads can read them: keys may have to be made first."""
         self.states = states
         self.followed.append(self._states)

@@ -21,10 +21,11 @@ import psutil
 import structlog
 from pulumi.automation.errors import CommandError
 
-from reconciler.engine.locks import CutShort, Host, is_stale, locks_in
+from reconciler.engine.locks import Host, is_stale, locks_in
 from reconciler.state import checkpoint
 from reconciler.state.checkpoint import PROJECT, Checkpoint
 from reconciler.state.diagnosis import Problem, Unusable
+from reconciler.state.run_claim import CutShort
 from reconciler.status import reasons
 from reconciler.status.errors import TransientError
 

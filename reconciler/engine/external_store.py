@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.engine.backend import ExternalBackend
-from reconciler.engine.engine import Engine, Keys
-from reconciler.engine.locks import CutShort
+from reconciler.engine.engine import Engine
 from reconciler.state.checkpoint import Checkpoint
 from reconciler.state.diagnosis import Unusable
+from reconciler.state.encryption_keys import Keys
+from reconciler.state.run_claim import CutShort
 from reconciler.state.store import CheckpointStore
 
 

@@ -13,7 +13,9 @@ Anyone else may be alive, however old the lock is.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+
+from reconciler.state.run_claim import CutShort, time_or_none
 
 # The line of each lock in the CLI's refusal.
 _LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
@@ -37,14 +39,6 @@ class Lock:
 
 
 @dataclass(frozen=True)
-class CutShort:
-    """A run of an earlier leader that never ended. since: not later than any lock of it."""
-
-    host: str
-    since: datetime
-
-
-@dataclass(frozen=True)
 class Host:
     """This host. started: when the process of that number was started, None if there is none that runs.
 
@@ -62,18 +56,12 @@ def locks_in(output: str) -> tuple[Lock, ...] | None:
     if refusal is None:
         return None
     locks = [
-        Lock(found["user"], found["host"], int(found["pid"]), _time(found["since"]))
+        Lock(found["user"], found["host"], int(found["pid"]), time_or_none(found["since"]))
         for found in _LOCK.finditer(output)
     ]
     # One that cannot be read may be anyone's.
     unread = max(0, int(refusal["count"]) - len(locks))
     return (*locks, *[Lock("someone", "somewhere", 0, None)] * unread)
-
-
-def runs_cut_short(claims: Sequence[tuple[str, str]]) -> tuple[CutShort, ...]:
-    """The runs of claims that were never taken off, by holder (`HOST_TOKEN`) and time."""
-    timed = [(holder.rpartition("_")[0], _time(since)) for holder, since in claims]
-    return tuple(CutShort(host, since) for host, since in timed if host and since is not None)
 
 
 def is_stale(lock: Lock, here: Host, cut_short: Sequence[CutShort]) -> bool:
@@ -87,11 +75,3 @@ def is_stale(lock: Lock, here: Host, cut_short: Sequence[CutShort]) -> bool:
     return lock.since is not None and any(
         run.host == lock.host and run.since <= lock.since + _ROUNDING for run in cut_short
     )
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

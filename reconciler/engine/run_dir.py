@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reconciler.engine.engine import EngineError
+from reconciler.engine.outcome import EngineError
 from reconciler.engine.processes.process_tree import kill_of_backend
 
 _TOKEN = re.compile(r"[0-9a-f]{16}")

@@ -14,14 +14,21 @@ from pulumi.automation import PulumiCommand
 from semver import VersionInfo
 
 from reconciler.engine.backend import Backend, ExternalBackend, PrivateDirectory
-from reconciler.engine.engine import Engine, EngineError
+from reconciler.engine.engine import Engine
+from reconciler.engine.outcome import EngineError
 from reconciler.engine.processes.command import PulumiProcess, PulumiWorker
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE, MARK_VARIABLE, PROCESS_MARK
-from reconciler.engine.processes.provider import ProviderLimits, ProviderProcess, SharedProvider
-from reconciler.engine.processes.providers import PrivateProviders, Providers
+from reconciler.engine.processes.provider import (
+    PrivateProviders,
+    ProviderLimits,
+    ProviderProcess,
+    Providers,
+    SharedProvider,
+)
 from reconciler.engine.processes.worker import Worker
 from reconciler.engine.processes.worker_pool import WorkerLimits, WorkerPool
 from reconciler.engine.run_dir import backends, own_run_dir
+from reconciler.engine.runner import Runner
 from reconciler.engine.sdk import isolate_programs
 from reconciler.settings import Settings
 from stacks.metadata import PROVIDER_VERSION
@@ -82,13 +89,10 @@ def start_engine(
         isolate_programs()
         commands = _commands(settings, installed, {**environment, **_FRUGAL}, stack)
         engine = Engine(
-            commands,
-            settings.run_dir,
-            environment,
+            Runner(commands, settings.run_dir, environment, _backend(settings)),
             settings.concurrent_runs,
             settings.slow_run_s,
             threads=max(settings.workers, settings.concurrent_runs),
-            backend=_backend(settings),
         )
         try:
             yield engine

@@ -9,7 +9,7 @@ from reconciler.kinds.devserver.pod.refusals import Refusal
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
 from reconciler.kinds.flavor.scheduling.fit import Fit
 from reconciler.kube.client import Object
-from reconciler.state.store import StateRecord
+from reconciler.state.index import StateRecord
 from stacks.metadata import (
     MANAGED_BY_LABEL,
     MANAGER,

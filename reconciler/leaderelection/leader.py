@@ -32,9 +32,7 @@ from reconciler.leaderelection.lease import (
     runs_out_s,
     sighted,
     taken,
-    term_of,
 )
-from reconciler.state.run_claim import Term
 
 LEASE_NAME = "devserver-reconciler"
 _RELEASE_TRIES = 3
@@ -71,7 +69,7 @@ class Leader:
         self._renewed = renewed
         self._clock = clock
         self._until_s = 0.0
-        self._term: Term | None = None
+        self._held: Object | None = None
         self._changed = asyncio.Event()
         self._lock = _Lock(client, namespace, identity, times, clock)
         self._elector = LeaderElection(
@@ -79,10 +77,10 @@ class Leader:
         )
 
     @property
-    def term(self) -> Term:
-        """The present term. Only the leader has one."""
-        assert self._term is not None
-        return self._term
+    def lease(self) -> Object:
+        """The Lease as this process last took or renewed it. Only the leader has one."""
+        assert self._held is not None
+        return self._held
 
     async def run(self) -> NoReturn:
         """Stand for election, then renew, until cancelled. Raises LeaseLostError when the Lease cannot be kept."""
@@ -97,8 +95,7 @@ class Leader:
         """Take or renew the Lease if that may be done now. Raises LeaseLostError."""
         started_s = self._clock()
         if await self._elector.try_acquire_or_renew():
-            assert self._lock.lease is not None
-            self._term = term_of(self._lock.lease)
+            self._held = self._lock.lease
             # From the request's start: the answer may have taken its time.
             self._until_s = started_s + self._times.renew_deadline_s
             self._renewed(self._until_s)

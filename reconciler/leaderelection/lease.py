@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.kube.client import Object
-from reconciler.state.run_claim import Epoch, Term
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,3 @@ def taken(lease: Object | None, identity: str, times: LeaseTimes, now: datetime)
 def released(lease: Object) -> Object:
     """The Lease without a holder, for the next one to take at once."""
     return {**lease, "spec": {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}}
-
-
-def term_of(lease: Object) -> Term:
-    """The term of the Lease's present holder."""
-    transitions = lease["spec"].get("leaseTransitions") or 0
-    return Term(holder_of(lease), Epoch(lease["metadata"]["creationTimestamp"], transitions))

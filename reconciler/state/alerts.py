@@ -1,39 +1,44 @@
-"""Tells of states that cannot be used by an Event on the resource, once for each problem."""
+"""Reports states that cannot be used by an Event on the resource, once for each problem."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler.kube.cache import Cache
+from reconciler.controller.workqueue import Key
+from reconciler.kube.client import Object
 from reconciler.kube.recorder import Recorder
+from reconciler.state import metrics
 from reconciler.state.diagnosis import REASONS, Problem, Unusable
 from reconciler.state.store import StackId
-from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class StateAlerts:
-    """Remembers what it told of each stack, so that retries of a run are not told of again and again."""
+    """Remembers what it reported of each stack, so that retries of a run are not reported again and again.
+
+    find: the resource of that key, as it was last seen.
+    """
 
     recorder: Recorder
-    cache: Cache
-    _told: dict[StackId, Problem] = field(default_factory=dict)
+    find: Callable[[Key], Object | None]
+    _reported: dict[StackId, Problem] = field(default_factory=dict)
 
     async def note(self, id: StackId, unusable: Unusable | None, was_applied: bool) -> None:
-        """Take up how the state was found. was_applied: whether there must be one, as a run has succeeded."""
+        """Take up how the state was found. was_applied: whether a run has succeeded, so that there must be one."""
         if unusable is None or (unusable.problem is Problem.MISSING and not was_applied):
-            self._told.pop(id, None)
+            self._reported.pop(id, None)
             return
-        if self._told.get(id) is unusable.problem:
+        if self._reported.get(id) is unusable.problem:
             return
-        self._told[id] = unusable.problem
+        self._reported[id] = unusable.problem
         metrics.state_problem(unusable.problem)
         _log.warning(
             "state unusable", pulumi_stack=id.stack, problem=unusable.problem, detail=unusable.detail
         )
-        resource = self.cache.resource(id.key)
+        resource = self.find(id.key)
         if resource is not None and resource["metadata"]["uid"] == id.uid:
             note = (
                 f"The stored state of this stack cannot be used: {unusable.detail}. What exists under the names of "
@@ -42,5 +47,5 @@ class StateAlerts:
             await self.recorder.record(resource, "Warning", REASONS[unusable.problem], note)
 
     def forget(self, id: StackId) -> None:
-        """The stack is gone."""
-        self._told.pop(id, None)
+        """Forget the stack, which is gone."""
+        self._reported.pop(id, None)

@@ -8,6 +8,8 @@ import asyncio
 import base64
 import hashlib
 import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 import structlog
 from cryptography.exceptions import InvalidTag
@@ -15,13 +17,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crds import GROUP
 from crds.resources import SECRET
-from reconciler.engine.engine import Engine, Keys
 from reconciler.kube.cache import is_managed
 from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
+from reconciler.state import metrics
 from reconciler.state.diagnosis import Problem
 from reconciler.status import reasons
-from reconciler.telemetry import metrics
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER
 
 SECRET_NAME = "engine-keys"
@@ -31,18 +32,40 @@ _TRIES = 5
 # As Pulumi derives its key.
 _PBKDF2_ROUNDS = 1_000_000
 
+# Makes an encryption salt for a passphrase.
+MakeSalt = Callable[[str], Awaitable[str]]
 
-async def load_or_make_keys(client: Client, engine: Engine, namespace: str, recorder: Recorder) -> Keys:
-    """The keys of the cluster's one Secret; whoever creates it first wins."""
+
+@dataclass(frozen=True)
+class Keys:
+    """What Pulumi encrypts secrets in checkpoints with. salt: value of `encryptionsalt`, made for passphrase."""
+
+    passphrase: str = field(repr=False)
+    salt: str
+
+
+async def load_or_make_keys(
+    client: Client,
+    make_salt: MakeSalt,
+    namespace: str,
+    recorder: Recorder,
+    make_passphrase: Callable[[], str] = lambda: secrets.token_urlsafe(32),
+) -> Keys:
+    """The keys in the cluster's one Secret. Whoever creates it first wins.
+
+    Raises ApiError if the Secret is damaged and may not be replaced, or if someone else keeps writing it.
+    """
     for _ in range(_TRIES):
         secret = await client.get(SECRET, namespace, SECRET_NAME)
         if secret is None:
-            secret = await _make(client, engine, namespace)
+            passphrase = make_passphrase()
+            keys = Keys(passphrase, await make_salt(passphrase))
+            secret = await _created(client, namespace, keys)
         if secret is None:
             continue
-        keys = _keys_in(secret)
-        if keys is not None and await asyncio.to_thread(fit, keys):
-            return keys
+        found = _keys_in(secret)
+        if found is not None and await asyncio.to_thread(fit, found):
+            return found
         if not is_managed(secret):
             raise ApiError(
                 0,
@@ -85,10 +108,8 @@ def _bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-async def _make(client: Client, engine: Engine, namespace: str) -> Object | None:
+async def _created(client: Client, namespace: str, keys: Keys) -> Object | None:
     """The new Secret; None if someone else made one first."""
-    passphrase = secrets.token_urlsafe(32)
-    keys = Keys(passphrase, await engine.make_salt(passphrase))
     try:
         return await client.create(SECRET, _secret(namespace, keys))
     except ApiError as error:

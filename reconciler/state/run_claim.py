@@ -6,8 +6,12 @@ refused because its term is the earlier one.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
+
+from reconciler.kube.client import Object
 
 
 class Epoch(NamedTuple):
@@ -27,6 +31,13 @@ class Term:
 
     holder: str
     epoch: Epoch
+
+
+def term_of(lease: Object) -> Term:
+    """The term of the Lease's present holder."""
+    spec = lease["spec"]
+    epoch = Epoch(lease["metadata"]["creationTimestamp"], spec.get("leaseTransitions") or 0)
+    return Term(spec.get("holderIdentity") or "", epoch)
 
 
 @dataclass(frozen=True)
@@ -84,3 +95,26 @@ def take(before: RunClaim | None, term: Term, since: str) -> RunClaim:
     if before.holder != term.holder:
         earlier = (*earlier, (before.holder, before.since))[-_REMEMBERED:]
     return RunClaim(term.holder, term.epoch, since, earlier)
+
+
+@dataclass(frozen=True)
+class CutShort:
+    """A run of an earlier leader that never ended. since: not later than any lock of it."""
+
+    host: str
+    since: datetime
+
+
+def runs_cut_short(claims: Sequence[tuple[str, str]]) -> tuple[CutShort, ...]:
+    """The runs of claims that were never taken off, by holder (`HOST_TOKEN`) and time."""
+    timed = [(holder.rpartition("_")[0], time_or_none(since)) for holder, since in claims]
+    return tuple(CutShort(host, since) for host, since in timed if host and since is not None)
+
+
+def time_or_none(text: str) -> datetime | None:
+    """The RFC 3339 time, in UTC if it names no zone; None if the text is no time."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

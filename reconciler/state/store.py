@@ -10,29 +10,26 @@ without it. A claim that stays is of a run that was cut short: what the children
 import base64
 import gzip
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from crds import GROUP
-from crds.resources import DEVSERVER, FLAVOR, SECRET, USER
+from crds.resources import SECRET
 from reconciler.controller.workqueue import Key
-from reconciler.engine.locks import CutShort, runs_cut_short
 from reconciler.kube.client import ApiError, Client, Object
-from reconciler.state import checkpoint
-from reconciler.state.checkpoint import Checkpoint, Recorded
+from reconciler.state import checkpoint, metrics
+from reconciler.state.checkpoint import Checkpoint
 from reconciler.state.diagnosis import DATA, Problem, Unusable, diagnose, examine
-from reconciler.state.run_claim import RunClaim, Term, may_take, parse_claim, take
+from reconciler.state.run_claim import CutShort, RunClaim, Term, may_take, parse_claim, runs_cut_short, take
 from reconciler.status import reasons
 from reconciler.status.errors import StalledError, TransientError
-from reconciler.telemetry import metrics
-from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
+from stacks.metadata import MANAGED_BY_LABEL, MANAGER
 
 STATE_LABEL = f"{GROUP}/state"
 STATE_SELECTOR = f"{STATE_LABEL}=checkpoint"
 _KEY_ANNOTATION = f"{GROUP}/state-of"
-_KINDS = frozenset(resource.kind for resource in (DEVSERVER, FLAVOR, USER))
 _CLAIM_ANNOTATION = f"{GROUP}/run-claim"
 # By the admission policy, of a write to an object without our label.
 _NOT_OURS = "belongs to someone else"
@@ -57,22 +54,15 @@ class StackId:
         """Name of the Secret that holds the checkpoint."""
         return f"state-{self.stack}"
 
-
-@dataclass(frozen=True)
-class StateRecord:
-    """What is known of a stack's state without reading the whole of it.
-
-    children is None if the state cannot be used, or no run has left one yet.
-    claimed: a run began and has not ended. recorded: the children as the last run left them.
-    packed_bytes: size of the checkpoint as it is stored.
-    """
-
-    id: StackId
-    children: frozenset[Child] | None
-    claimed: bool = False
-    # Of the same content as children; a dict has no hash.
-    recorded: Mapping[Child, Recorded] = field(default_factory=dict, compare=False)
-    packed_bytes: int = field(default=0, compare=False)
+    @classmethod
+    def of_secret(cls, secret: Object) -> "StackId":
+        """The stack whose state the Secret says that it is. Raises ValueError or KeyError if it does not say."""
+        name, annotations = secret["metadata"]["name"], secret["metadata"].get("annotations") or {}
+        described = json.loads(annotations.get(_KEY_ANNOTATION, "null"))
+        if not isinstance(described, dict):
+            raise ValueError(f"Secret {name} has no annotation {_KEY_ANNOTATION}")
+        key = Key(described["kind"], described["namespace"], described["name"])
+        return cls(key, described["uid"])
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,8 @@ class StoredState:
         return runs_cut_short(self.claim.earlier) if self.claim is not None else ()
 
 
-def _claim_of(secret: Object) -> RunClaim | None:
+def claim_of(secret: Object) -> RunClaim | None:
+    """The claim that a state Secret is marked with."""
     text = (secret["metadata"].get("annotations") or {}).get(_CLAIM_ANNOTATION)
     return None if text is None else parse_claim(text)
 
@@ -127,27 +118,6 @@ class StateStore:
     term: Callable[[], Term]
     external: CheckpointStore | None = None
 
-    def record(self, secret: Object) -> StateRecord:
-        """What a watched state Secret tells. Raises ValueError if it does not say whose state it is."""
-        name, annotations = secret["metadata"]["name"], secret["metadata"].get("annotations") or {}
-        described = json.loads(annotations.get(_KEY_ANNOTATION, "null"))
-        if not isinstance(described, dict):
-            raise ValueError(f"Secret {name} has no annotation {_KEY_ANNOTATION}")
-        key = Key(described["kind"], described["namespace"], described["name"])
-        if key.kind not in _KINDS:
-            raise ValueError(f"Secret {name} is the state of a {key.kind}, which is no kind of ours")
-        id = StackId(key, described["uid"])
-        if name != id.secret_name:
-            raise ValueError(f"Secret {name} is a copy of {id.secret_name}")
-        found = diagnose(secret, id.stack, self.salt, outlines=self.external is not None)
-        claimed = _claim_of(secret) is not None
-        # Base64 has four characters for three bytes.
-        size = len((secret.get("data") or {}).get(DATA) or "") * 3 // 4
-        if isinstance(found, Unusable):
-            return StateRecord(id, None, claimed, packed_bytes=size)
-        recorded = checkpoint.recorded(found)
-        return StateRecord(id, frozenset(recorded), claimed, recorded, size)
-
     async def load(self, id: StackId) -> StoredState:
         """The stack's checkpoint, an empty one if there is none that can be used.
 
@@ -158,7 +128,7 @@ class StateStore:
         stored = self.of_new(id)
         if secret is not None:
             stored = replace(
-                stored, resource_version=secret["metadata"]["resourceVersion"], claim=_claim_of(secret)
+                stored, resource_version=secret["metadata"]["resourceVersion"], claim=claim_of(secret)
             )
         if isinstance(found, Unusable):
             return replace(stored, unusable=found)

@@ -18,7 +18,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from crds.resources import CHILDREN, DEVSERVER, FLAVOR, USER
-from reconciler.state.diagnosis import Problem
 
 # When each series began is of no use here and would double their number.
 prometheus_client.disable_created_metrics()
@@ -29,16 +28,11 @@ ProcessCollector(registry=REGISTRY)
 KINDS = tuple(resource.kind for resource in (DEVSERVER, FLAVOR, USER))
 CHILD_KINDS = tuple(resource.kind for resource in CHILDREN)
 UNKNOWN = "unknown"
-_STACK_KINDS = {kind.lower(): kind for kind in KINDS}
 
 ReconcileResult = Literal["success", "error", "requeue", "requeue_after"]
-Operation = Literal["up", "destroy", "reveal"]
-# rejected: the same inputs would be refused again. lost: the engine died or was killed at its deadline.
-RunResult = Literal["success", "rejected", "failed", "lost"]
 DriftResult = Literal["observed", "repaired", "contested"]
-Restart = Literal["failed", "died", "runs", "memory", "age"]
 
-_PASS_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1, 2, 5, 10, 30, 60, 120, 300)
+PASS_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1, 2, 5, 10, 30, 60, 120, 300)
 _WAIT_BUCKETS_S = (0.001, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
@@ -70,7 +64,7 @@ _RECONCILE_TIME = Histogram(
     "controller_runtime_reconcile_time_seconds",
     "How long passes take.",
     ["controller"],
-    buckets=_PASS_BUCKETS_S,
+    buckets=PASS_BUCKETS_S,
     registry=REGISTRY,
 )
 _ACTIVE_WORKERS = Gauge(
@@ -96,7 +90,7 @@ _QUEUE_WORK = Histogram(
     "workqueue_work_duration_seconds",
     "How long a resource is worked on.",
     ["name"],
-    buckets=_PASS_BUCKETS_S,
+    buckets=PASS_BUCKETS_S,
     registry=REGISTRY,
 )
 _RETRIES = Counter(
@@ -204,25 +198,6 @@ class QueueMeter(Collector):
 
 # --- our own -----------------------------------------------------------------------------------------------
 
-_ENGINE_RUNS = Counter(
-    "devserver_engine_runs_total",
-    "Pulumi runs, by the kind of the resource and how they ended.",
-    ["kind", "operation", "result"],
-    registry=REGISTRY,
-)
-_ENGINE_RUN_TIME = Histogram(
-    "devserver_engine_run_seconds",
-    "How long Pulumi runs take.",
-    ["kind", "operation"],
-    buckets=_PASS_BUCKETS_S,
-    registry=REGISTRY,
-)
-_ENGINE_RESTARTS = Counter(
-    "devserver_engine_restarts_total",
-    "Engine workers and shared providers that were replaced, by why.",
-    ["process", "reason"],
-    registry=REGISTRY,
-)
 _ADOPTIONS = Counter(
     "devserver_adoptions_total",
     "Objects that a stack took up because they existed and it did not know them, by their kind.",
@@ -262,17 +237,6 @@ EXPIRATIONS = Counter(
     "DevServers deleted because their time to live was up.",
     registry=REGISTRY,
 )
-STATE_BYTES = Gauge(
-    "devserver_state_bytes",
-    "Size of all states of stacks together, packed as they are stored.",
-    registry=REGISTRY,
-)
-_STATE_PROBLEMS = Counter(
-    "devserver_state_problems_total",
-    "States that were damaged, lost or not ours, by what was wrong.",
-    ["problem"],
-    registry=REGISTRY,
-)
 
 
 def follow_silence(watch: str, silent_s: Callable[[], float]) -> None:
@@ -283,23 +247,6 @@ def follow_silence(watch: str, silent_s: Callable[[], float]) -> None:
 def forget_silence(watch: str) -> None:
     """The watch has ended, as it should."""
     _WATCH_SILENCE.remove(watch)
-
-
-def state_problem(problem: Problem) -> None:
-    """Something is wrong with a stored state."""
-    _STATE_PROBLEMS.labels(problem).inc()
-
-
-def engine_run(stack: str, operation: Operation, result: RunResult, seconds: float) -> None:
-    """A Pulumi run ended. stack: KIND-UID, the kind in lower case."""
-    label = _STACK_KINDS.get(stack.partition("-")[0], UNKNOWN)
-    _ENGINE_RUNS.labels(label, operation, result).inc()
-    _ENGINE_RUN_TIME.labels(label, operation).observe(seconds)
-
-
-def engine_restarted(process: Literal["worker", "provider"], reason: Restart) -> None:
-    """A worker or provider is replaced."""
-    _ENGINE_RESTARTS.labels(process, reason).inc()
 
 
 def adopted(child_kind: str) -> None:
@@ -328,20 +275,9 @@ def _begin_at_zero() -> None:
             _RECONCILES.labels(controller, result)
         for drifted in get_args(DriftResult):
             _DRIFT.labels(kind, drifted)
-        for operation in ("up", "destroy"):
-            for ended in get_args(RunResult):
-                _ENGINE_RUNS.labels(kind, operation, ended)
-    for problem in Problem:
-        _STATE_PROBLEMS.labels(problem)
     for child_kind in CHILD_KINDS:
         _ADOPTIONS.labels(child_kind)
         _ORPHANS_SWEPT.labels(child_kind)
-    for process, reasons in (
-        ("worker", ("failed", "died", "runs", "memory")),
-        ("provider", ("failed", "died", "runs", "age")),
-    ):
-        for reason in reasons:
-            _ENGINE_RESTARTS.labels(process, reason)
 
 
 _begin_at_zero()

@@ -9,10 +9,10 @@ import pytest
 
 import toolchain
 from reconciler.engine.backend import ExternalBackend
-from reconciler.engine.engine import Keys
 from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
 from reconciler.state.checkpoint import empty
+from reconciler.state.encryption_keys import Keys
 from reconciler.status.errors import TransientError
 
 PASSWORD = "s3cr3t-of-the-backend"

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 import toolchain
-from reconciler.engine.engine import Engine, Keys, Outcome
+from reconciler.engine.engine import Engine
+from reconciler.engine.outcome import Outcome
 from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
+from reconciler.state.encryption_keys import Keys
 from stacks import devserver
 from stacks.devserver import DevServerChildren, HostKeys
 from stacks.metadata import Child, Owner

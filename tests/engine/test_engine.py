@@ -10,11 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reconciler.engine.engine import Engine, Keys
+from reconciler.engine.engine import Engine
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE
 from reconciler.engine.setup import EngineError, open_engine
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
+from reconciler.state.encryption_keys import Keys
 from reconciler.status.errors import EngineFailedError, EngineTimeoutError, StalledError
 from tests.engine.conftest import PRIVATE_KEY, Box
 from tests.shared_cluster import RECONCILER

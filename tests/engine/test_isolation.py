@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.engine.engine import Engine, Keys
+from reconciler.engine.engine import Engine
 from reconciler.state import checkpoint
+from reconciler.state.encryption_keys import Keys
 from reconciler.status.errors import EngineTimeoutError
 from stacks.metadata import UID_LABEL
 from tests.engine.conftest import Box

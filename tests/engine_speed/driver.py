@@ -10,10 +10,12 @@ from typing import Any
 
 import psutil
 
-from reconciler.engine.engine import Engine, Keys, Outcome
+from reconciler.engine.engine import Engine
+from reconciler.engine.outcome import Outcome
 from reconciler.engine.processes.process_tree import of_backend
 from reconciler.state import checkpoint
 from reconciler.state.checkpoint import Checkpoint
+from reconciler.state.encryption_keys import Keys
 from stacks import devserver
 from stacks.metadata import UID_LABEL, Child, Owner, make_provider
 from tests import builders

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Literal, cast
 
-from reconciler.engine.engine import Keys
 from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
+from reconciler.state.encryption_keys import Keys
 from stacks.metadata import make_provider
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reconciler.engine.engine import Outcome
+from reconciler.engine.outcome import Outcome
 from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
 from reconciler.status import reasons

@@ -8,7 +8,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from reconciler.engine.engine import Outcome
+from reconciler.engine.outcome import Outcome
 from reconciler.state import checkpoint
 from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, Stack, descendants

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from reconciler.engine.engine import EngineError
+from reconciler.engine.outcome import EngineError
 from reconciler.status import reasons
 from reconciler.status.errors import EngineFailedError, EngineTimeoutError, StalledError
 from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive

@@ -16,7 +16,7 @@ from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE, kill_of_backend, kill_tree
-from reconciler.engine.processes.providers import Providers
+from reconciler.engine.processes.provider import Providers
 from reconciler.engine.processes.result import (
     EngineDiedError,
     Result,
@@ -55,7 +55,7 @@ class PulumiProcess(PulumiCommand):
     cli: path of the CLI.
     version: its version, found once at start (the base class would start a process each time).
     deadline_s: seconds after which a command and everything that it started is killed.
-    providers: lends the provider to operations.
+    providers: leases the provider to operations.
     """
 
     def __init__(self, cli: Path, version: VersionInfo, deadline_s: float, providers: Providers) -> None:
@@ -106,10 +106,10 @@ class PulumiProcess(PulumiCommand):
     def _run(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
         if args[0] not in OPERATIONS:
             return self._run_cli(args, cwd, env)
-        with self._providers.lend() as loan:
-            result = self._operate(args, cwd, {**env, **loan.environment})
+        with self._providers.lease() as lease:
+            result = self._operate(args, cwd, {**env, **lease.environment})
             if result.code != 0:
-                loan.examine(result.stdout + result.stderr)
+                lease.examine(result.stdout + result.stderr)
         return result
 
     def _operate(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
@@ -171,7 +171,7 @@ class PulumiWorker(PulumiProcess):
             return self._operate_in_worker(args, cwd, env)
 
     def _operate_in_worker(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
-        with self._pool.lend() as worker:
+        with self._pool.lease() as worker:
             self._started(worker.pid)
             try:
                 return worker.run(["--non-interactive", *args], cwd, env, self._deadline_s)

@@ -14,6 +14,8 @@ BACKEND_VARIABLE = "DEVSERVER_ENGINE_RUN"
 # They also carry a mark of this very process, so that its watchdog takes none of a successor's for its own.
 MARK_VARIABLE = "DEVSERVER_STARTED_BY"
 PROCESS_MARK = f"{os.getpid()}-{secrets.token_hex(8)}"
+# As it stands in their environment.
+ENVIRONMENT_MARK = f"{MARK_VARIABLE}={PROCESS_MARK}"
 
 
 def kill_tree(pid: int) -> None:

@@ -1,8 +1,9 @@
-"""One Pulumi provider that all runs share, behind `pulumi-provider-proxy` (see toolchain/engine-worker).
+"""Where the Pulumi provider of a run comes from: one process that all runs share, or one of the run's own.
 
-Starting and configuring a provider takes longer than what most runs do with it. It is replaced after a number of
-runs, after a time, and when a failed run looks as if the provider were to blame; runs in progress keep the one
-that they have. Where none can be started, engines start private ones.
+Starting and configuring a provider takes longer than what most runs do with it, so all runs share one. It runs behind
+`pulumi-provider-proxy` (see toolchain/engine-worker). It is replaced after a number of runs, after a time, and when a
+failed run looks as if the provider were to blame. Runs in progress keep the one that they have. If none can be
+started, engines start private ones.
 """
 
 import select
@@ -10,17 +11,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
+from reconciler.engine import metrics
 from reconciler.engine.processes.periodic import Periodic
 from reconciler.engine.processes.process_tree import kill_tree
-from reconciler.engine.processes.providers import ProviderLease
 from reconciler.engine.processes.result import RunKilledError
-from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
 _START_TIMEOUT_S = 30.0
@@ -29,7 +30,7 @@ _STOP_GRACE_S = 2.0
 _PAUSE_S = 30.0
 _TIDY_INTERVAL_S = 1.0
 
-# What a provider says that will not recover: it found the cluster unreachable while it was configured, its
+# The errors of a provider that will not recover: it found the cluster unreachable while it was configured, its
 # credentials have expired, or it is gone.
 _SYMPTOMS = (
     "cluster is unreachable",
@@ -42,8 +43,34 @@ _SYMPTOMS = (
 )
 
 
-class ProviderFailed(Exception):
+class ProviderError(Exception):
     """The shared provider did not start."""
+
+
+@dataclass
+class ProviderLease:
+    """A provider for the length of one operation. environment: the variables by which the engine finds it."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def examine(self, output: str) -> None:
+        """Look in the output of a failed operation for signs that the provider is broken."""
+
+
+class Providers(Protocol):
+    """Leases providers to operations."""
+
+    def lease(self) -> AbstractContextManager[ProviderLease]:
+        """A provider until the block ends. Never fails: without a shared one, the engine starts its own."""
+
+
+class PrivateProviders:
+    """Each engine starts a provider for each of its operations, and ends it."""
+
+    @contextmanager
+    def lease(self) -> Iterator[ProviderLease]:
+        """A lease of nothing: the engine starts its own provider."""
+        yield ProviderLease()
 
 
 class ProviderProcess:
@@ -53,7 +80,7 @@ class ProviderProcess:
     """
 
     def __init__(self, proxy: Path, provider: Path, environment: Mapping[str, str], log: Path) -> None:
-        """Start them, which takes a few tenths of a second. Raises ProviderFailed. log: file for their stderr."""
+        """Start them, which takes a few tenths of a second. Raises ProviderError. log: file for their stderr."""
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [proxy, provider],
@@ -69,7 +96,7 @@ class ProviderProcess:
         line = self._process.stdout.readline() if readable.poll(_START_TIMEOUT_S * 1000) else b""
         if not line:
             self.stop()
-            raise ProviderFailed(f"{proxy} printed no port within {_START_TIMEOUT_S:g} s, see {log}")
+            raise ProviderError(f"{proxy} printed no port within {_START_TIMEOUT_S:g} s, see {log}")
         self.port = int(line)
 
     @property
@@ -92,7 +119,7 @@ class ProviderProcess:
 
 @dataclass(frozen=True)
 class ProviderLimits:
-    """When a provider has served its time: max_runs operations, max_age_s seconds, or idle_s without any."""
+    """When a provider is replaced or stopped: after max_runs operations, max_age_s seconds, or idle_s unused."""
 
     max_runs: int
     max_age_s: float
@@ -101,18 +128,18 @@ class ProviderLimits:
 
 @dataclass(eq=False)
 class _Served:
-    """A provider and the use that is made of it."""
+    """A provider and how it has been used so far."""
 
     process: ProviderProcess
     started: float
     last_used: float
     runs: int = 0
-    loans: int = 0
+    leases: int = 0
     retired: bool = False
 
 
 @dataclass
-class _SharedLoan(ProviderLease):
+class _SharedLease(ProviderLease):
     suspicious: bool = field(default=False)
 
     def examine(self, output: str) -> None:
@@ -121,9 +148,9 @@ class _SharedLoan(ProviderLease):
 
 
 class SharedProvider:
-    """Lends the one provider to all runs.
+    """Leases the one provider to all runs.
 
-    start: starts a provider and waits for it; may raise ProviderFailed.
+    start: starts a provider and waits for it. May raise ProviderError.
     """
 
     def __init__(
@@ -142,32 +169,32 @@ class SharedProvider:
         self._tidying = Periodic("tidy provider", _TIDY_INTERVAL_S, self.tidy)
 
     def warm_up(self) -> None:
-        """Start the provider ahead of the first run, in a thread: whoever needs it meanwhile waits for this one."""
+        """Start the provider in a thread, ahead of the first run. Runs that need it meanwhile wait for it."""
         threading.Thread(target=self._start_first, name="start provider", daemon=True).start()
 
     @contextmanager
-    def lend(self) -> Iterator[ProviderLease]:
-        """The shared provider until the block ends; leave to start a private one if it cannot be had."""
-        served = self._borrow()
+    def lease(self) -> Iterator[ProviderLease]:
+        """The shared provider until the block ends. If there is none, the engine starts its own."""
+        served = self._acquire()
         if served is None:
             yield ProviderLease()
             return
-        loan = _SharedLoan({"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{served.process.port}"})
+        lease = _SharedLease({"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{served.process.port}"})
         try:
-            yield loan
+            yield lease
         except RunKilledError:
-            loan.suspicious = True
+            lease.suspicious = True
             raise
         finally:
-            self._give_back(served, loan.suspicious)
+            self._release(served, lease.suspicious)
 
     def tidy(self) -> None:
-        """Stop the provider if it is not used, and replace it if it is worn; the new one is started first."""
+        """Stop an idle provider, and replace a worn one. The new one starts before the old one ends."""
         with self._lock:
             served, now = self._current, self._now()
             if served is None:
                 return
-            if served.loans == 0 and now - served.last_used >= self._limits.idle_s:
+            if served.leases == 0 and now - served.last_used >= self._limits.idle_s:
                 self._retire(served)
                 return
             is_spent = served.runs >= self._limits.max_runs
@@ -186,7 +213,7 @@ class SharedProvider:
         fresh.process.stop()
 
     def stop(self) -> None:
-        """End the provider; from now on there is none."""
+        """End the provider. No other is started."""
         self._tidying.stop()
         with self._lock:
             self._stopping = True
@@ -194,7 +221,7 @@ class SharedProvider:
                 self._current.process.stop()
                 self._current = None
 
-    def _borrow(self) -> _Served | None:
+    def _acquire(self) -> _Served | None:
         with self._lock:
             if self._current is not None and not self._current.process.alive:
                 _log.warning("the shared provider has died and is replaced", runs=self._current.runs)
@@ -204,7 +231,7 @@ class SharedProvider:
             served = self._current
             if served is not None:
                 served.runs += 1
-                served.loans += 1
+                served.leases += 1
             return served
 
     def _start_first(self) -> None:
@@ -213,33 +240,33 @@ class SharedProvider:
 
     def _start_if_none(self) -> None:
         if self._current is None and not self._stopping and self._now() >= self._paused_until:
-            # Whoever else wants a provider waits at the lock for this one.
+            # Other runs wait at the lock until this one has started.
             self._current = self._started()
 
-    def _give_back(self, served: _Served, suspicious: bool) -> None:
+    def _release(self, served: _Served, suspicious: bool) -> None:
         with self._lock:
-            served.loans -= 1
+            served.leases -= 1
             served.last_used = self._now()
             if suspicious and not served.retired:
                 _log.warning("the shared provider is replaced after a failure", runs=served.runs)
                 metrics.engine_restarted("provider", "failed")
                 self._retire(served)
-            elif served.retired and served.loans == 0:
+            elif served.retired and served.leases == 0:
                 served.process.stop()
 
     def _retire(self, served: _Served) -> None:
-        """Lend it no more; it ends when the last run has given it back."""
+        """Lease it to no more runs. It ends when the last run has released it."""
         if served is self._current:
             self._current = None
         if not served.retired:
             served.retired = True
-            if served.loans == 0:
+            if served.leases == 0:
                 served.process.stop()
 
     def _started(self) -> _Served | None:
         try:
             process = self._start()
-        except (ProviderFailed, OSError) as error:
+        except (ProviderError, OSError) as error:
             _log.warning("no shared provider: runs start their own", error=str(error), seconds=_PAUSE_S)
             self._paused_until = self._now() + _PAUSE_S
             return None

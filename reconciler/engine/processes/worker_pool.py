@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from reconciler.engine import metrics
 from reconciler.engine.processes.periodic import Periodic
 from reconciler.engine.processes.result import EngineDiedError
 from reconciler.engine.processes.worker import Worker
-from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ class WorkerLimits:
 
 
 class WorkerPool:
-    """Lends workers. It has as many as are borrowed at a time; who asks never waits for another's end.
+    """Leases workers. There are as many as are leased at a time, so that no run waits for the end of another.
 
     start: makes a new worker, without waiting for it.
     """
@@ -57,7 +57,7 @@ class WorkerPool:
         self._tidying = Periodic("tidy workers", max(0.1, limits.idle_s / 4), self.tidy)
 
     @contextmanager
-    def lend(self) -> Iterator[Worker]:
+    def lease(self) -> Iterator[Worker]:
         """A worker until the block ends. Raises EngineDiedError if none can be started."""
         worker = self._take()
         if worker.runs + 1 == self._limits.max_runs:
@@ -105,7 +105,7 @@ class WorkerPool:
             _log.warning("an engine worker is replaced after a failure", pid=worker.pid, runs=worker.runs)
         is_spent = worker.runs >= self._limits.max_runs
         if not self._stopping:
-            why: metrics.Restart = "failed" if worker.broken else "runs" if is_spent else "memory"
+            why: metrics.RestartReason = "failed" if worker.broken else "runs" if is_spent else "memory"
             metrics.engine_restarted("worker", why)
         worker.stop()
         # Who has done all of its runs has a successor since the last of them began.

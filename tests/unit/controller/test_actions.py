@@ -19,7 +19,8 @@ from reconciler.controller.actions import Actions
 from reconciler.controller.decide import Destroy, Up
 from reconciler.controller.drift import Drift
 from reconciler.controller.kind import KINDS
-from reconciler.engine.engine import Engine, Keys, Outcome
+from reconciler.engine.engine import Engine
+from reconciler.engine.outcome import Outcome
 from reconciler.kinds.devserver.pod.refusals import Refusal
 from reconciler.kube.cache import FINALIZER
 from reconciler.kube.client import Client, Object
@@ -28,8 +29,10 @@ from reconciler.settings import Settings
 from reconciler.state import checkpoint
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.checkpoint import Recorded
+from reconciler.state.encryption_keys import Keys
+from reconciler.state.index import StateIndex, StateRecord
 from reconciler.state.run_claim import Epoch, Term
-from reconciler.state.store import StackId, StateRecord, StateStore, StoredState
+from reconciler.state.store import StackId, StateStore, StoredState
 from reconciler.status.errors import (
     EngineFailedError,
     EngineTimeoutError,
@@ -97,7 +100,7 @@ class Bench:
             cache=known,
             settings=Settings(),
             recorder=recorder,
-            alerts=StateAlerts(recorder, known),
+            alerts=StateAlerts(recorder, known.resource),
             apply_write=self.apply_write,
         )
 
@@ -134,7 +137,7 @@ class Bench:
         """What the watch shows of the stored state."""
         secret = self.client.find(SECRET, "devserver-system", ID.secret_name)
         assert secret is not None
-        return self.actor.states.record(secret)
+        return StateIndex({"DevServer"}, "salt").record(secret)
 
     @property
     def live(self) -> Object | None:

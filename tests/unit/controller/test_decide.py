@@ -19,7 +19,7 @@ from reconciler.controller.decide import (
     is_urgent,
 )
 from reconciler.controller.drift import Drift
-from reconciler.state.store import StateRecord
+from reconciler.state.index import StateRecord
 from reconciler.status.errors import (
     EngineFailedError,
     ReconcileError,

@@ -18,11 +18,11 @@ from reconciler.controller.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift
 from reconciler.controller.kind import KINDS, Prepared
 from reconciler.controller.reconcile import Reconciler
 from reconciler.controller.workqueue import Key, Lane, WorkQueue
-from reconciler.engine.engine import Outcome
+from reconciler.engine.outcome import Outcome
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import ApiError
 from reconciler.settings import Settings
-from reconciler.state.store import StateRecord
+from reconciler.state.index import StateRecord
 from reconciler.status.conditions import Shown, Stated
 from reconciler.status.errors import EngineFailedError, ReconcileError, StalledError
 from reconciler.telemetry import metrics

@@ -22,6 +22,7 @@ from reconciler.controller.watches import Unblocked, Watches
 from reconciler.controller.workqueue import Key, WorkQueue
 from reconciler.kube.client import Client, Object
 from reconciler.settings import Settings
+from reconciler.state.index import StateIndex
 from reconciler.state.store import StateStore, StoredState
 from reconciler.status.errors import StalledError, WaitingError
 from stacks.devserver import DevServerChildren
@@ -45,7 +46,7 @@ class Bench:
         # What was said to be relieved, each as a question about a failed resource.
         self.relieved: list[Unblocked] = []
         client = cast(Client, FakeClient())
-        states = StateStore(client, "devserver-system", "salt", lambda: TERM)
+        states = StateIndex({"DevServer"}, "salt")
         self.clock = Clock()
         self.watches = Watches(client, Settings(), self.queue, self.clock)
         self.watches.relieve, self.watches.states = self.relieved.append, states

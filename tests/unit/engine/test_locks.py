@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.engine.locks import CutShort, Host, Lock, is_stale, locks_in
+from reconciler.engine.locks import Host, Lock, is_stale, locks_in
+from reconciler.state.run_claim import CutShort
 
 # As the CLI says it.
 REFUSAL = """error: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to end or delete \

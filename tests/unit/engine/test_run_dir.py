@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.engine.engine import EngineError
+from reconciler.engine.outcome import EngineError
 from reconciler.engine.run_dir import own_run_dir
 
 

@@ -3,8 +3,8 @@
 import pytest
 from pulumi.automation.events import DiagnosticEvent, EngineEvent
 
-from reconciler.engine.engine import listener
 from reconciler.engine.run_report import RunReport
+from reconciler.engine.runner import listener
 from reconciler.status.errors import EngineFailedError, ReconcileError, StalledError, WaitingError
 
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.leaderelection.lease import LeaseTimes, Sighting, is_free, released, sighted, taken, term_of
-from reconciler.state.run_claim import Epoch, Term
+from reconciler.leaderelection.lease import LeaseTimes, Sighting, is_free, released, sighted, taken
 from tests.builders import CREATED
 
 TIMES = LeaseTimes(duration_s=15, renew_deadline_s=10.0, retry_s=1.0)
@@ -91,7 +90,3 @@ def test_a_lease_that_was_given_back_has_no_holder_and_keeps_its_count() -> None
     assert given_back["spec"]["holderIdentity"] == ""
     assert given_back["metadata"] == lease("us")["metadata"], "the precondition of the write"
     assert taken(given_back, "them", TIMES, NOON)["leaseTransitions"] == 4
-
-
-def test_the_term_is_that_of_the_holder() -> None:
-    assert term_of(lease("us")) == Term("us", Epoch(CREATED, 3))

@@ -14,20 +14,21 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reconciler.engine.processes.process_tree import MARK_VARIABLE, PROCESS_MARK
 from reconciler.leaderelection import watchdog_process
 from reconciler.leaderelection.lease import clock_s
 from reconciler.leaderelection.watchdog import Watchdog
 
 ROOT = Path(__file__).parents[3]
+# Of the processes that this one starts.
+MARK = f"STARTED_BY={os.getpid()}"
 # Stands for the reconciler: it has a watchdog that it feeds once, and an engine in a session of its own.
 RECONCILER = """
 import os, subprocess, sys, time
 from reconciler.leaderelection.lease import clock_s
-from reconciler.engine.processes.process_tree import MARK_VARIABLE, PROCESS_MARK
 from reconciler.leaderelection.watchdog import Watchdog
-watchdog = Watchdog()
-environment = {MARK_VARIABLE: PROCESS_MARK}
+value = str(os.getpid())
+watchdog = Watchdog(f"STARTED_BY={value}")
+environment = {"STARTED_BY": value}
 engine = subprocess.Popen(["/bin/sleep", "60"], env=environment, start_new_session=True)
 if sys.argv[1] != "never":
     watchdog.feed(clock_s() + float(sys.argv[1]))
@@ -122,22 +123,22 @@ def test_processes_of_another_reconciler_are_left_alone(start: Starter) -> None:
 
 
 def test_the_watchdog_ends_with_the_reconciler_that_is_through() -> None:
-    watchdog = Watchdog()
+    watchdog = Watchdog(MARK)
     watchdog.feed(clock_s() + 60)
     watchdog.close()
     assert not psutil.pid_exists(watchdog.pid)
 
 
 def test_what_was_left_behind_is_ended_before_a_reconciler_that_is_through_goes() -> None:
-    watchdog = Watchdog()
-    with subprocess.Popen(["/bin/sleep", "60"], env={MARK_VARIABLE: PROCESS_MARK}) as engine:
+    watchdog = Watchdog(MARK)
+    with subprocess.Popen(["/bin/sleep", "60"], env={"STARTED_BY": str(os.getpid())}) as engine:
         watchdog.close()
         assert engine.wait(5) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_watchdog_that_someone_kills_or_stops_is_replaced(fate: signal.Signals) -> None:
-    watchdog = Watchdog()
+    watchdog = Watchdog(MARK)
     first = watchdog.pid
     os.kill(first, fate)
     until = clock_s() + 60
@@ -162,7 +163,7 @@ def server() -> Iterator[socket.socket]:
 @pytest.fixture
 def gate(server: socket.socket) -> Iterator[Watchdog]:
     """A watchdog that passes connections on to the server."""
-    watchdog = Watchdog(server.getsockname())
+    watchdog = Watchdog(MARK, server.getsockname())
     yield watchdog
     watchdog.close()
 
@@ -239,7 +240,7 @@ def test_a_new_watchdog_serves_the_port_of_the_killed_one(gate: Watchdog, server
 
 
 def test_the_watchdog_is_small() -> None:
-    watchdog = Watchdog()
+    watchdog = Watchdog(MARK)
     watchdog.feed(clock_s() + 60)
     time.sleep(0.5)
     rss_mb = psutil.Process(watchdog.pid).memory_info().rss / 2**20

@@ -16,12 +16,12 @@ MISSING = Unusable(Problem.MISSING, "there is none")
 
 
 class Bench:
-    """Alarms about a DevServer, whose Events are kept."""
+    """Alerts about a DevServer, whose Events are kept."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
         self.notes: list[str] = []
-        self.alerts = StateAlerts(cast(Recorder, self), cache(resource("DevServer")))
+        self.alerts = StateAlerts(cast(Recorder, self), cache(resource("DevServer")).resource)
 
     async def record(self, about: Any, type_: str, reason: str, note: str) -> None:
         self.events.append(f"{type_} {reason} {about['metadata']['name']}")

@@ -5,12 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from crds.resources import SECRET
-from reconciler.engine.engine import Engine, Keys
+from crds.resources import SECRET, Resource
 from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
-from reconciler.state import encryption_keys as engine_keys
-from reconciler.state.encryption_keys import fit, load_or_make_keys
+from reconciler.state.encryption_keys import Keys, fit, load_or_make_keys
 from tests.fake_client import FakeClient
 
 # Made by Pulumi for the passphrase "a passphrase".
@@ -18,13 +16,22 @@ SALT = "v1:rGNW07GKZ5k=:v1:ODRmW4XpuGhdZBuO:A1T0sKd+WV2B1YtwQWV05ux2ePDxBg=="
 GOOD = Keys("a passphrase", SALT)
 
 
+class EncodingClient(FakeClient):
+    """Returns as `data`, encoded, what was written as `stringData`, as the API server does."""
+
+    async def create(self, resource: Resource, body: Object) -> Object:
+        text = body.get("stringData", {})
+        return await super().create(
+            resource, body | {"data": {name: b64(value) for name, value in text.items()}}
+        )
+
+
 class Bench:
     """A cluster, and an engine that makes the one salt that fits."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.client = FakeClient()
+    def __init__(self) -> None:
+        self.client = EncodingClient()
         self.events: list[str] = []
-        monkeypatch.setattr(engine_keys.secrets, "token_urlsafe", lambda _: GOOD.passphrase)
 
     async def make_salt(self, passphrase: str) -> str:
         assert passphrase == GOOD.passphrase
@@ -35,7 +42,11 @@ class Bench:
 
     async def load(self) -> Keys:
         return await load_or_make_keys(
-            cast(Client, self.client), cast(Engine, self), "devserver-system", cast(Recorder, self)
+            cast(Client, self.client),
+            self.make_salt,
+            "devserver-system",
+            cast(Recorder, self),
+            make_passphrase=lambda: GOOD.passphrase,
         )
 
     def have(self, **data: str | None) -> None:
@@ -56,22 +67,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    return Bench(monkeypatch)
-
-
-@pytest.fixture(autouse=True)
-def _as_the_api_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gives back as `data`, encoded, what was written as `stringData`."""
-    create = FakeClient.create
-
-    async def encoding(self: FakeClient, resource: Any, body: Object) -> Object:
-        text = body.get("stringData", {})
-        return await create(
-            self, resource, body | {"data": {name: b64(value) for name, value in text.items()}}
-        )
-
-    monkeypatch.setattr(FakeClient, "create", encoding)
+def bench() -> Bench:
+    return Bench()
 
 
 def b64(text: str) -> str:

@@ -2,10 +2,19 @@
 
 import pytest
 
-from reconciler.state.run_claim import Epoch, RunClaim, Term, may_take, parse_claim
+from reconciler.state.run_claim import Epoch, RunClaim, Term, may_take, parse_claim, term_of
 
 EARLIER, LATER = "2030-01-01T08:00:00Z", "2030-01-01T09:00:00Z"
 OURS = Term("pod-b", Epoch(EARLIER, 7))
+
+
+def lease(spec: dict[str, object]) -> dict[str, object]:
+    return {"metadata": {"name": "l", "creationTimestamp": EARLIER}, "spec": spec}
+
+
+def test_the_term_is_that_of_the_leases_holder() -> None:
+    assert term_of(lease({"holderIdentity": "pod-b", "leaseTransitions": 7})) == OURS
+    assert term_of(lease({})) == Term("", Epoch(EARLIER, 0))
 
 
 def claim(holder: str, created: str, transitions: int) -> RunClaim:

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.engine.locks import CutShort
 from reconciler.kube.client import ApiError, Client
 from reconciler.state import checkpoint
 from reconciler.state.diagnosis import Problem, Unusable
-from reconciler.state.run_claim import Epoch, Term
-from reconciler.state.store import MAX_BYTES, StackId, StateRecord, StateStore, StoredState
+from reconciler.state.index import StateIndex, StateRecord
+from reconciler.state.run_claim import CutShort, Epoch, Term
+from reconciler.state.store import MAX_BYTES, StackId, StateStore, StoredState
 from reconciler.status.errors import StalledError, TransientError
 from stacks.devserver import DevServerChildren
 from tests.builders import CREATED, TERM, owner, stack_id
@@ -23,6 +23,8 @@ from tests.unit.state.test_diagnosis import SALT, UNUSABLE, damaged
 
 Object = dict[str, Any]
 ID = stack_id()
+KINDS = {"DevServer", "DevServerFlavor"}
+INDEX = StateIndex(KINDS, SALT)
 SSHD = DevServerChildren.of(owner()).sshd
 CONTENT = state(entry(SSHD))
 NOTHING_STORED = StoredState(checkpoint.empty(ID.stack), "", Unusable(Problem.MISSING, "there is none"))
@@ -53,7 +55,7 @@ async def test_without_a_secret_the_state_is_empty(store: StateStore) -> None:
 
 async def test_a_saved_secret_says_whose_state_it_is_and_which_children_it_has(store: StateStore) -> None:
     secret = await store.save(ID, CONTENT, NOTHING_STORED)
-    known = store.record(secret)
+    known = INDEX.record(secret)
     assert (known.id, known.children) == (ID, {SSHD})
     assert secret["metadata"]["labels"]["devserver.io/state"] == "checkpoint"
     assert secret["type"] == "devserver.io/pulumi-state"
@@ -85,7 +87,7 @@ async def test_a_claim_on_a_new_stack_is_a_secret_without_a_checkpoint(
 ) -> None:
     claimed = await store.claim(ID, await store.load(ID))
     (secret,) = client.objects.values()
-    assert store.record(secret) == StateRecord(ID, None, claimed=True)
+    assert INDEX.record(secret) == StateRecord(ID, None, claimed=True)
     assert claimed == await store.load(ID)
     assert claimed.checkpoint == checkpoint.empty(ID.stack)
 
@@ -97,8 +99,8 @@ async def test_a_claim_leaves_the_checkpoint_and_saving_takes_the_claim_off(
     claimed = await store.claim(ID, await store.load(ID))
     assert claimed == await store.load(ID)
     (secret,) = client.objects.values()
-    assert store.record(secret) == StateRecord(ID, frozenset({SSHD}), claimed=True)
-    assert store.record(await store.save(ID, CONTENT, claimed)) == StateRecord(ID, frozenset({SSHD}))
+    assert INDEX.record(secret) == StateRecord(ID, frozenset({SSHD}), claimed=True)
+    assert INDEX.record(await store.save(ID, CONTENT, claimed)) == StateRecord(ID, frozenset({SSHD}))
 
 
 async def test_of_two_runs_on_one_state_only_one_begins(store: StateStore) -> None:
@@ -169,38 +171,12 @@ async def test_watch_and_run_agree_on_a_state_that_cannot_be_used_and_it_can_be_
     secret = await store.save(ID, CONTENT, NOTHING_STORED)
     spoilt = damaged(secret, content)
     client.put(spoilt)
-    known, found = store.record(spoilt), await store.load(ID)
+    known, found = INDEX.record(spoilt), await store.load(ID)
     assert (known.id, known.children) == (ID, None)
     assert found.unusable is not None
     assert found.checkpoint == checkpoint.empty(ID.stack)
     await store.save(ID, CONTENT, found)
     assert await store.load(ID) == replace(await store.load(ID), checkpoint=CONTENT, unusable=None)
-
-
-@pytest.mark.parametrize(
-    "annotations", [{}, {"devserver.io/state-of": "null"}, {"devserver.io/state-of": "{"}]
-)
-def test_a_secret_that_does_not_say_whose_state_it_is_is_an_error(
-    annotations: Object, store: StateStore
-) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        store.record({"metadata": {"name": "s", "annotations": annotations}, "data": {}})
-
-
-async def test_a_copy_under_another_name_is_nobodys_state(store: StateStore) -> None:
-    """Else the life of the copy would be taken for that of the state."""
-    secret = await store.save(ID, CONTENT, NOTHING_STORED)
-    secret["metadata"]["name"] = "backup"
-    with pytest.raises(ValueError, match=f"a copy of {ID.secret_name}"):
-        store.record(secret)
-
-
-def test_a_state_of_an_unknown_kind_is_an_error(store: StateStore) -> None:
-    """No pass could do anything with its key."""
-    described = {"kind": "Pod", "namespace": "dev-ada", "name": "box", "uid": "u"}
-    metadata = {"name": "state-pod-u", "annotations": {"devserver.io/state-of": json.dumps(described)}}
-    with pytest.raises(ValueError, match="no kind of ours"):
-        store.record({"metadata": metadata})
 
 
 def test_cluster_scoped_resources_have_states_too() -> None:
@@ -244,8 +220,8 @@ async def test_with_an_external_backend_the_secret_holds_an_outline(
     outside: StateStore, store: StateStore, external: FakeVault
 ) -> None:
     secret = await outside.save(ID, CONTENT, NOTHING_STORED)
-    assert outside.record(secret).children == {SSHD}
-    assert store.record(secret).children is None, "without the backend it is no state"
+    assert StateIndex(KINDS, SALT, outlines=True).record(secret).children == {SSHD}
+    assert INDEX.record(secret).children is None, "without the backend it is no state"
     assert (await store.load(ID)).unusable is not None
 
 

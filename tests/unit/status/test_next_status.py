@@ -9,7 +9,7 @@ import pytest
 from crds.base import CommonStatus, Condition, Metadata
 from crds.devserver import DevServerStatus
 from crds.times import format_time, parse_time
-from reconciler.engine.engine import Outcome
+from reconciler.engine.outcome import Outcome
 from reconciler.kinds.devserver.pod.readiness import Restart
 from reconciler.status import reasons
 from reconciler.status.conditions import Shown, Stated, not_ready, ready

@@ -7,8 +7,9 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 
-from reconciler.engine.engine import Outcome, _result
-from reconciler.status.errors import EngineFailedError, EngineTimeoutError, StalledError
+from reconciler.engine import metrics as engine_metrics
+from reconciler.state import metrics as state_metrics
+from reconciler.state.diagnosis import Problem
 from reconciler.telemetry import metrics
 from reconciler.telemetry.metrics import QueueMeter
 from tests.clock import Clock
@@ -66,7 +67,7 @@ def test_a_pass_is_counted_and_timed_by_how_it_ends() -> None:
 
 def test_a_kind_that_we_do_not_have_is_one_series_whatever_it_is_called() -> None:
     for kind in ('x",evil="1', "y\n# TYPE", "Z" * 5000):
-        metrics.engine_run(f"{kind}-uid", "destroy", "failed", 0.1)
+        engine_metrics.engine_run(f"{kind}-uid", "destroy", "failed", 0.1)
         metrics.adopted(kind)
     exposition = generate_latest(metrics.REGISTRY).decode()
     assert 'kind="unknown"' in exposition
@@ -74,18 +75,18 @@ def test_a_kind_that_we_do_not_have_is_one_series_whatever_it_is_called() -> Non
     assert "ZZZ" not in exposition
 
 
-@pytest.mark.parametrize(
-    ("outcome", "result"),
-    [
-        (Outcome(b"{}", {}, 1.0), "success"),
-        (Outcome(b"{}", {}, 1.0, EngineFailedError("RunFailed", "")), "failed"),
-        (Outcome(b"{}", {}, 1.0, StalledError("Rejected", "")), "rejected"),
-        (Outcome(None, {}, 1.0, EngineTimeoutError("RunTimeout", "")), "lost"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_run_is_counted_by_how_it_ends(outcome: Outcome, result: str) -> None:
-    assert _result(outcome) == result
+def test_series_begin_at_zero() -> None:
+    """A rate does not see the step from nothing to one."""
+    engine_metrics.register_kinds(["DevServer"])
+    runs = samples(metrics.REGISTRY.collect())
+    for operation in ("up", "destroy"):
+        labels = (("kind", "DevServer"), ("operation", operation), ("result", "lost"))
+        assert ("devserver_engine_runs_total", labels) in runs
+    growth = Growth()
+    for problem in Problem:
+        assert ("devserver_state_problems_total", (("problem", problem),)) in runs
+    state_metrics.state_problem(Problem.DAMAGED)
+    assert growth("devserver_state_problems_total", problem="damaged") == 1
 
 
 # --- the queue

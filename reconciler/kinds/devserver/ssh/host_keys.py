@@ -7,7 +7,7 @@ change while the DevServer lives.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from reconciler.engine.engine import Engine, Keys
+from reconciler.engine.engine import Engine
 from reconciler.kinds.devserver.ssh.keys import (
     HOST_KEY_FILES,
     generate_host_keys,
@@ -19,6 +19,7 @@ from reconciler.kube.cache import belongs_to, is_managed
 from reconciler.kube.client import Object
 from reconciler.state import checkpoint
 from reconciler.state.checkpoint import Checkpoint
+from reconciler.state.encryption_keys import Keys
 from reconciler.status.errors import StalledError
 from stacks.devserver import HostKeys
 from stacks.metadata import Child, Owner

@@ -19,7 +19,7 @@ from semver import VersionInfo
 
 from reconciler.engine.processes.command import PulumiProcess
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE
-from reconciler.engine.processes.providers import PrivateProviders
+from reconciler.engine.processes.provider import PrivateProviders
 from reconciler.engine.processes.result import EngineDiedError, RunKilledError
 
 VERSION = VersionInfo.parse("3.0.0")
@@ -213,7 +213,7 @@ def test_a_command_dies_with_the_process_that_runs_it(
     program = f"""
 from pathlib import Path
 from semver import VersionInfo
-from reconciler.engine.processes.providers import PrivateProviders
+from reconciler.engine.processes.provider import PrivateProviders
 from reconciler.engine.processes.command import PulumiProcess
 cli = PulumiProcess(Path({cli.command!r}), VersionInfo.parse("3.0.0"), {ALL_DAY_S}, PrivateProviders())
 cli.run(["up"], {str(tmp_path)!r}, {env!r})

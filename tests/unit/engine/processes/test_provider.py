@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from reconciler.engine.processes.provider import (
-    ProviderFailed,
+    ProviderError,
     ProviderLimits,
     ProviderProcess,
     SharedProvider,
@@ -31,7 +31,7 @@ class Process:
 
 
 @dataclass
-class Cache:
+class Machine:
     """Starts processes, which get the ports 1, 2, 3, ... , and says what time it is."""
 
     processes: list[Process] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Cache:
 
     def start(self) -> ProviderProcess:
         if self.broken:
-            raise ProviderFailed("no port")
+            raise ProviderError("no port")
         self.processes.append(Process(len(self.processes) + 1))
         return cast(ProviderProcess, self.processes[-1])
 
@@ -50,45 +50,45 @@ class Cache:
 
 
 @pytest.fixture
-def cache() -> Cache:
-    return Cache()
+def machine() -> Machine:
+    return Machine()
 
 
 @pytest.fixture
-def provider(cache: Cache) -> Iterator[SharedProvider]:
-    shared = SharedProvider(cache.start, LIMITS, lambda: cache.now)
+def provider(machine: Machine) -> Iterator[SharedProvider]:
+    shared = SharedProvider(machine.start, LIMITS, lambda: machine.now)
     yield shared
     shared.stop()
-    assert cache.alive == []
+    assert machine.alive == []
 
 
 def port(provider: SharedProvider, output: str = "") -> int | None:
     """The port that a run attaches to; output: what it said when it failed."""
-    with provider.lend() as loan:
+    with provider.lease() as lease:
         if output:
-            loan.examine(output)
-        attached = loan.environment.get("PULUMI_DEBUG_PROVIDERS")
+            lease.examine(output)
+        attached = lease.environment.get("PULUMI_DEBUG_PROVIDERS")
     return int(attached.removeprefix("kubernetes:")) if attached else None
 
 
-def test_none_is_started_before_the_first_run(provider: SharedProvider, cache: Cache) -> None:
-    assert cache.alive == []
+def test_none_is_started_before_the_first_run(provider: SharedProvider, machine: Machine) -> None:
+    assert machine.alive == []
 
 
-def test_one_that_was_started_ahead_serves_the_first_run(provider: SharedProvider, cache: Cache) -> None:
+def test_one_that_was_started_ahead_serves_the_first_run(provider: SharedProvider, machine: Machine) -> None:
     provider.warm_up()
     assert port(provider) == 1
-    assert cache.alive == [1]
+    assert machine.alive == [1]
 
 
-def test_runs_share_one(provider: SharedProvider, cache: Cache) -> None:
+def test_runs_share_one(provider: SharedProvider, machine: Machine) -> None:
     assert [port(provider) for _ in range(5)] == [1] * 5
 
 
-def test_one_that_died_is_replaced(provider: SharedProvider, cache: Cache) -> None:
+def test_one_that_died_is_replaced(provider: SharedProvider, machine: Machine) -> None:
     growth = Growth()
     port(provider)
-    cache.processes[0].alive = False
+    machine.processes[0].alive = False
     assert port(provider) == 2
     assert growth("devserver_engine_restarts_total", process="provider", reason="died") == 1
 
@@ -101,11 +101,13 @@ def test_one_that_died_is_replaced(provider: SharedProvider, cache: Cache) -> No
         "error: the server has asked for the client to provide credentials",
     ],
 )
-def test_one_that_shows_a_symptom_is_replaced(provider: SharedProvider, cache: Cache, output: str) -> None:
+def test_one_that_shows_a_symptom_is_replaced(
+    provider: SharedProvider, machine: Machine, output: str
+) -> None:
     growth = Growth()
     port(provider, output)
     assert port(provider) == 2
-    assert cache.alive == [2]
+    assert machine.alive == [2]
     assert growth("devserver_engine_restarts_total", process="provider", reason="failed") == 1
 
 
@@ -115,89 +117,91 @@ def test_a_failure_of_the_run_itself_is_no_symptom(provider: SharedProvider) -> 
 
 
 def test_one_whose_run_passed_the_deadline_is_replaced(provider: SharedProvider) -> None:
-    with pytest.raises(RunKilledError), provider.lend():
+    with pytest.raises(RunKilledError), provider.lease():
         raise RunKilledError("killed after 120 s")
     assert port(provider) == 2
 
 
 def test_the_death_of_an_engine_is_not_its_fault(provider: SharedProvider) -> None:
     port(provider)
-    with pytest.raises(EngineDiedError), provider.lend():
+    with pytest.raises(EngineDiedError), provider.lease():
         raise EngineDiedError("panicked")
     assert port(provider) == 1
 
 
-def test_runs_in_progress_keep_theirs_until_they_end(provider: SharedProvider, cache: Cache) -> None:
-    with provider.lend():
+def test_runs_in_progress_keep_theirs_until_they_end(provider: SharedProvider, machine: Machine) -> None:
+    with provider.lease():
         port(provider, UNREACHABLE)
         assert port(provider) == 2
-        assert cache.alive == [1, 2]
-    assert cache.alive == [2]
+        assert machine.alive == [1, 2]
+    assert machine.alive == [2]
 
 
-def test_one_is_replaced_after_its_runs_before_it_is_stopped(provider: SharedProvider, cache: Cache) -> None:
+def test_one_is_replaced_after_its_runs_before_it_is_stopped(
+    provider: SharedProvider, machine: Machine
+) -> None:
     growth = Growth()
     for _ in range(LIMITS.max_runs):
         port(provider)
-    with provider.lend():
+    with provider.lease():
         provider.tidy()
-        assert cache.alive == [1, 2]
+        assert machine.alive == [1, 2]
         assert port(provider) == 2
-    assert cache.alive == [2]
+    assert machine.alive == [2]
     assert growth("devserver_engine_restarts_total", process="provider", reason="runs") == 1
 
 
-def test_one_is_replaced_when_it_is_old(provider: SharedProvider, cache: Cache) -> None:
+def test_one_is_replaced_when_it_is_old(provider: SharedProvider, machine: Machine) -> None:
     growth = Growth()
-    for cache.now in (0, 30, 60, 90):
+    for machine.now in (0, 30, 60, 90):
         port(provider)
-    cache.now = LIMITS.max_age_s
+    machine.now = LIMITS.max_age_s
     port(provider)
     provider.tidy()
-    assert cache.alive == [2]
+    assert machine.alive == [2]
     assert growth("devserver_engine_restarts_total", process="provider", reason="age") == 1
 
 
 def test_one_that_is_idle_is_stopped_and_the_next_run_starts_another(
-    provider: SharedProvider, cache: Cache
+    provider: SharedProvider, machine: Machine
 ) -> None:
     port(provider)
-    cache.now = LIMITS.idle_s - 1
+    machine.now = LIMITS.idle_s - 1
     provider.tidy()
-    assert cache.alive == [1]
-    cache.now = LIMITS.idle_s
+    assert machine.alive == [1]
+    machine.now = LIMITS.idle_s
     provider.tidy()
-    assert cache.alive == []
+    assert machine.alive == []
     assert port(provider) == 2
 
 
-def test_one_in_use_is_not_idle(provider: SharedProvider, cache: Cache) -> None:
-    with provider.lend():
-        cache.now = LIMITS.idle_s * 2
+def test_one_in_use_is_not_idle(provider: SharedProvider, machine: Machine) -> None:
+    with provider.lease():
+        machine.now = LIMITS.idle_s * 2
         provider.tidy()
-        assert cache.alive == [1]
+        assert machine.alive == [1]
 
 
 def test_where_none_can_be_started_runs_start_their_own_for_a_while(
-    provider: SharedProvider, cache: Cache
+    provider: SharedProvider, machine: Machine
 ) -> None:
-    cache.broken = True
+    machine.broken = True
     assert port(provider) is None
-    cache.broken = False
+    machine.broken = False
     assert port(provider) is None
-    cache.now = 31
+    machine.now = 31
     assert port(provider) == 1
 
 
-def test_a_worn_one_stays_while_no_other_can_be_started(provider: SharedProvider, cache: Cache) -> None:
+def test_a_worn_one_stays_while_no_other_can_be_started(provider: SharedProvider, machine: Machine) -> None:
     for _ in range(LIMITS.max_runs):
         port(provider)
-    cache.broken = True
+    machine.broken = True
     provider.tidy()
     assert port(provider) == 1
 
 
-def test_after_the_stop_there_is_none(provider: SharedProvider, cache: Cache) -> None:
+def test_after_the_stop_there_is_none(provider: SharedProvider, machine: Machine) -> None:
     provider.stop()
     assert port(provider) is None
-    assert cache.processes == []
+    assert machine.processes == []

@@ -60,7 +60,7 @@ def make_pool(started: Started) -> Iterator[MakePool]:
 
 
 def run(pool: WorkerPool, cwd: Path, command: str = "work", deadline_s: float = 10, **env: str) -> Result:
-    with pool.lend() as worker:
+    with pool.lease() as worker:
         return worker.run([command], str(cwd), env, deadline_s)
 
 
@@ -95,7 +95,7 @@ def test_runs_at_the_same_time_have_workers_of_their_own(
     def one(name: str) -> int:
         directory = tmp_path / name
         directory.mkdir()
-        with pool.lend() as worker:
+        with pool.lease() as worker:
             together.wait(10)
             return pid_of(worker.run(["work"], str(directory), {}, 10))
 
@@ -111,7 +111,7 @@ def test_a_worker_is_replaced_after_its_runs_and_the_next_one_is_started_before(
     pool = make_pool(max_runs=3)
     pids = []
     for number in range(9):
-        with pool.lend() as worker:
+        with pool.lease() as worker:
             assert len(started.workers) == 1 + (number + 1) // 3
             pids.append(pid_of(worker.run(["work"], str(tmp_path), {}, 10)))
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 3]
@@ -170,7 +170,7 @@ def test_a_worker_that_died_while_idle_is_not_lent(
 def test_idle_workers_but_one_are_stopped(make_pool: MakePool, started: Started) -> None:
     clock = [0.0]
     pool = make_pool(now=lambda: clock[0])
-    with pool.lend(), pool.lend(), pool.lend():
+    with pool.lease(), pool.lease(), pool.lease():
         pass
     assert len(started.alive) == 3
     clock[0] = 59.0
@@ -184,7 +184,7 @@ def test_idle_workers_but_one_are_stopped(make_pool: MakePool, started: Started)
 def test_a_pool_that_stops_keeps_no_worker(make_pool: MakePool, started: Started, tmp_path: Path) -> None:
     growth = Growth()
     pool = make_pool()
-    with pool.lend():
+    with pool.lease():
         pool.stop()
     assert started.alive == set()
     assert growth("devserver_engine_restarts_total", process="worker", reason="failed") == 0
@@ -195,7 +195,7 @@ def test_workers_that_are_worn_together_have_one_successor_in_advance(
 ) -> None:
     pool = make_pool(max_runs=2)
     for at_work in (3, 4):
-        with pool.lend() as one, pool.lend() as two, pool.lend() as three:
+        with pool.lease() as one, pool.lease() as two, pool.lease() as three:
             for worker in (one, two, three):
                 worker.run(["work"], str(tmp_path), {}, 10)
             assert len(started.workers) == at_work

@@ -8,12 +8,13 @@ from typing import Any, cast
 import pytest
 
 from reconciler.controller import adoption as claims
-from reconciler.engine.engine import Engine, Keys
+from reconciler.engine.engine import Engine
 from reconciler.kinds.devserver.ssh.host_keys import HostKeyFinder
 from reconciler.kinds.devserver.ssh.keys import HOST_KEY_FILES as FILES
 from reconciler.kinds.devserver.ssh.keys import generate_host_keys
 from reconciler.kube.client import Client, Object
 from reconciler.state import checkpoint
+from reconciler.state.encryption_keys import Keys
 from reconciler.status.errors import EngineFailedError, StalledError
 from stacks.devserver import DevServerChildren, HostKeys
 from stacks.metadata import Child, Owner
