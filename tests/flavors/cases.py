@@ -1,4 +1,4 @@
-"""Nodes, pods on them and a flavor: does a pod of the flavor find a node? For the model and for the real scheduler.
+"""Nodes, pods on them and a flavor: does a pod of the flavor fit? For the reconciler and for the real scheduler.
 
 Each case has nodes of its own, which it selects by the label CASE, so that many cases fit into one cluster.
 """
@@ -10,7 +10,7 @@ from typing import Any
 Object = dict[str, Any]
 CASE = "devserver.test/case"
 GPU = "devserver.test/gpu"
-# What the cases rely on. (The handler is containerd's own, though nothing of this ever runs.)
+# Classes that the cases name. (The handler exists in containerd, though none of these pods ever runs.)
 RUNTIME_CLASSES: dict[str, Object] = {
     "test-heavy": {"handler": "runc", "overhead": {"podFixed": {"cpu": "500m", "memory": "64Mi"}}},
     "test-picky": {
@@ -26,7 +26,7 @@ PRIORITIES = {"devserver-placeholder": -10, "test-high": 1000}
 
 @dataclass(frozen=True)
 class Node:
-    """A node of 4 CPUs and 8 GiB for 10 pods unless told otherwise; None takes a resource away."""
+    """A node of 4 CPUs and 8 GiB for 10 pods. has: other amounts; None removes a resource."""
 
     has: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod on a node. spec: what is more than one container that asks for `cpu`."""
+    """A pod on a node, with one container that requests `cpu`. spec: other fields."""
 
     cpu: str = "0"
     node: int = 0
@@ -84,7 +84,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class Case:
-    """flavor: fields of its spec. fits: on how many nodes a pod of it finds room; None: it is refused at once."""
+    """flavor: fields of its spec. fits: on how many nodes a pod of it fits; None: the API server refuses the pod."""
 
     name: str
     fits: int | None
@@ -109,7 +109,7 @@ class Case:
 
 
 def container(name: str, always: bool = False, **requests: str) -> Object:
-    """A container that asks for that much. always: as an init container, it is a sidecar."""
+    """A container with these requests. always: as an init container, it is a sidecar."""
     made: Object = {"name": name, "image": "local/none:1", "resources": {"requests": requests}}
     if extended := {key: value for key, value in requests.items() if "/" in key}:
         made["resources"]["limits"] = extended
@@ -117,7 +117,7 @@ def container(name: str, always: bool = False, **requests: str) -> Object:
 
 
 def asks(**requests: Any) -> Object:
-    """A flavor that asks for that much; what cannot be overcommitted is limited to it."""
+    """A flavor with these requests; what cannot be overcommitted has an equal limit."""
     amounts = {name.replace("_", "-"): value for name, value in requests.items() if name != "gpu"}
     limits = {name: value for name, value in amounts.items() if name.startswith("hugepages")}
     if "gpu" in requests:
@@ -175,7 +175,7 @@ def gpu_pod(**spec: Any) -> Pod:
 
 CASES = (
     # what a node has
-    Case("nothing asked of an empty node", 1),
+    Case("no requests, and an empty node", 1),
     Case("all of the CPU", 1, flavor=asks(cpu=4)),
     Case("a thousandth more than all of the CPU", 0, flavor=asks(cpu="4001m")),
     Case("less than a thousandth of a CPU more", 0, flavor=asks(cpu="4.0000001")),
@@ -185,14 +185,14 @@ CASES = (
     Case("a fraction of a unit", 1, has(memory="1536Mi"), flavor=asks(memory="1.5Gi")),
     Case("ephemeral storage that fits", 1, flavor=asks(ephemeral_storage="10Gi")),
     Case("ephemeral storage that does not fit", 0, flavor=asks(ephemeral_storage="11Gi")),
-    Case("room for the tools alone", 1, has(cpu="10m", memory="16Mi")),
-    Case("no room even for the tools", 0, has(cpu="9m")),
-    Case("the tools ask for more than the flavor", 0, has(memory="15Mi"), flavor=asks(memory="1Mi")),
+    Case("room for the tools' container and no more", 1, has(cpu="10m", memory="16Mi")),
+    Case("no room even for the tools' container", 0, has(cpu="9m")),
+    Case("the tools' container requests more than the flavor", 0, has(memory="15Mi"), flavor=asks(memory="1Mi")),
     Case("a limit alone is a request", 0, flavor=limited(cpu="5")),
     Case("a limit above the room beside a request below it", 1, flavor={
         "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "5"}}
     }),
-    Case("a node that tells of no CPU", 0, has(cpu=None)),
+    Case("a node that reports no CPU", 0, has(cpu=None)),
     Case("one node with CPU, one with memory", 0, (Node({"cpu": "1"}), Node({"memory": "1Gi"})), flavor=asks(
         cpu=2, memory="2Gi"
     )),
@@ -220,40 +220,40 @@ CASES = (
         container("a", cpu="2"), container("b", True, cpu="1")
     )),
     Case("overhead of a runtime class", 0, pods=(Pod("3", spec=HEAVY),), flavor=asks(cpu="600m")),
-    Case("overhead and no more", 1, pods=(Pod("3", spec=HEAVY),), flavor=asks(cpu="500m")),
-    Case("what is asked for the pod as a whole", 0, flavor=asks(cpu=2), pods=(
+    Case("overhead that leaves just enough", 1, pods=(Pod("3", spec=HEAVY),), flavor=asks(cpu="500m")),
+    Case("requests of a pod as a whole", 0, flavor=asks(cpu=2), pods=(
         Pod("1", spec={"resources": {"requests": {"cpu": "3"}}}),
     )),
-    Case("the pod as a whole and no more", 1, flavor=asks(cpu=1), pods=(
+    Case("requests of a pod as a whole that leave just enough", 1, flavor=asks(cpu=1), pods=(
         Pod("1", spec={"resources": {"requests": {"cpu": "3"}}}),
     )),
-    Case("memory that others hold", 0, flavor=asks(memory="1Gi"), pods=(
+    Case("memory that other pods request", 0, flavor=asks(memory="1Gi"), pods=(
         Pod(spec={"containers": [container("main", memory="7169Mi")]}),
     )),
     # the number of pods
     Case("a place for one more pod", 1, has(pods=2), (Pod(),)),
     Case("no place for another pod", 0, has(pods=1), (Pod(),)),
     Case("a node for no pods", 0, has(pods=0)),
-    Case("a node that tells of no number of pods", 0, has(pods=None)),
+    Case("a node that reports no number of pods", 0, has(pods=None)),
     Case("finished pods take no place", 1, has(pods=1), (Pod(phase="Succeeded"), Pod(phase="Failed"))),
-    Case("a place that a placeholder gives up", 1, has(pods=1), (Pod(spec=LOW),)),
+    Case("a place of a placeholder that can be preempted", 1, has(pods=1), (Pod(spec=LOW),)),
     # extended resources
     Case("a free GPU", 1, has(gpu=1), flavor=asks(gpu=1)),
     Case("no GPU", 0, flavor=asks(gpu=1)),
     Case("a GPU in use", 0, has(gpu=1), (gpu_pod(),), asks(gpu=1)),
     Case("one of two GPUs in use", 1, has(gpu=2), (gpu_pod(),), asks(gpu=1)),
     Case("two GPUs of two nodes", 0, has(gpu=1) * 2, flavor=asks(gpu=2)),
-    Case("no GPU asked of a node without", 1, flavor=asks(gpu=0)),
-    Case("a GPU that a placeholder gives up", 1, has(gpu=1), (gpu_pod(**LOW),), asks(gpu=1)),
+    Case("zero GPUs requested of a node without one", 1, flavor=asks(gpu=0)),
+    Case("a GPU of a placeholder that can be preempted", 1, has(gpu=1), (gpu_pod(**LOW),), asks(gpu=1)),
     Case("huge pages", 1, has(**{"hugepages-2Mi": "64Mi"}), flavor=asks(cpu=1, hugepages_2Mi="64Mi")),
     Case("too many huge pages", 0, has(**{"hugepages-2Mi": "64Mi"}), flavor=asks(cpu=1, hugepages_2Mi="66Mi")),
     # priority
-    Case("lower priority gives way", 1, pods=(Pod("4", spec=LOW),), flavor=asks(cpu=4)),
-    Case("several of a lower priority give way", 1, pods=(Pod("2", spec=LOW),) * 2, flavor=asks(cpu=4)),
-    Case("the same priority does not give way", 0, pods=(Pod("4"),), flavor=asks(cpu=4)),
-    Case("a higher priority does not give way", 0, pods=(Pod("4", spec=HIGH),), flavor=asks(cpu=4)),
-    Case("what gives way is not enough", 0, pods=(Pod("2", spec=LOW), Pod("2")), flavor=asks(cpu=3)),
-    Case("what gives way is just enough", 1, pods=(Pod("2", spec=LOW), Pod("2")), flavor=asks(cpu=2)),
+    Case("a pod of a lower priority is preempted", 1, pods=(Pod("4", spec=LOW),), flavor=asks(cpu=4)),
+    Case("several pods of a lower priority are preempted", 1, pods=(Pod("2", spec=LOW),) * 2, flavor=asks(cpu=4)),
+    Case("a pod of the same priority is not preempted", 0, pods=(Pod("4"),), flavor=asks(cpu=4)),
+    Case("a pod of a higher priority is not preempted", 0, pods=(Pod("4", spec=HIGH),), flavor=asks(cpu=4)),
+    Case("preemption does not free enough", 0, pods=(Pod("2", spec=LOW), Pod("2")), flavor=asks(cpu=3)),
+    Case("preemption frees just enough", 1, pods=(Pod("2", spec=LOW), Pod("2")), flavor=asks(cpu=2)),
     # taints
     Case("a taint", 0, tainted(DEDICATED)),
     Case("a taint tolerated by its value", 1, tainted(DEDICATED), flavor=equal("gpu")),
@@ -265,7 +265,7 @@ CASES = (
     Case("every taint tolerated", 1, tainted(DEDICATED, taint("b", effect="NoExecute")), flavor=tolerates(ALL)),
     Case("a toleration of one effect", 1, tainted(DEDICATED), flavor=equal("gpu", effect="NoSchedule")),
     Case("a toleration of another effect", 0, tainted(DEDICATED), flavor=equal("gpu", effect="NoExecute")),
-    Case("a wish of the node", 1, tainted(taint("slow", effect="PreferNoSchedule"))),
+    Case("a taint that is only a preference", 1, tainted(taint("slow", effect="PreferNoSchedule"))),
     Case("a taint that evicts", 0, tainted(taint("broken", effect="NoExecute"))),
     Case("a taint that evicts after a while", 1, tainted(taint("dedicated", effect="NoExecute")), flavor=tolerates(
         {"key": "dedicated", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}
@@ -282,12 +282,12 @@ CASES = (
         {"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}
     )),
     Case("a node that is not ready", 0, unwell(Ready="False")),
-    Case("a node that is not heard of", 0, unwell(Ready="Unknown")),
+    Case("a node that has stopped reporting", 0, unwell(Ready="Unknown")),
     Case("a node that is short of memory", 0, unwell(MemoryPressure="True")),
     Case("a node that is short of disk", 0, unwell(DiskPressure="True")),
     Case("a node that is short of processes", 0, unwell(PIDPressure="True")),
     Case("a node without network", 0, unwell(NetworkUnavailable="True")),
-    Case("a node that says that all is well", 1, unwell(MemoryPressure="False", NetworkUnavailable="False")),
+    Case("a node whose other conditions are False", 1, unwell(MemoryPressure="False", NetworkUnavailable="False")),
     Case("no node at all", 0, ()),
     # node selector
     Case("a label", 1, (Node(labels={"disk": "ssd"}),), flavor=selects(disk="ssd")),
@@ -302,21 +302,21 @@ CASES = (
     # runtime class
     Case("a runtime class's overhead fits", 1, flavor=asks(cpu="3500m") | HEAVY),
     Case("a runtime class's overhead does not fit", 0, flavor=asks(cpu="3501m") | HEAVY),
-    Case("overhead comes on top of the tools", 0, has(cpu="505m"), flavor=HEAVY),
-    Case("a runtime class's nodes", 1, (Node(labels={"tier": "gold"}), Node()), flavor=PICKY),
-    Case("no node of a runtime class", 0, flavor=PICKY),
-    Case("a runtime class tolerates", 1, flavor=PICKY, nodes=(
+    Case("overhead comes on top of the tools' container", 0, has(cpu="505m"), flavor=HEAVY),
+    Case("the node selector of a runtime class", 1, (Node(labels={"tier": "gold"}), Node()), flavor=PICKY),
+    Case("no node that a runtime class selects", 0, flavor=PICKY),
+    Case("a toleration of a runtime class", 1, flavor=PICKY, nodes=(
         Node(labels={"tier": "gold"}, taints=(taint("gold"),)),
     )),
     # what the API server refuses
     Case("a runtime class that does not exist", None, flavor={"runtimeClassName": "test-nowhere"}),
-    Case("a selector against the runtime class's", None, flavor=PICKY | selects(tier="tin")),
+    Case("a selector that contradicts the runtime class's", None, flavor=PICKY | selects(tier="tin")),
     Case("a GPU requested without a limit", None, has(gpu=1), flavor={"resources": {"requests": {GPU: "1"}}}),
     Case("a GPU requested below its limit", None, has(gpu=2), flavor={
         "resources": {"requests": {GPU: "1"}, "limits": {GPU: "2"}}
     }),
     Case("part of a GPU", None, has(gpu=2), flavor=limited(**{GPU: "0.5"})),
-    Case("a resource that nobody knows", None, has(cores=2), flavor=limited(cores="1")),
+    Case("a resource that does not exist", None, has(cores=2), flavor=limited(cores="1")),
 )  # fmt: skip
 
 
