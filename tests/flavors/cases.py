@@ -189,7 +189,7 @@ CASES = (
     Case("no room even for the tools' container", 0, has(cpu="9m")),
     Case("the tools' container requests more than the flavor", 0, has(memory="15Mi"), flavor=asks(memory="1Mi")),
     Case("a limit alone is a request", 0, flavor=limited(cpu="5")),
-    Case("a limit above the room beside a request below it", 1, flavor={
+    Case("a limit above what is free, with a request below it", 1, flavor={
         "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "5"}}
     }),
     Case("a node that reports no CPU", 0, has(cpu=None)),
@@ -205,9 +205,9 @@ CASES = (
     Case("a node that holds more than it has", 0, pods=(Pod("3"), Pod("3"))),
     Case("a pod that has succeeded holds nothing", 1, pods=(Pod("4", phase="Succeeded"),), flavor=asks(cpu=4)),
     Case("a pod that has failed holds nothing", 1, pods=(Pod("4", phase="Failed"),), flavor=asks(cpu=4)),
-    Case("a pod that ends holds its room until it has", 0, pods=(Pod("4", deleting=True),), flavor=asks(cpu=4)),
+    Case("a pod that is being deleted still counts", 0, pods=(Pod("4", deleting=True),), flavor=asks(cpu=4)),
     Case("an init container larger than the pod", 0, pods=inits(container("a", cpu="3")), flavor=asks(cpu=2)),
-    Case("an init container's room is not added", 1, pods=inits(container("a", cpu="3")), flavor=asks(cpu=1)),
+    Case("an init container's requests are not added", 1, pods=inits(container("a", cpu="3")), flavor=asks(cpu=1)),
     Case("init containers run in turn", 1, flavor=asks(cpu=2), pods=inits(
         container("a", cpu="2"), container("b", cpu="2")
     )),

@@ -1,1 +1,1 @@
-"""Whether a pod finds room on the nodes, as kube-scheduler and Karpenter would judge. Pure."""
+"""Whether a pod fits on a node, by the rules of kube-scheduler and Karpenter. Pure."""

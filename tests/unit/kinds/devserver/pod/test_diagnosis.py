@@ -73,7 +73,7 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
         [],
         not_ready("PodStarting", "The containers are starting.", "Starting", CREATED),
     ),
-    "no node has room": (
+    "no node fits": (
         box(no_node("0/1 nodes are available: 1 Insufficient cpu.")),
         [],
         not_ready(

@@ -83,7 +83,7 @@ CASES: dict[str, tuple[Object | None, Object | None, bool, str, str]] = {
         "PodStarting",
         "Starting",
     ),
-    "no node has room": (
+    "no node fits": (
         stateful_set(),
         pod(status={"conditions": NO_NODE}),
         False,
@@ -185,7 +185,7 @@ RESTARTS: dict[str, tuple[Object | None, Object | None, str, bool | None]] = {
     "no StatefulSet": (None, box(), "Now", None),
     "no pod": (stateful_set(), None, "Now", None),
     "the pod ends already": (stateful_set(digest="other"), box(**DELETED), "Now", None),
-    "the controller has not seen the template yet": (
+    "the controller has not observed the template yet": (
         stateful_set(digest="other", observedGeneration=1),
         box(),
         "Now",
