@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -288,6 +288,9 @@ class CustomResource(StatusModel):
     )
 
     metadata: Metadata
+    if TYPE_CHECKING:  # each kind has fields of its own in them
+        spec: Spec
+        status: CommonStatus
 
     @model_validator(mode="after")
     def _name_is_valid(self) -> Self:

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pulumi
@@ -19,19 +18,16 @@ from crds.base import Metadata
 from crds.reader import UnreadableError, load_documents
 from crds.resources import CHILDREN, DEVSERVER, FLAVOR, NAMESPACE, Resource
 from crds.times import format_time
-from reconciler.controller import adoption as claims
-from reconciler.controller.adoption import Ownership
-from reconciler.controller.kind import KINDS, Prepared
-from reconciler.controller.workqueue import Key
-from reconciler.kinds.devserver.inputs import owner_of, parsed
-from reconciler.kinds.devserver.ssh.host_keys import HostKeySource, live_host_keys
-from reconciler.kinds.devserver.ssh.keys import generate_host_keys
+from reconciler.controller.adoption import LiveObjects, Ownership, conflict, ownership_of
+from reconciler.controller.desired import desired_of
+from reconciler.controller.kind import Lookup, Prepared
+from reconciler.kinds.registry import KINDS, build_kinds, resources_of
 from reconciler.kube.cache import Cache
-from reconciler.kube.client import ApiError, Client, Object, connect
+from reconciler.kube.client import ApiError, Client, connect
+from reconciler.kube.objects import Object, owner_of
 from reconciler.settings import Settings
 from reconciler.status.errors import ReconcileError
-from stacks.devserver import HostKeys
-from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child, Owner
+from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,7 +42,7 @@ def main() -> None:
         raise pulumi.RunError("This program is for `pulumi preview`; the reconciler does what it shows.")
     config = pulumi.Config()
     try:
-        manifest = load(ROOT / config.require("manifest"), KINDS)
+        manifest = load(ROOT / config.require("manifest"), [kind.resource.kind for kind in KINDS])
         flavor = load(ROOT / config.require("flavor"), [FLAVOR.kind])
         # This thread's event loop is Pulumi's, and runs.
         with ThreadPoolExecutor(1) as other:
@@ -82,45 +78,46 @@ async def prepare(manifest: Object, flavor: Object) -> Prepared:
     flavor: stands in if the cluster has none of its name. Raises ApiError, and the ReconcileError that the
     resource's condition would tell.
     """
-    now, settings = datetime.now(UTC), Settings()
+    now = datetime.now(UTC)
     async with connect() as client:
         system = await client.get(NAMESPACE, "", "kube-system")
         if system is None:
             raise ApiError(404, "NotFound", "the cluster has no namespace kube-system")
-        cache = await snapshot(client)
+        cache = Cache(resources_of(KINDS))
+        kinds = build_kinds(cache, Settings(), system["metadata"]["uid"])
+        await fill(cache, client)
         add(cache, flavor, now, instead=False)
-        key, resource = add(cache, manifest, now, instead=True)
-        kind = KINDS[key.kind]
-        inputs = kind.gather(cache, key, resource, settings, system["metadata"]["uid"], now)
-        objection = kind.objection(inputs)
-        if objection is not None:
-            raise objection
-        owner = owner_of(key, resource)
-        prepared = await kind.prepare(inputs, owner, host_key_source(client))
-        person = kind.person(parsed(kind.model, resource))
+        resource = add(cache, manifest, now, instead=True)
+        kind, owner = kinds[resource["kind"]], owner_of(resource)
+        goal = desired_of(kind, resource, now).goal
+        if isinstance(goal, ReconcileError):
+            raise goal
+        if goal.rejected is not None:
+            raise goal.rejected
+        live = LiveObjects(client)
+        prepared = await kind.prepare(goal.inputs, Lookup(live, _no_state))
+        data_owner = kind.data_owner(goal.model)
         for child in prepared.children:
-            live = await claims.live(client, child)
-            if claims.ownership_of(live, owner, child, person, cache) is Ownership.FOREIGN:
-                raise claims.conflict(child, live)
+            found = await live(child)
+            if ownership_of(found, owner, child, data_owner, cache) is Ownership.FOREIGN:
+                raise conflict(child, found, cache)
         return prepared
 
 
-async def snapshot(client: Client) -> Cache:
-    """The world as it is now: custom resources and managed children."""
-    custom = [kind.resource for kind in KINDS.values()]
+async def _no_state(child: Child) -> None:
+    """What only a state still holds is not known here."""
+
+
+async def fill(cache: Cache, client: Client) -> None:
+    """Have the cache hold what the cluster does now: custom resources and managed children."""
     managed = f"{MANAGED_BY_LABEL}={MANAGER}"
-    found = await asyncio.gather(
-        *(_listed(client, resource, "") for resource in custom),
-        *(_listed(client, resource, managed) for resource in CHILDREN),
-    )
-    stores = [{_place(obj): obj for obj in objects} for objects in found]
-    return Cache(
-        resources={resource.kind: store for resource, store in zip(custom, stores, strict=False)},
-        children={
-            (resource.api_version, resource.kind): store
-            for resource, store in zip(CHILDREN, stores[len(custom) :], strict=True)
-        },
-    )
+    stores = [
+        *((resource, "", cache.resources[kind]) for kind, resource in cache.kinds.items()),
+        *((resource, managed, cache.children[resource.api_version, resource.kind]) for resource in CHILDREN),
+    ]
+    found = await asyncio.gather(*(_listed(client, resource, selector) for resource, selector, _ in stores))
+    for (_, _, store), objects in zip(stores, found, strict=True):
+        store.update({_place(obj): obj for obj in objects})
 
 
 async def _listed(client: Client, resource: Resource, selector: str) -> list[Object]:
@@ -136,34 +133,26 @@ def _place(obj: Object) -> tuple[str, str]:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
-def add(cache: Cache, manifest: Object, now: datetime, instead: bool) -> tuple[Key, Object]:
-    """Put the manifest's resource into the world as if it had been applied now; returns it as it would be.
+def add(cache: Cache, manifest: Object, now: datetime, instead: bool) -> Object:
+    """Put the manifest's resource into the cache as if it had been applied now; returns it as it would be.
 
     instead: its spec takes the place of that of a resource of this name that the cluster has.
     """
     kind, metadata = manifest["kind"], manifest["metadata"]
-    namespace = metadata.get("namespace", "default") if KINDS[kind].resource.namespaced else ""
-    place = (namespace, metadata["name"])
-    live = cache.resources[kind].get(place)
+    namespace = metadata.get("namespace", "default") if cache.kinds[kind].namespaced else ""
+    place, store = (namespace, metadata["name"]), cache.resources[kind]
+    live = store.get(place)
     if live is None:
         identity = {"namespace": namespace, "name": metadata["name"], "uid": f"preview-{kind.lower()}"}
-        applied = {
+        store[place] = {
+            "apiVersion": API_VERSION,
+            "kind": kind,
             "metadata": {**identity, "creationTimestamp": format_time(now)},
             "spec": manifest.get("spec"),
         }
-        cache.resources[kind][place] = {"apiVersion": API_VERSION, "kind": kind, **applied}
     elif instead:
-        cache.resources[kind][place] = {**live, "spec": manifest.get("spec")}
-    return Key(kind, *place), cache.resources[kind][place]
-
-
-def host_key_source(client: Client) -> HostKeySource:
-    """Gives host keys as the reconciler does, save for those that only a state still holds."""
-
-    async def find(owner: Owner, child: Child) -> HostKeys:
-        return await live_host_keys(partial(claims.live, client), owner, child) or generate_host_keys()
-
-    return find
+        store[place] = {**live, "spec": manifest.get("spec")}
+    return store[place]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The running reconciler: watches fill the world and the queue, workers empty the queue."""
+"""The running reconciler: watches fill the cache and the queue, workers empty the queue. It alone knows all parts."""
 
 import asyncio
 import os
@@ -6,18 +6,19 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import structlog
 
-from crds.resources import NAMESPACE
-from reconciler.controller import wall_clock
+from crds.resources import LEASE, NAMESPACE, SECRET
+from reconciler.controller import metrics, wall_clock
 from reconciler.controller.actions import Actions
-from reconciler.controller.kind import KINDS
+from reconciler.controller.kind import Kind
 from reconciler.controller.reconcile import Reconciler
 from reconciler.controller.watches import Watches
 from reconciler.controller.workqueue import Lane, WorkQueue
@@ -30,8 +31,12 @@ from reconciler.engine.processes.process_tree import ENVIRONMENT_MARK
 from reconciler.engine.run_dir import own_run_dir
 from reconciler.engine.setup import find_engine, start_engine
 from reconciler.gc_tuning import spare_what_is_there
+from reconciler.kinds.registry import KINDS, build_kinds, resources_of
+from reconciler.kube.cache import Cache
 from reconciler.kube.client import ApiError, Client, connect
+from reconciler.kube.objects import Key, Object
 from reconciler.kube.recorder import Recorder
+from reconciler.kube.watch import WatchSpec
 from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
 from reconciler.leaderelection.lease import LeaseTimes
 from reconciler.leaderelection.watchdog import Watchdog
@@ -41,9 +46,9 @@ from reconciler.state.alerts import StateAlerts
 from reconciler.state.encryption_keys import load_or_make_keys
 from reconciler.state.index import StateIndex
 from reconciler.state.run_claim import term_of
-from reconciler.state.store import StateStore
-from reconciler.telemetry import metrics
+from reconciler.state.store import STATE_SELECTOR, StateStore
 from reconciler.telemetry.health import Health, Limits
+from reconciler.telemetry.metrics import REGISTRY
 from reconciler.telemetry.server import ServerError, serving
 
 _log = structlog.get_logger()
@@ -57,7 +62,8 @@ async def run(settings: Settings) -> None:
     Raises ApiError, EngineError or ServerError if it cannot start, LeaseLostError when another is to lead; alone
     or in a group.
     """
-    engine_metrics.register_kinds(KINDS)
+    for register in (metrics.register_kinds, engine_metrics.register_kinds):
+        register(kind.resource.kind for kind in KINDS)
     installed = find_engine(settings)
     times = LeaseTimes(settings.lease_duration_s, settings.lease_renew_deadline_s, settings.lease_retry_s)
     access = find_access(os.environ) if settings.fence_engine else None
@@ -100,6 +106,20 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
             raise
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What is there from the beginning, whether or not this process leads."""
+
+    settings: Settings
+    client: Client
+    leader: Leader
+    health: Health
+    cache: Cache
+    kinds: Mapping[str, Kind[Any, Any]]
+    queue: WorkQueue
+    watches: Watches
+
+
 async def _serve(
     settings: Settings,
     start: Callable[[], AbstractContextManager[Engine]],
@@ -117,8 +137,11 @@ async def _serve(
     # However slow one namespace is, as many places as there are runs at a time are left to the others.
     run_share = max(1, settings.workers - settings.concurrent_runs)
     queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s, run_share)
-    watches = Watches(client, settings, queue)
-    _expose(client, leader, watches, queue, health)
+    cache = Cache(resources_of(KINDS))
+    kinds = build_kinds(cache, settings, system["metadata"]["uid"])
+    watches = Watches(client, settings, queue, cache, kinds)
+    parts = _Parts(settings, client, leader, health, cache, kinds, queue, watches)
+    _expose(parts)
     synced = asyncio.Event()
 
     def watching() -> None:
@@ -128,46 +151,76 @@ async def _serve(
     async with asyncio.TaskGroup() as group:
         group.create_task(leader.run())
         group.create_task(watches.run(watching))
-        lease = group.create_task(watches.lease(LEASE_NAME, leader.lease_changed).run())
+        lease = group.create_task(watches.open(_lease_of(settings, leader)).run())
         await leader.elected.wait()
         lease.cancel()
         # Not before, for the engine's processes take most of the memory.
         with start() as engine:
-            health.runs = engine.run_seconds
-            recorder = Recorder(client, _host())
-            keys = await load_or_make_keys(client, engine.make_salt, settings.namespace, recorder)
-            external = external_store_of(engine, keys)
-            states = StateStore(
-                client, settings.namespace, keys.salt, lambda: term_of(leader.lease), external
-            )
-            states_read = asyncio.Event()
-            index = StateIndex(KINDS, keys.salt, outlines=external is not None)
-            group.create_task(watches.run_states(index, states_read.set))
-            actor = Actions(
-                client=client,
-                engine=engine,
-                keys=keys,
-                states=states,
-                cache=watches.cache,
-                settings=settings,
-                recorder=recorder,
-                alerts=StateAlerts(recorder, watches.cache.resource),
-                apply_write=watches.apply_write,
-            )
-            reconciler = Reconciler(actor, queue, system["metadata"]["uid"], now=lambda: datetime.now(UTC))
-            watches.relieve = reconciler.retry_now
-            client.on_return = reconciler.cluster_returned
-            await synced.wait()
-            await states_read.wait()
-            term = states.term()
-            spare_what_is_there()
-            _log.info("leading", holder=term.holder, epoch=list(term.epoch), resources=len(queue))
-            group.create_task(wall_clock.follow(watches.wake_all))
-            group.create_task(watches.run_flavor_views())
-            try:
-                await _work(reconciler, settings.workers)
-            finally:
-                _log.info("work stopped")
+            await _lead(parts, engine, synced, group)
+
+
+async def _lead(parts: _Parts, engine: Engine, synced: asyncio.Event, group: asyncio.TaskGroup) -> None:
+    """Do the work, once all watches are in. synced: set when those are that run already."""
+    settings, client, leader, watches = parts.settings, parts.client, parts.leader, parts.watches
+    parts.health.runs = engine.run_seconds
+    recorder = Recorder(client, _host())
+    keys = await load_or_make_keys(client, engine.make_salt, settings.namespace, recorder)
+    external = external_store_of(engine, keys)
+    states = StateStore(client, settings.namespace, keys.salt, lambda: term_of(leader.lease), external)
+    index = StateIndex(parts.kinds, keys.salt, outlines=external is not None)
+    state_metrics.STATE_BYTES.set_function(lambda: index.packed_bytes)
+    states_read = asyncio.Event()
+    states_watch = watches.open(_states_of(settings, index))
+    group.create_task(watches.follow(states_watch, states_read.set))
+    actions = Actions(
+        client=client,
+        engine=engine,
+        keys=keys,
+        states=states,
+        cache=parts.cache,
+        kinds=parts.kinds,
+        settings=settings,
+        recorder=recorder,
+        alerts=StateAlerts(recorder, parts.cache.resource),
+        apply_write=watches.apply_write,
+        apply_state=states_watch.apply_write,
+    )
+    reconciler = Reconciler(actions, parts.queue, index, now=lambda: datetime.now(UTC))
+    watches.unblock = reconciler.retry_now
+    client.on_return = reconciler.cluster_returned
+    await synced.wait()
+    await states_read.wait()
+    term = term_of(leader.lease)
+    spare_what_is_there()
+    _log.info("leading", holder=term.holder, epoch=list(term.epoch), resources=len(parts.queue))
+    group.create_task(wall_clock.follow(watches.enqueue_all))
+    for kind in parts.kinds.values():
+        group.create_task(kind.run(parts.queue.add))
+    try:
+        await _work(reconciler, settings.workers)
+    finally:
+        _log.info("work stopped")
+
+
+def _lease_of(settings: Settings, leader: Leader) -> WatchSpec:
+    """The Lease by which the reconcilers elect one."""
+
+    def changed(old: Object | None, new: Object | None) -> Iterable[Key]:
+        leader.lease_changed()
+        return ()
+
+    fields = f"metadata.name={LEASE_NAME}"
+    return WatchSpec(LEASE, (changed,), fields=fields, namespace=settings.namespace, name="lease")
+
+
+def _states_of(settings: Settings, index: StateIndex) -> WatchSpec:
+    """The states of all stacks. Who leads can read them: keys may have to be made first."""
+
+    def changed(old: Object | None, new: Object | None) -> Iterable[Key]:
+        key = index.changed(old, new)
+        return () if key is None else (key,)
+
+    return WatchSpec(SECRET, (changed,), selector=STATE_SELECTOR, namespace=settings.namespace, name="states")
 
 
 def run_until_end(settings: Settings) -> int:
@@ -191,15 +244,12 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield error
 
 
-def _expose(client: Client, leader: Leader, watches: Watches, queue: WorkQueue, health: Health) -> None:
+def _expose(parts: _Parts) -> None:
     """Let metrics and health read, whenever they are asked for, how things stand."""
-    metrics.REGISTRY.register(queue.meter)
-    metrics.CLOCK_OFFSET.set_function(lambda: client.clock_offset_s)
-    metrics.LEADER.labels(LEASE_NAME).set_function(leader.elected.is_set)
-    states = watches.cache.states
-    state_metrics.STATE_BYTES.set_function(
-        lambda: sum(state.packed_bytes for lives in states.values() for state in lives.values())
-    )
+    watches, queue, health = parts.watches, parts.queue, parts.health
+    REGISTRY.register(queue.meter)
+    metrics.CLOCK_OFFSET.set_function(lambda: parts.client.clock_offset_s)
+    metrics.LEADER.labels(LEASE_NAME).set_function(parts.leader.elected.is_set)
     health.silences = lambda: {watch.name: watch.silent_s for watch in watches.followed}
     health.unsynced = lambda: (watch.name for watch in watches.followed if not watch.synced.is_set())
     health.longest_pass_s = queue.meter.longest_s

@@ -1,6 +1,9 @@
 """Builders of objects: valid and minimal, changed by what the test says."""
 
+import time
+from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 from crds import (
@@ -12,9 +15,15 @@ from crds import (
     DevServerUserSpec,
 )
 from crds.base import CustomResource
-from crds.resources import CHILD_RESOURCES
-from reconciler.controller.workqueue import Key
+from reconciler.controller import metrics
+from reconciler.controller.kind import Kind
+from reconciler.kinds.devserver.kind import DevServerKind
+from reconciler.kinds.flavor.kind import FlavorKind
+from reconciler.kinds.registry import KINDS, resources_of
+from reconciler.kinds.user.kind import UserKind
 from reconciler.kube.cache import Cache
+from reconciler.kube.objects import Key
+from reconciler.settings import Settings
 from reconciler.state.run_claim import Epoch, Term
 from reconciler.state.store import StackId
 from stacks.devserver import DevServerInputs, HostKeys
@@ -159,19 +168,50 @@ def child_object(
 
 
 def cache(*objects: Object) -> Cache:
-    """A world that has seen these custom resources, children and pods, and nothing else."""
-    seen = Cache(resources={kind: {} for kind in MODELS}, children={kind: {} for kind in CHILD_RESOURCES})
+    """A cache that has seen these custom resources and children, and nothing else."""
+    seen = Cache(resources_of(KINDS))
+    for item in objects:
+        store = (
+            seen.resources[item["kind"]]
+            if item["kind"] in seen.resources
+            else seen.children[item["apiVersion"], item["kind"]]
+        )
+        store[item["metadata"].get("namespace", ""), item["metadata"]["name"]] = item
+    return seen
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """All kinds over one cache."""
+
+    cache: Cache
+    devserver: DevServerKind
+    flavor: FlavorKind
+    user: UserKind
+
+    @property
+    def by_name(self) -> dict[str, Kind[Any, Any]]:
+        """As the loop knows them."""
+        return {kind.resource.kind: kind for kind in (self.devserver, self.flavor, self.user)}
+
+
+def kinds(
+    *objects: Object, settings: Settings | None = None, clock: Callable[[], float] = time.monotonic
+) -> Kinds:
+    """The kinds over what the watches have seen: custom resources, children, pods of DevServers, StorageClasses."""
+    of_devservers = {"Pod", "StorageClass"}
+    seen = cache(*(item for item in objects if item["kind"] not in of_devservers))
+    settings = settings or Settings()
+    devserver_kind = DevServerKind(seen, settings, "cluster-uid")
     for item in objects:
         name = item["metadata"].get("namespace", ""), item["metadata"]["name"]
-        if item["kind"] in MODELS:
-            seen.resources[item["kind"]][name] = item
-        elif item["kind"] == "Pod":
-            seen.pods[name] = item
+        if item["kind"] == "Pod":
+            devserver_kind.watched.pods[name] = item
         elif item["kind"] == "StorageClass":
-            seen.storage_classes[name] = item
-        else:
-            seen.children[item["apiVersion"], item["kind"]][name] = item
-    return seen
+            devserver_kind.watched.storage_classes[name] = item
+    flavor_kind = FlavorKind(seen, settings, "cluster-uid", clock)
+    metrics.register_kinds(kind.resource.kind for kind in KINDS)
+    return Kinds(seen, devserver_kind, flavor_kind, UserKind(seen, settings, "cluster-uid"))
 
 
 def storage_class(name: str = "fast", **fields: Any) -> Object:

@@ -3,45 +3,39 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from crds import DevServer
-from crds.resources import NAMESPACE, POD, SECRET, STATEFUL_SET, Resource
-from reconciler.controller import adoption as claims
-from reconciler.controller.adoption import Ownership
-from reconciler.controller.decide import Destroy, Up
+from crds.resources import NAMESPACE, SECRET, Resource
+from reconciler.controller import adoption, metrics
+from reconciler.controller.adoption import LiveObjects, Ownership
+from reconciler.controller.decide import Destroy, Expire, Up
 from reconciler.controller.drift import Drift, changed_fields
-from reconciler.controller.kind import KINDS, Kind, Model, Prepared
-from reconciler.controller.workqueue import Key
+from reconciler.controller.finalizers import Finalizers
+from reconciler.controller.kind import Kind, Lookup, Prepared
 from reconciler.engine.engine import Engine
 from reconciler.engine.outcome import Outcome
-from reconciler.kinds.devserver.expiry import fate_of_home
-from reconciler.kinds.devserver.ssh.host_keys import HostKeyFinder
-from reconciler.kube.cache import FINALIZER, Cache, belongs_to, labels
-from reconciler.kube.client import JSON_PATCH, ApiError, Client, Object
+from reconciler.kube.cache import Cache
+from reconciler.kube.client import Client
+from reconciler.kube.objects import Object, belongs_to, labels
 from reconciler.kube.recorder import Recorder
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.checkpoint import Checkpoint, Recorded
 from reconciler.state.encryption_keys import Keys
-from reconciler.state.store import StackId, StateStore
+from reconciler.state.store import StackId, StateStore, StoredState
 from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError, TransientError
-from reconciler.telemetry import metrics
 from stacks.metadata import UID_LABEL, Child, Owner
-
-# When a quota gave way; any change of it wakes the StatefulSet's controller.
-ROOM_ANNOTATION = "devserver.io/quota-gave-way"
 
 
 @dataclass(frozen=True)
 class Actions:
     """Everything that changes the cluster, by request or by engine.
 
-    alarms: tells of states that cannot be used.
-    learn: takes up the answer to a write of ours, ahead of the watch.
+    alerts: tells of states that cannot be used.
+    apply_write, apply_state: take up the answer to a write of a custom resource or a state, ahead of the watch.
     """
 
     client: Client
@@ -49,82 +43,81 @@ class Actions:
     keys: Keys
     states: StateStore
     cache: Cache
+    kinds: Mapping[str, Kind[Any, Any]]
     settings: Settings
     recorder: Recorder
     alerts: StateAlerts
     apply_write: Callable[[Resource, Object], None]
+    apply_state: Callable[[Object], None]
 
-    async def up(self, id: StackId, model: Model, inputs: Any, action: Up) -> tuple[Outcome, Prepared]:
-        """Run the resource's program. An error of the run is in the outcome, any other is raised."""
-        kind = KINDS[id.key.kind]
-        owner = Owner(id.key.kind, id.key.namespace, id.key.name, id.uid)
-        was_applied = model.status.last_update is not None
-        is_new = await self._add_finalizer(kind, id) and not was_applied
+    async def up(self, action: Up) -> tuple[Outcome, Prepared]:
+        """Run the goal's program. An error of the run is in the outcome, any other is raised."""
+        id, goal = action.id, action.goal
+        kind, owner = self.kinds[id.key.kind], _owner(id)
+        was_applied = goal.model.status.last_update is not None
+        is_new = await self._finalizers.add(id) and not was_applied
         stored = self.states.of_new(id) if is_new else await self.states.load(id)
         await self.alerts.note(id, stored.unusable, was_applied)
-        look = claims.Looks(self.client)
-        finder = HostKeyFinder(look, self.engine, self.keys, id.stack, stored.checkpoint)
-        prepared = await kind.prepare(inputs, owner, finder)
+        live = LiveObjects(self.client)
+        prepared = await kind.prepare(goal.inputs, Lookup(live, self._recorded_secrets(id, stored)))
 
         recorded = checkpoint.children(stored.checkpoint)
-        claimed = await self._claims(look, owner, kind.person(model), recorded | set(prepared.children))
+        owned = await self._ownership(
+            live, owner, kind.data_owner(goal.model), recorded | set(prepared.children)
+        )
         for child in prepared.children:
             if child.kind == NAMESPACE.kind:
-                claims.refuse_terminating(child, await look(child))
-            if claimed[child] is Ownership.FOREIGN:
-                raise claims.conflict(child, await look(child))
-        # A recorded name that someone else has by now must leave the state, or the engine would delete it; what
-        # is gone must too, or the engine would change it, and fail, instead of making it anew.
-        mine = checkpoint.without(stored.checkpoint, lambda child: claimed[child] is not Ownership.OURS)
+                adoption.refuse_terminating(child, await live(child))
+            if owned[child] is Ownership.FOREIGN:
+                raise adoption.conflict(child, await live(child), self.cache)
+        # A recorded name that someone else has by now must leave the state, or the engine would delete it. What is
+        # gone must leave it too, or the engine would try to change it, and fail, instead of making it anew.
+        given = checkpoint.without(stored.checkpoint, lambda child: owned[child] is not Ownership.OURS)
         stored = await self.states.claim(id, stored)
         outcome = await self.engine.up(
-            id.stack, prepared.program, mine, self.keys, action.refresh, stored.cut_short
+            id.stack, prepared.program, given, self.keys, action.refresh, stored.cut_short
         )
         if outcome.checkpoint is not None:
-            after = _worth_keeping(outcome.checkpoint, outcome.error, stored.checkpoint)
-            self.apply_write(SECRET, await self.states.save(id, after, stored, outcome.checkpoint))
+            kept = _worth_keeping(outcome.checkpoint, outcome.error, stored.checkpoint)
+            self.apply_state(await self.states.save(id, kept, stored, outcome.checkpoint))
         if outcome.error is None:
-            planned = {child: claimed[child] for child in prepared.children}
-            for child in claims.adopted(planned, recorded):
+            planned = {child: owned[child] for child in prepared.children}
+            for child in adoption.adopted(planned, recorded):
                 metrics.adopted(child.kind)
         return outcome, prepared
 
-    async def destroy(self, action: Destroy, model: Model | None) -> Outcome:
-        """Destroy a stack from its state alone, sweep what the state did not know, drop state and finalizer.
-
-        model: the resource being deleted, None for an earlier life of the name.
-        """
-        id, kind = action.id, KINDS[action.id.key.kind]
-        if not action.finish and await self._fresh(kind, id) is not None:
+    async def destroy(self, action: Destroy) -> Outcome:
+        """Destroy a stack from its state alone, sweep what the state did not know, drop state and finalizer."""
+        id = action.id
+        if not action.finish and await self._finalizers.fresh(id) is not None:
             # The states are listed anew when a replica begins to lead; its other watches may have fallen behind.
             raise TransientError(
                 reasons.CLUSTER_ERROR, f"{id.key} is alive, only the watch has yet to show it."
             )
         stored = await self.states.load(id)
-        was_applied = model is not None and model.status.last_update is not None
-        await self.alerts.note(id, stored.unusable, was_applied)
-        mine = await self._deletable(id, stored.checkpoint, keep=model is not None and kind.keeps(model))
-        outcome = Outcome(mine, {}, 0.0)
+        await self.alerts.note(id, stored.unusable, action.was_applied)
+        given = await self._deletable(id, stored.checkpoint, action.retain)
+        outcome = Outcome(given, {}, 0.0)
         if stored.resource_version:
             stored = await self.states.claim(id, stored)
-        if checkpoint.children(mine):
-            outcome = await self.engine.destroy(id.stack, mine, self.keys, stored.cut_short)
+        if checkpoint.children(given):
+            outcome = await self.engine.destroy(id.stack, given, self.keys, stored.cut_short)
         if outcome.error is not None:
             if outcome.checkpoint is not None:
-                self.apply_write(SECRET, await self.states.save(id, outcome.checkpoint, stored))
+                self.apply_state(await self.states.save(id, outcome.checkpoint, stored))
             return outcome
-        await self._sweep(kind, id)
+        await self._sweep(id)
         await self.states.delete(id, stored)
         self.alerts.forget(id)
         if action.finish:
-            await self._drop_finalizer(kind, id)
+            await self._finalizers.drop(id)
         return outcome
 
-    async def expire(self, id: StackId, now: Callable[[], datetime]) -> None:
+    async def expire(self, action: Expire, now: Callable[[], datetime]) -> None:
         """Delete the resource if a fresh look at it says that its time is up. An extension wins the race."""
-        kind = KINDS[id.key.kind]
-        fresh = await self.client.get(kind.resource, id.key.namespace, id.key.name)
-        if fresh is None or fresh["metadata"]["uid"] != id.uid:
+        id, kind = action.id, self.kinds[action.id.key.kind]
+        fresh = await self._finalizers.fresh(id)
+        if fresh is None:
             return
         skew_s = self.client.clock_offset_s
         if abs(skew_s) > self.settings.max_clock_skew_s:
@@ -134,84 +127,82 @@ class Actions:
                 "expires until they agree.",
             )
         model = kind.model.model_validate(fresh)
-        ends = kind.expires_at(model, self.settings, now())
+        ends = kind.expires_at(model, now())
         if ends is None or now() < ends:
             self.apply_write(kind.resource, fresh)
             return
-        meta = fresh["metadata"]
-        if await self.client.delete(
-            kind.resource, id.key.namespace, id.key.name, meta["uid"], meta["resourceVersion"]
-        ):
+        uid, version = fresh["metadata"]["uid"], fresh["metadata"]["resourceVersion"]
+        if await self.client.delete(kind.resource, id.key.namespace, id.key.name, uid, version):
             metrics.EXPIRATIONS.inc()
-            note = f"The time to live ended at {ends:%Y-%m-%d %H:%M:%S} UTC; the DevServer is being deleted."
-            if isinstance(model, DevServer):
-                note += f" {fate_of_home(model)}"
+            note = (
+                f"The time to live ended at {ends:%Y-%m-%d %H:%M:%S} UTC; the {id.key.kind} is being deleted."
+            )
+            note = " ".join(filter(None, (note, kind.expiry_note(model))))
             await self.recorder.record(fresh, "Normal", reasons.EXPIRED, note)
-
-    async def hasten_pod(self, owner: Owner) -> None:
-        """Have the StatefulSet's controller try again at once to make a pod for which there is room now."""
-        name = owner.namespace, owner.name
-        refusal = self.cache.refusals.get(name)
-        if refusal is None or not refusal.unblocked:
-            return
-        del self.cache.refusals[name]
-        note = {ROOM_ANNOTATION: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-        await self.client.patch(STATEFUL_SET, *name, {"metadata": {"annotations": note}})
-
-    async def restart(self, pod: Object) -> None:
-        """Delete the pod; its StatefulSet makes it anew from the present template."""
-        meta = pod["metadata"]
-        await self.client.delete(POD, meta["namespace"], meta["name"], meta["uid"])
 
     async def drifts(self, recorded: Mapping[Child, Recorded], owner: Owner) -> tuple[Drift, ...]:
         """What others did to recorded children: deleted them, or changed fields of ours in them."""
         gone = await self._missing(recorded, owner)
         return (*map(Drift, gone), *changed_fields(recorded, self.cache, owner))
 
+    @property
+    def _finalizers(self) -> Finalizers:
+        return Finalizers(self.client, self.cache, self.apply_write)
+
+    def _recorded_secrets(self, id: StackId, stored: StoredState) -> Callable[[Child], Any]:
+        """Reads Secrets in the state as it was stored."""
+
+        async def recorded_secret(child: Child) -> Mapping[str, str] | None:
+            if child not in checkpoint.children(stored.checkpoint):
+                return None
+            revealed = await self.engine.reveal(id.stack, stored.checkpoint, self.keys)
+            return checkpoint.secret_data(revealed, child)
+
+        return recorded_secret
+
     async def _missing(self, recorded: Iterable[Child], owner: Owner) -> tuple[Child, ...]:
         """Recorded children that are gone. What the watches do not show is asked for: they may lag."""
 
         async def is_gone(child: Child) -> bool:
-            seen = self.cache.child(child)
-            if seen is not None and belongs_to(seen, owner, child):
+            cached = self.cache.child(child)
+            if cached is not None and belongs_to(cached, owner, child):
                 return False
-            obj = await claims.live(self.client, child)
+            obj = await adoption.live(self.client, child)
             return obj is None or not belongs_to(obj, owner, child)
 
         ordered = sorted(recorded, key=lambda child: (child.kind, child.name))
         gone = await asyncio.gather(*map(is_gone, ordered))
         return tuple(child for child, is_missing in zip(ordered, gone, strict=True) if is_missing)
 
-    async def _claims(
-        self, look: claims.Looks, owner: Owner, person: str, children: frozenset[Child]
+    async def _ownership(
+        self, live: LiveObjects, owner: Owner, data_owner: str, children: frozenset[Child]
     ) -> dict[Child, Ownership]:
-        async def claim(child: Child) -> Ownership:
-            seen = self.cache.child(child)
-            if (
-                seen is not None
-                and claims.ownership_of(seen, owner, child, person, self.cache) is Ownership.OURS
-            ):
+        def judged(child: Child, obj: Object | None) -> Ownership:
+            return adoption.ownership_of(obj, owner, child, data_owner, self.cache)
+
+        async def of(child: Child) -> Ownership:
+            if judged(child, self.cache.child(child)) is Ownership.OURS:
                 return Ownership.OURS
-            return claims.ownership_of(await look(child), owner, child, person, self.cache)
+            return judged(child, await live(child))
 
         ordered = list(children)
-        return dict(zip(ordered, await asyncio.gather(*map(claim, ordered)), strict=True))
+        return dict(zip(ordered, await asyncio.gather(*map(of, ordered)), strict=True))
 
-    async def _deletable(self, id: StackId, state: Checkpoint, keep: bool) -> Checkpoint:
-        """The state without what must outlive the stack. keep: the spec as it is now retains what can be."""
-        children = list(checkpoint.children(state))
-        objects = await asyncio.gather(*(claims.live(self.client, child) for child in children))
-        owner = Owner(id.key.kind, id.key.namespace, id.key.name, id.uid)
+    async def _deletable(self, id: StackId, stored: Checkpoint, retain: bool) -> Checkpoint:
+        """The checkpoint without what must outlive the stack. retain: the spec as it is now keeps what it can."""
+        children = list(checkpoint.children(stored))
+        objects = await asyncio.gather(*(adoption.live(self.client, child) for child in children))
+        owner = _owner(id)
         spared = {
             child
             for child, obj in zip(children, objects, strict=True)
-            if (child.retained and keep) or (obj is not None and not belongs_to(obj, owner, child))
+            if (child.retained and retain) or (obj is not None and not belongs_to(obj, owner, child))
         }
-        return checkpoint.without(state, lambda child: child in spared)
+        return checkpoint.without(stored, lambda child: child in spared)
 
-    async def _sweep(self, kind: Kind, id: StackId) -> None:
+    async def _sweep(self, id: StackId) -> None:
         """Delete what carries the stack's uid and was never recorded (a run was killed before it could be)."""
-        for resource in kind.child_resources:
+        for resource in self.kinds[id.key.kind].child_resources:
             found, _ = await self.client.list_all(resource, id.key.namespace, f"{UID_LABEL}={id.uid}")
             for obj in found:
                 meta = obj["metadata"]
@@ -220,79 +211,16 @@ class Actions:
                 if await self.client.delete(resource, meta["namespace"], meta["name"], meta["uid"]):
                     metrics.orphan_swept(resource.kind)
 
-    async def _add_finalizer(self, kind: Kind, id: StackId) -> bool:
-        """Have our finalizer on the resource; whether it was not there before."""
 
-        def added(found: Object | None) -> list[str]:
-            if found is None or "deletionTimestamp" in found["metadata"]:
-                raise TransientError(reasons.CLUSTER_ERROR, f"{id.key} was deleted meanwhile.")
-            present: list[str] = found["metadata"].get("finalizers", [])
-            return present if FINALIZER in present else [*present, FINALIZER]
-
-        return await self._change_finalizers(kind, id, added)
-
-    async def _drop_finalizer(self, kind: Kind, id: StackId) -> None:
-        def dropped(found: Object | None) -> list[str]:
-            present = found["metadata"].get("finalizers", []) if found is not None else []
-            return [name for name in present if name != FINALIZER]
-
-        await self._change_finalizers(kind, id, dropped)
-
-    async def _change_finalizers(
-        self, kind: Kind, id: StackId, changed: Callable[[Object | None], list[str]]
-    ) -> bool:
-        """Set the finalizers that `changed` gives for the resource; whether they are others than before.
-
-        What the watch shows will do: a deletion that it has yet to tell of finds the finalizer in its way, and a
-        change of what has changed meanwhile is refused; only then a fresh look is taken.
-        """
-
-        async def change(found: Object | None) -> bool:
-            finalizers = changed(found)
-            if found is None or finalizers == found["metadata"].get("finalizers", []):
-                return False
-            await self._set_finalizers(kind, id.key, found, finalizers)
-            return True
-
-        try:
-            return await change(self._seen(id))
-        except ApiError as error:
-            if error.status not in (404, 409):
-                raise
-        return await change(await self._fresh(kind, id))
-
-    def _seen(self, id: StackId) -> Object | None:
-        """The resource as the watch shows it, if it is still the same one."""
-        seen = self.cache.resource(id.key)
-        return seen if seen is not None and seen["metadata"]["uid"] == id.uid else None
-
-    async def _fresh(self, kind: Kind, id: StackId) -> Object | None:
-        """The resource as it is now, if it is still the same one."""
-        fresh = await self.client.get(kind.resource, id.key.namespace, id.key.name)
-        return fresh if fresh is not None and fresh["metadata"]["uid"] == id.uid else None
-
-    async def _set_finalizers(self, kind: Kind, key: Key, fresh: Object, finalizers: list[str]) -> None:
-        version = fresh["metadata"]["resourceVersion"]
-        body = {"metadata": {"resourceVersion": version, "finalizers": finalizers}}
-        self.apply_write(kind.resource, await self.client.patch(kind.resource, key.namespace, key.name, body))
-
-    async def write_status(self, kind: Kind, id: StackId, status: dict[str, Any]) -> None:
-        """Replace the resource's status, if it is still the same resource."""
-        body: list[Object] = [
-            {"op": "test", "path": "/metadata/uid", "value": id.uid},
-            {"op": "add", "path": "/status", "value": status},
-        ]
-        answer = await self.client.patch(
-            kind.resource, id.key.namespace, id.key.name, body, "status", content_type=JSON_PATCH
-        )
-        self.apply_write(kind.resource, answer)
+def _owner(id: StackId) -> Owner:
+    return Owner(*id.key, id.uid)
 
 
 def _worth_keeping(after: Checkpoint, error: ReconcileError | None, before: Checkpoint) -> Checkpoint:
-    """The state to store after a run.
+    """The checkpoint to store after a run.
 
-    A failed run may have found a Secret gone and not made it anew. Its content, host keys, is in the earlier state
-    alone then; together with adoption that state is as good.
+    A failed run may have found a Secret gone and not made it anew. Its content, host keys, is in the earlier
+    checkpoint alone then; together with adoption that one is as good.
     """
     lost = checkpoint.children(before) - checkpoint.children(after)
     if error is not None and any(child.kind == SECRET.kind for child in lost):

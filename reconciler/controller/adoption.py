@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from crds.resources import CHILD_RESOURCES
-from reconciler.kube.cache import Cache, annotations, belongs_to, is_managed, labels, owner_key
-from reconciler.kube.client import Client, Object
+from reconciler.kube.cache import Cache
+from reconciler.kube.client import Client
+from reconciler.kube.objects import Object, annotations, belongs_to, is_managed, labels
 from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError, StalledError, WaitingError
 from stacks.metadata import OWNER_HASH_LABEL, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner, owner_hash
@@ -21,15 +22,15 @@ class Ownership(Enum):
     FOREIGN = auto()  # someone else's: hands off
 
 
-def ownership_of(obj: Object | None, owner: Owner, child: Child, person: str, cache: Cache) -> Ownership:
-    """The claim of the stack of `owner` on the object. person: whose data its retained children hold."""
+def ownership_of(obj: Object | None, owner: Owner, child: Child, data_owner: str, cache: Cache) -> Ownership:
+    """How the object relates to the stack of `owner`. data_owner: whose data its retained children hold."""
     if obj is None:
         return Ownership.FREE
     if not is_managed(obj):
         return Ownership.FOREIGN
     if child.retained:
-        same_person = labels(obj).get(OWNER_HASH_LABEL) == owner_hash(person)
-        return Ownership.OURS if same_person and belongs_to(obj, owner, child) else Ownership.FOREIGN
+        is_data_owners = labels(obj).get(OWNER_HASH_LABEL) == owner_hash(data_owner)
+        return Ownership.OURS if is_data_owners and belongs_to(obj, owner, child) else Ownership.FOREIGN
     uid = labels(obj).get(UID_LABEL)
     if uid == owner.uid:
         return Ownership.OURS
@@ -38,12 +39,12 @@ def ownership_of(obj: Object | None, owner: Owner, child: Child, person: str, ca
     return Ownership.ORPHANED
 
 
-def adopted(claimed: Mapping[Child, Ownership], recorded: frozenset[Child]) -> list[Child]:
+def adopted(owned: Mapping[Child, Ownership], recorded: frozenset[Child]) -> list[Child]:
     """The children that exist and that the state does not hold as this stack's own."""
     return [
         child
-        for child, claim in claimed.items()
-        if claim is Ownership.ORPHANED or (claim is Ownership.OURS and child not in recorded)
+        for child, ownership in owned.items()
+        if ownership is Ownership.ORPHANED or (ownership is Ownership.OURS and child not in recorded)
     ]
 
 
@@ -53,8 +54,8 @@ async def live(client: Client, child: Child) -> Object | None:
 
 
 @dataclass(frozen=True)
-class Looks:
-    """Looks at objects as they are now, at each once: for one pass, no longer."""
+class LiveObjects:
+    """Children as they are now, each read once: for one pass, no longer."""
 
     client: Client
     _found: dict[Child, Object | None] = field(default_factory=dict)
@@ -73,11 +74,13 @@ def refuse_terminating(child: Child, obj: Object | None) -> None:
         raise WaitingError(reasons.NAMESPACE_TERMINATING, message)
 
 
-def conflict(child: Child, obj: Object | None) -> ReconcileError:
+def conflict(child: Child, obj: Object | None, cache: Cache) -> ReconcileError:
     """The error for a child whose name a foreign object has. obj: that object."""
     where = f"{child.kind} {f'{child.namespace}/' if child.namespace else ''}{child.name}"
     if child.retained:
-        keeper = owner_key(obj) if obj is not None and RETAINED_BY_ANNOTATION in annotations(obj) else None
+        keeper = (
+            cache.owner_key(obj) if obj is not None and RETAINED_BY_ANNOTATION in annotations(obj) else None
+        )
         kept = f" (kept for {keeper})" if keeper is not None else ""
         message = f"{where} exists and holds the data of someone else{kept}; it is left untouched."
     else:

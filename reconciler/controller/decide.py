@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from reconciler.controller.desired import Goal
 from reconciler.controller.drift import Drift
 from reconciler.state.index import StateRecord
 from reconciler.state.store import StackId
@@ -42,6 +43,8 @@ class Observed:
     """What is known of a resource when a pass begins.
 
     id: the resource's stack; None if there is no such resource (any more).
+    retains: whether the spec wants retained children kept at the end; false where the spec cannot be read.
+    was_applied: a run has succeeded in this life.
     state, dead_states: of this life and of earlier ones under the same name.
     edited: the user has changed the spec since a pass last told of it.
     applied_digest: of the inputs of the last successful run.
@@ -52,6 +55,8 @@ class Observed:
     id: StackId | None
     deleting: bool = False
     has_finalizer: bool = False
+    retains: bool = False
+    was_applied: bool = False
     expires_at: datetime | None = None
     edited: bool = False
     applied_digest: str | None = None
@@ -65,23 +70,33 @@ class Observed:
 
 @dataclass(frozen=True)
 class Up:
-    """Run the program. why: for the log."""
+    """Run the program of the goal. why: for the log."""
 
+    id: StackId
+    goal: Goal
     why: str
     refresh: bool = False
 
 
 @dataclass(frozen=True)
 class Destroy:
-    """Destroy the stack; `finish` drops the finalizer afterwards."""
+    """Destroy the stack.
+
+    finish: drop the finalizer afterwards. retain: keep what may outlive the resource, whatever the state says.
+    was_applied: there must be a state, as a run has succeeded.
+    """
 
     id: StackId
-    finish: bool
+    finish: bool = False
+    retain: bool = False
+    was_applied: bool = False
 
 
 @dataclass(frozen=True)
 class Expire:
-    """Delete the custom resource, if its time is still up when looked at anew."""
+    """Delete the custom resource, if its time is still up when it is read anew."""
+
+    id: StackId
 
 
 @dataclass(frozen=True)
@@ -99,21 +114,22 @@ class Nothing:
 Action = Up | Destroy | Expire | Wait | Nothing
 
 
-def decide(digest: str | ReconcileError, observed: Observed, now: datetime) -> Action:
-    """The next action. digest: of the gathered inputs, or why they could not be gathered."""
+def decide(goal: Goal | ReconcileError | None, observed: Observed, now: datetime) -> Action:
+    """The next action. goal: what the spec asks for, or why that cannot be applied; None if there is no resource."""
     if observed.dead_states:
-        return _unless_backing_off(Destroy(observed.dead_states[0].id, finish=False), DELETION, observed)
-    if observed.id is None:
+        return _unless_backing_off(Destroy(observed.dead_states[0].id), DELETION, observed)
+    if observed.id is None or goal is None:
         return Nothing()
     if observed.deleting:
         if not observed.has_finalizer:
             return Nothing()
-        return _unless_backing_off(Destroy(observed.id, finish=True), DELETION, observed)
+        destroy = Destroy(observed.id, True, observed.retains, observed.was_applied)
+        return _unless_backing_off(destroy, DELETION, observed)
     if observed.expires_at is not None and now >= observed.expires_at:
-        return _unless_backing_off(Expire(), DELETION, observed)
-    if isinstance(digest, ReconcileError):
-        return Wait(digest)
-    return _unless_backing_off(_run(digest, observed), digest, observed)
+        return _unless_backing_off(Expire(observed.id), DELETION, observed)
+    if isinstance(goal, ReconcileError):
+        return Wait(goal)
+    return _unless_backing_off(_run(observed.id, goal, observed), goal.digest, observed)
 
 
 def takes_a_run(action: Action) -> bool:
@@ -134,14 +150,14 @@ def _unless_backing_off(action: Action, digest: str, observed: Observed) -> Acti
     return action
 
 
-def _run(digest: str, observed: Observed) -> Action:
+def _run(id: StackId, goal: Goal, observed: Observed) -> Action:
     if observed.state is not None and observed.state.claimed:
         # Even where the inputs are those of the last finished run: the spec may have been changed and changed back.
-        return Up("its last run was cut short", refresh=True)
-    if observed.applied_digest != digest:
-        return Up("inputs changed" if observed.applied_digest else "new")
+        return Up(id, goal, "its last run was cut short", refresh=True)
+    if observed.applied_digest != goal.digest:
+        return Up(id, goal, "inputs changed" if observed.applied_digest else "new")
     if observed.state is None or observed.state.children is None:
-        return Up("its state is lost", refresh=True)
+        return Up(id, goal, "its state is lost", refresh=True)
     if observed.drifts and observed.drift_policy == "Repair" and observed.contested_until is None:
-        return Up(f"drift: {'; '.join(map(str, observed.drifts))}", refresh=True)
+        return Up(id, goal, f"drift: {'; '.join(map(str, observed.drifts))}", refresh=True)
     return Nothing()

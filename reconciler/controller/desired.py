@@ -1,63 +1,79 @@
 """What a pass is about: a resource, and what its spec asks for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
+from crds.base import CustomResource
 from reconciler.controller.digest import inputs_digest
-from reconciler.controller.kind import KINDS, Kind, Model
-from reconciler.controller.workqueue import Key
-from reconciler.engine.outcome import Outcome
-from reconciler.kinds.devserver.inputs import parsed
-from reconciler.kube.cache import Cache
-from reconciler.kube.client import Object
-from reconciler.settings import Settings
+from reconciler.controller.kind import Kind
+from reconciler.kube.objects import Object, key_of
 from reconciler.state.store import StackId
-from reconciler.status.errors import ReconcileError
+from reconciler.status import reasons
+from reconciler.status.errors import ReconcileError, StalledError
+from reconciler.text import one_line, shortened
 
 _T = TypeVar("_T")
+_Model = TypeVar("_Model", bound=BaseModel)
+_MAX_FAULTS = 1000
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a spec asks for that can be applied.
+
+    inputs: of the kind's program. rejected: what of the spec they leave out. digest: of the inputs.
+    """
+
+    model: CustomResource
+    inputs: Any
+    rejected: StalledError | None
+    digest: str
 
 
 @dataclass(frozen=True)
 class Desired:
-    """What a pass is about. model and inputs are errors where the spec gives none.
+    """A resource and what is asked for.
 
-    objection: what of the spec the inputs leave out.
+    model: the resource as its kind's model; why it does not fit, if it does not.
+    goal: what is to be applied; why nothing can be, if nothing can.
     """
 
-    key: Key
-    kind: Kind
+    kind: Kind[Any, Any]
     resource: Object
     id: StackId
-    model: Model | ReconcileError
-    inputs: Any | ReconcileError
-    objection: ReconcileError | None
-    digest: str | ReconcileError
+    model: CustomResource | ReconcileError
+    goal: Goal | ReconcileError
 
 
-@dataclass(frozen=True)
-class Result:
-    """How an action went: what went wrong, what the engine did, status fields that only acting tells."""
+def desired_of(kind: Kind[Any, Any], resource: Object, now: datetime) -> Desired:
+    """What the resource asks for."""
+    id = StackId(key_of(resource), resource["metadata"]["uid"])
+    model: CustomResource | ReconcileError = _or_error(lambda: parsed(kind.model, resource))
+    goal = (
+        model if isinstance(model, ReconcileError) else _or_error(lambda: _goal(kind, resource, model, now))
+    )
+    return Desired(kind, resource, id, model, goal)
 
-    error: ReconcileError | None = None
-    outcome: Outcome | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
+
+def parsed(model: type[_Model], resource: Object) -> _Model:
+    """The resource as a model. Raises StalledError that names the fields which do not fit."""
+    try:
+        return model.model_validate(resource)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]
+        )
+        # Keys of maps are the user's words.
+        raise StalledError(reasons.INVALID_SPEC, shortened(one_line(faults), _MAX_FAULTS)) from error
 
 
-def desired_of(cache: Cache, settings: Settings, cluster_id: str, key: Key, now: datetime) -> Desired | None:
-    """The resource and the inputs of its program; None if there is no such resource."""
-    kind = KINDS[key.kind]
-    resource = cache.resource(key)
-    if resource is None:
-        return None
-    id = StackId(key, resource["metadata"]["uid"])
-    model = _or_error(lambda: parsed(kind.model, resource))
-    inputs = _or_error(lambda: kind.gather(cache, key, resource, settings, cluster_id, now))
-    if isinstance(inputs, ReconcileError):
-        return Desired(key, kind, resource, id, model, inputs, None, inputs)
-    digest = inputs_digest(inputs)
-    return Desired(key, kind, resource, id, model, inputs, kind.objection(inputs), digest)
+def _goal(kind: Kind[Any, Any], resource: Object, model: CustomResource, now: datetime) -> Goal:
+    inputs = kind.inputs(resource, model, now)
+    return Goal(model, inputs, kind.rejected_fields(inputs), inputs_digest(inputs))
 
 
 def _or_error(make: Callable[[], _T]) -> _T | ReconcileError:

@@ -7,21 +7,21 @@ insists on it, and the operator stops and says so rather than fight.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from reconciler.controller.workqueue import Key
-from reconciler.kube.cache import Cache, belongs_to
-from reconciler.kube.client import Object
+from reconciler.kube.cache import Cache
 from reconciler.kube.managed_fields import lost_fields, managed_fields
+from reconciler.kube.objects import Key, Object, belongs_to
 from reconciler.state.checkpoint import Recorded
 from reconciler.status import reasons
+from reconciler.status.conditions import ConditionState
 from stacks.metadata import Child, Owner
 
 # How often the same thing is put back within a while, before that counts as a fight.
 REPAIR_ROUNDS = 5
 FIGHT_WINDOW = timedelta(minutes=10)
 _MAX_NAMED = 5
-# A claim may be expanded by hand; gather.py takes up the new size.
+# A claim may be expanded by hand; the DevServer's inputs take up the new size.
 _EXEMPT = {("PersistentVolumeClaim", "spec.resources.requests.storage")}
 
 
@@ -39,13 +39,6 @@ class Drift:
         more = len(self.fields) - _MAX_NAMED
         named = ", ".join(self.fields[:_MAX_NAMED])
         return f"{what}: {named}{f' and {more} more' if more > 0 else ''}"
-
-
-class Told(NamedTuple):
-    """Reason and message of a condition."""
-
-    reason: str
-    message: str
 
 
 def changed_fields(recorded: Mapping[Child, Recorded], cache: Cache, owner: Owner) -> tuple[Drift, ...]:
@@ -99,17 +92,18 @@ class Repairs:
         return [time for time in self._times.get(key, {}).get(drift, []) if now - time < FIGHT_WINDOW]
 
 
-def told(
+def drift_condition(
     drifts: tuple[Drift, ...], policy: Literal["Repair", "Observe"], contested_until: datetime | None
-) -> Told | None:
-    """What the condition Drifted says of drift that is left as it is; None if there is none."""
+) -> ConditionState | None:
+    """The condition Drifted: drift that is left as it is; None if there is none."""
     what = "; ".join(map(str, drifts))
     if not drifts or (policy == "Repair" and contested_until is None):
         return None
     if policy == "Observe":
-        return Told(reasons.DRIFT_OBSERVED, f"{what}. It is left as it is, for spec.driftPolicy is Observe.")
-    return Told(
-        reasons.DRIFT_CONTESTED,
+        message = f"{what}. It is left as it is, for spec.driftPolicy is Observe."
+        return ConditionState(reasons.DRIFTED, "True", reasons.DRIFT_OBSERVED, message)
+    message = (
         f"{what}. Put back {REPAIR_ROUNDS} times within {FIGHT_WINDOW.total_seconds() / 60:.0f} minutes: someone else "
-        f"insists on it. Left alone until {contested_until:%Y-%m-%d %H:%M:%S} UTC. See who in metadata.managedFields.",
+        f"insists on it. Left alone until {contested_until:%Y-%m-%d %H:%M:%S} UTC. See who in metadata.managedFields."
     )
+    return ConditionState(reasons.DRIFTED, "True", reasons.DRIFT_CONTESTED, message)

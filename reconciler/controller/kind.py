@@ -1,237 +1,134 @@
-"""The kinds, each registered in one place. docs/new-kind.md shows how to add one."""
+"""What the loop asks of a kind. Each kind is a class in reconciler/kinds; docs/new-kind.md shows how to add one."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import ValidationError
-
-from crds import DevServer, DevServerFlavor, DevServerUser
-from crds.base import CommonStatus, Metadata
-from crds.devserver import Home
-from crds.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
-from reconciler.controller.workqueue import Key
+from crds.base import CustomResource
+from crds.resources import Resource
 from reconciler.engine.engine import Program
-from reconciler.kinds.devserver import expiry
-from reconciler.kinds.devserver import inputs as gather
-from reconciler.kinds.devserver.home import shortfall
-from reconciler.kinds.devserver.pod.readiness import (
-    Restart,
-    devserver_readiness,
-    pending_restart,
-)
-from reconciler.kinds.devserver.ssh.address import ssh_address
-from reconciler.kinds.devserver.ssh.host_keys import HostKeySource
-from reconciler.kinds.flavor import summary as flavor_views
-from reconciler.kinds.user import username as users
-from reconciler.kube.cache import Cache, belongs_to
-from reconciler.kube.client import Object
+from reconciler.kube.cache import Cache
+from reconciler.kube.client import Client
+from reconciler.kube.objects import Key, Object
+from reconciler.kube.recorder import Recorder
+from reconciler.kube.watch import WatchSpec
 from reconciler.settings import Settings
-from reconciler.status import reasons
-from reconciler.status.conditions import APPLIED, Readiness, Shown, Stated
+from reconciler.status.conditions import APPLIED, Readiness, StatusPatch
 from reconciler.status.errors import StalledError
-from stacks import devserver, flavor, user
-from stacks.devserver import SSH_PORT, DevServerChildren, DevServerInputs
 from stacks.metadata import Child, Owner
 
-Model = DevServer | DevServerFlavor | DevServerUser
+ModelT = TypeVar("ModelT", bound=CustomResource)
+InputsT = TypeVar("InputsT")
+
+# Follows a collection until cancelled; the function is called once when the first list is in.
+Follow = Callable[[WatchSpec, Callable[[], None]], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A program that is ready to run.
 
-    children: what it will make. facts: status fields that only this step knows.
+    children: what it will make. fields: status fields that only this step knows.
     """
 
     program: Program
     children: tuple[Child, ...]
-    facts: dict[str, Any]
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What the loop needs to know of a kind.
+class Lookup:
+    """What a program may need to know and no watch shows.
 
-    gather: the inputs from the watched objects; raises WaitingError or StalledError.
-    objection: what of the spec the inputs leave out, for the user to correct; the rest is applied.
-    prepare: the program from the inputs and from live facts that need a request.
-    expires_at: when the resource ends.
-    person: whose data its retained children hold.
-    keeps: whether the spec as it is now wants a retained child kept on deletion.
-    readiness, restart: what the cluster shows of it.
-    facts: status fields of this kind from its inputs.
-    shows: status fields and conditions of this kind from the cluster as it is, even where the spec is no good.
-    child_resources: kinds of children that carry the resource's uid, in the order of the sweep.
+    live: the object of a child's name as it is now, never from the cache.
+    recorded_secret: the data of a Secret as the stack's state holds it, by file name; None if it holds none.
     """
 
-    resource: Resource
-    model: type[Model]
-    gather: Callable[[Cache, Key, Object, Settings, str, datetime], Any]
-    objection: Callable[[Any], StalledError | None]
-    prepare: Callable[[Any, Owner, HostKeySource], Awaitable[Prepared]]
-    expires_at: Callable[[Any, Settings, datetime], datetime | None]
-    person: Callable[[Any], str]
-    keeps: Callable[[Any], bool]
-    readiness: Callable[[Cache, Owner], Readiness]
-    restart: Callable[[Cache, Any], Restart | None]
-    facts: Callable[[Any], dict[str, Any]]
-    shows: Callable[[Cache, Key, Object], Shown]
-    child_resources: tuple[Resource, ...]
+    live: Callable[[Child], Awaitable[Object | None]]
+    recorded_secret: Callable[[Child], Awaitable[Mapping[str, str] | None]]
 
 
-def identity(model: Model) -> tuple[Metadata, CommonStatus]:
-    """The parts that every kind has."""
-    return model.metadata, model.status
+class Kind(ABC, Generic[ModelT, InputsT]):
+    """A custom resource and its stack. Built over the cache, which the watches fill.
 
+    resource, model: the kind as the API server serves it, and as it is parsed.
+    child_resources: kinds of children that carry the resource's uid, in the order in which a sweep deletes them.
+    cluster_id: the uid of the namespace kube-system.
+    """
 
-def _resources(*kinds: tuple[str, str]) -> tuple[Resource, ...]:
-    return tuple(CHILD_RESOURCES[kind] for kind in kinds)
+    resource: ClassVar[Resource]
+    model: type[ModelT]
+    child_resources: ClassVar[tuple[Resource, ...]] = ()
 
+    def __init__(self, cache: Cache, settings: Settings, cluster_id: str) -> None:
+        self.cache = cache
+        self.settings = settings
+        self.cluster_id = cluster_id
 
-_RBAC = "rbac.authorization.k8s.io/v1"
+    # --- the program
 
+    @abstractmethod
+    def inputs(self, resource: Object, model: ModelT, now: datetime) -> InputsT:
+        """The inputs of the program, from the cache alone. Raises WaitingError or StalledError if there are none."""
 
-# --- DevServer ---------------------------------------------------------------------------------------------
+    @abstractmethod
+    async def prepare(self, inputs: InputsT, lookup: Lookup) -> Prepared:
+        """The program from its inputs, and from what needs a request."""
 
-
-async def _prepare_devserver(inputs: DevServerInputs, owner: Owner, host_keys: HostKeySource) -> Prepared:
-    names = DevServerChildren.of(owner)
-    keys = await host_keys(owner, names.host_keys)
-    service = {"service": names.ssh.name, "port": SSH_PORT, "hostKeys": list(keys.public)}
-    return Prepared(
-        program=partial(devserver.program, inputs, keys),
-        children=devserver.children(inputs, keys),
-        facts={"ssh": service},
-    )
-
-
-def _devserver_expiry(model: DevServer, settings: Settings, now: datetime) -> datetime | None:
-    return expiry.expires_at(model, settings.default_time_to_live_s, settings.max_time_to_live_s, now)
-
-
-def pod_of(cache: Cache, owner: Owner) -> Object | None:
-    """The DevServer's pod: the StatefulSet's first and only one."""
-    return cache.pods.get((owner.namespace, f"{owner.name}-0"))
-
-
-def _devserver_readiness(cache: Cache, owner: Owner) -> Readiness:
-    stateful_set = DevServerChildren.of(owner).stateful_set
-    refusal = cache.refusals.get((stateful_set.namespace, stateful_set.name))
-    pod = pod_of(cache, owner)
-    told = cache.pod_events.of(pod) if pod is not None else ()
-    return devserver_readiness(cache.child(stateful_set), pod, refusal, told)
-
-
-def _devserver_restart(cache: Cache, model: DevServer) -> Restart | None:
-    meta = model.metadata
-    owner = Owner("DevServer", meta.namespace or "", meta.name, meta.uid)
-    stateful_set = cache.child(DevServerChildren.of(owner).stateful_set)
-    return pending_restart(stateful_set, pod_of(cache, owner), model.spec.update_policy)
-
-
-def _devserver_facts(inputs: DevServerInputs) -> dict[str, Any]:
-    ttl = inputs.time_to_live
-    return {"expiresAt": inputs.expires_at, "timeToLive": ttl, "flavor": inputs.flavor_name}
-
-
-def _devserver_shows(cache: Cache, key: Key, resource: Object) -> Shown:
-    owner = gather.owner_of(key, resource)
-    service = cache.child(DevServerChildren.of(owner).ssh)
-    if service is not None and not belongs_to(service, owner, DevServerChildren.of(owner).ssh):
-        service = None
-    return Shown(
-        fields={"sshAddress": ssh_address(service, pod_of(cache, owner))},
-        conditions={reasons.HOME_SMALLER: _home_shortfall(cache, owner, resource)},
-    )
-
-
-def _home_shortfall(cache: Cache, owner: Owner, resource: Object) -> Stated | None:
-    child = DevServerChildren.of(owner).home
-    claim = cache.child(child)
-    if claim is None or not belongs_to(claim, owner, child):
+    def rejected_fields(self, inputs: InputsT) -> StalledError | None:
+        """What of the spec the inputs leave out, for the user to correct. The rest is applied."""
         return None
-    try:
-        size = Home.model_validate(resource["spec"].get("home")).size
-    except ValidationError:
+
+    def data_owner(self, model: ModelT) -> str:
+        """Whose data the retained children hold."""
+        return ""
+
+    def retains(self, model: ModelT) -> bool:
+        """Whether the spec as it is now wants the retained children kept when the resource is deleted."""
+        return True
+
+    # --- time
+
+    def expires_at(self, model: ModelT, now: datetime) -> datetime | None:
+        """When the resource ends; None if never."""
         return None
-    return shortfall(size, claim, cache.storage_class(claim))
 
+    def expiry_note(self, model: ModelT) -> str:
+        """What the Event of the end adds: whole sentences."""
+        return ""
 
-_DEVSERVER = Kind(
-    resource=DEVSERVER,
-    model=DevServer,
-    gather=gather.devserver_inputs,
-    objection=lambda inputs: None,
-    prepare=_prepare_devserver,
-    expires_at=_devserver_expiry,
-    person=lambda model: model.spec.owner,
-    keeps=lambda model: model.spec.home is None or model.spec.home.on_delete == "Retain",
-    readiness=_devserver_readiness,
-    restart=_devserver_restart,
-    facts=_devserver_facts,
-    shows=_devserver_shows,
-    child_resources=_resources(
-        ("apps/v1", "StatefulSet"), ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "Secret")
-    ),
-)
+    # --- the status
 
+    def fields(self, inputs: InputsT) -> Mapping[str, Any]:
+        """Status fields that follow from the inputs, camelCase."""
+        return {}
 
-# --- DevServerFlavor ---------------------------------------------------------------------------------------
+    def readiness(self, owner: Owner) -> Readiness:
+        """What the cluster shows of a resource whose stack was applied."""
+        return APPLIED
 
+    def conditions(
+        self, resource: Object, model: ModelT | None, ends: datetime | None, now: datetime
+    ) -> StatusPatch:
+        """Status fields and conditions of this kind from the cluster as it is; asked in every pass.
 
-async def _prepare_flavor(inputs: flavor.DevServerFlavorInputs, owner: Owner, _: HostKeySource) -> Prepared:
-    return Prepared(partial(flavor.program, inputs), flavor.children(inputs), {})
+        model: None if the spec does not fit it. ends: when the resource expires.
+        """
+        return StatusPatch()
 
+    # --- what no run does
 
-_FLAVOR = Kind(
-    resource=FLAVOR,
-    model=DevServerFlavor,
-    gather=gather.flavor_inputs,
-    objection=lambda inputs: None,
-    prepare=_prepare_flavor,
-    expires_at=lambda model, settings, now: None,
-    person=lambda model: "",
-    keeps=lambda model: True,
-    readiness=lambda cache, owner: APPLIED,
-    restart=lambda cache, model: None,
-    facts=lambda inputs: {},
-    shows=flavor_views.shows,
-    child_resources=_resources(("apps/v1", "DaemonSet"), ("apps/v1", "Deployment")),
-)
+    async def tend(self, resource: Object, model: ModelT, client: Client, recorder: Recorder) -> None:
+        """Do what the resource needs besides engine runs; asked in every pass while it is not being deleted."""
 
+    def watches(self) -> Iterable[WatchSpec]:
+        """What is watched for this kind alone. (Its resources and their children are watched in any case.)"""
+        return ()
 
-# --- DevServerUser -----------------------------------------------------------------------------------------
+    async def follow(self, follow: Follow) -> None:
+        """Follow what is served only at times, until cancelled."""
 
-
-async def _prepare_user(inputs: user.DevServerUserInputs, owner: Owner, _: HostKeySource) -> Prepared:
-    # It may be someone else's until the run has begun.
-    facts = {"namespace": inputs.namespace}
-    return Prepared(partial(user.program, inputs), user.children(inputs), facts)
-
-
-_USER = Kind(
-    resource=USER,
-    model=DevServerUser,
-    gather=users.user_inputs,
-    objection=users.objection,
-    prepare=_prepare_user,
-    expires_at=lambda model, settings, now: None,
-    person=lambda model: model.spec.username,
-    keeps=lambda model: model.spec.deletion_policy == "Retain",
-    readiness=users.readiness,
-    restart=lambda cache, model: None,
-    facts=lambda inputs: {},
-    shows=users.shown,
-    child_resources=_resources(
-        (_RBAC, "RoleBinding"),
-        ("networking.k8s.io/v1", "NetworkPolicy"),
-        ("v1", "ServiceAccount"),
-        ("v1", "ResourceQuota"),
-        ("v1", "LimitRange"),
-    ),
-)
-
-KINDS: dict[str, Kind] = {kind.resource.kind: kind for kind in (_DEVSERVER, _FLAVOR, _USER)}
+    async def run(self, enqueue: Callable[[Key], None]) -> None:
+        """Work of the leader that is no pass over a resource, until cancelled. enqueue: has a resource looked at."""

@@ -1,25 +1,25 @@
-"""The end of a pass: the pod is restarted if that is due, the status is written, Events say what is new."""
+"""The end of a pass: what no run does is done, the status is written, Events say what is new."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from crds import DevServer
+from crds import LastUpdate
 from crds.base import CommonStatus, Condition, Metadata
+from crds.times import format_time
+from reconciler.controller import metrics
 from reconciler.controller.actions import Actions
 from reconciler.controller.decide import Action, Observed, Up
-from reconciler.controller.desired import Desired, Result
-from reconciler.controller.drift import told
-from reconciler.controller.kind import identity, pod_of
-from reconciler.kinds.devserver import expiry
-from reconciler.kinds.devserver.expiry import created_at, fate_of_home
-from reconciler.kinds.devserver.inputs import owner_of
+from reconciler.controller.desired import Desired, Goal
+from reconciler.controller.drift import drift_condition
+from reconciler.engine.outcome import Outcome
+from reconciler.kube.client import JSON_PATCH
+from reconciler.kube.objects import Object, owner_of
 from reconciler.status import reasons
-from reconciler.status.conditions import not_ready
-from reconciler.status.errors import ReconcileError
+from reconciler.status.conditions import READY, Readiness, not_ready
+from reconciler.status.errors import ReconcileError, StalledError
 from reconciler.status.next_status import PassResult, next_status, transitions
-from reconciler.telemetry import metrics
 
 _LEFT_DRIFT: dict[str, metrics.DriftResult] = {
     reasons.DRIFT_OBSERVED: "observed",
@@ -29,91 +29,117 @@ _LEFT_DRIFT: dict[str, metrics.DriftResult] = {
 _COMMON_FIELDS = {field.alias for field in CommonStatus.model_fields.values()}
 
 
-async def tell(
-    actor: Actions, subject: Desired, observed: Observed, action: Action, done: Result, now: datetime
-) -> None:
-    """Restart the pod if that is due, then write the status and its Events, if anything changed."""
-    model = subject.model
-    if isinstance(model, ReconcileError):
-        metadata, status = Metadata.model_validate(subject.resource["metadata"]), CommonStatus()
-        readiness = restart = None
-    else:
-        metadata, status = identity(model)
-        owner = owner_of(subject.key, subject.resource)
-        was_applied = observed.state is not None or (done.outcome is not None and done.error is None)
-        readiness = subject.kind.readiness(actor.cache, owner) if was_applied else None
-        restart = subject.kind.restart(actor.cache, model)
-        pod = pod_of(actor.cache, owner)
-        if restart is not None and restart.due and pod is not None and not observed.deleting:
-            await actor.restart(pod)
-            await actor.recorder.record(subject.resource, "Normal", reasons.RESTARTED, restart.message)
-        if pod is None and not observed.deleting:
-            await actor.hasten_pod(owner)
-    objection = subject.objection if done.error is None else None
-    if objection is not None:
-        readiness = not_ready(objection.reason, objection.message, "Stalled")
-    repaired = is_repair(action, done)
-    shown = subject.kind.shows(actor.cache, subject.key, subject.resource)
-    if isinstance(model, DevServer):
-        created, ends = created_at(subject.resource), observed.expires_at
-        ttl = expiry.time_to_live(model, actor.settings.default_time_to_live_s)
-        times = {
-            reasons.EXPIRING: expiry.warning(created, ends, fate_of_home(model), now),
-            reasons.EXPIRY_LIMITED: expiry.limited(created, ttl, ends),
-        }
-        shown = replace(shown, conditions={**shown.conditions, **times})
-    result = PassResult(
-        error=done.error or objection,
-        outcome=done.outcome if isinstance(action, Up) else None,
-        digest=_applied(action, done.error, subject.digest, status.inputs_digest),
-        readiness=readiness,
-        restart=restart,
-        drift=None if repaired else told(observed.drifts, observed.drift_policy, observed.contested_until),
-        facts=_facts(subject, done.facts),
-        shown=shown,
+@dataclass(frozen=True)
+class Result:
+    """How an action went: what went wrong, what the engine did, status fields that only acting tells."""
+
+    error: ReconcileError | None = None
+    outcome: Outcome | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+async def report(
+    actions: Actions, desired: Desired, observed: Observed, action: Action, result: Result, now: datetime
+) -> datetime | None:
+    """Tend the resource, then write the status and its Events, if anything changed.
+
+    Returns when the status changes next though nothing else does; None if never.
+    """
+    kind, resource = desired.kind, desired.resource
+    model = None if isinstance(desired.model, ReconcileError) else desired.model
+    metadata, status = Metadata.model_validate(resource["metadata"]), CommonStatus()
+    if model is not None:
+        metadata, status = model.metadata, model.status
+        if not observed.deleting:
+            await kind.tend(resource, model, actions.client, actions.recorder)
+    rejected = desired.goal.rejected if isinstance(desired.goal, Goal) and result.error is None else None
+    repaired = is_repair(action, result)
+    patch = kind.conditions(resource, model, observed.expires_at, now)
+    passed = PassResult(
+        error=result.error or rejected,
+        last_update=_last_update(action, result, now),
+        digest=_applied(action, result.error, status.inputs_digest),
+        readiness=_readiness(desired, observed, result, rejected),
+        drift=None
+        if repaired
+        else drift_condition(observed.drifts, observed.drift_policy, observed.contested_until),
+        fields=_fields(desired, result.fields),
+        patch=patch,
     )
     if repaired and observed.drifts:
-        metrics.drift(subject.key.kind, "repaired")
+        metrics.drift(kind.resource.kind, "repaired")
         note = "; ".join(map(str, observed.drifts))
-        await actor.recorder.record(subject.resource, "Normal", reasons.DRIFT_REPAIRED, f"Put back: {note}.")
-    following = next_status(metadata, status, result, now)
-    if following == subject.resource.get("status"):
-        return
-    await actor.write_status(subject.kind, subject.id, following)
-    after = CommonStatus.model_validate(following).conditions
-    await _record(actor, subject, result, transitions(status.conditions, after))
+        await actions.recorder.record(resource, "Normal", reasons.DRIFT_REPAIRED, f"Put back: {note}.")
+    following = next_status(metadata, status, passed, now)
+    if following != resource.get("status"):
+        await _write(actions, desired, following)
+        after = CommonStatus.model_validate(following).conditions
+        await _record(actions, desired, passed, transitions(status.conditions, after))
+    return patch.until
 
 
-async def _record(actor: Actions, subject: Desired, result: PassResult, news: Iterable[Condition]) -> None:
+def is_repair(action: Action, result: Result) -> bool:
+    """Whether drift was put back just now."""
+    return isinstance(action, Up) and action.refresh and result.error is None
+
+
+async def _write(actions: Actions, desired: Desired, status: dict[str, Any]) -> None:
+    """Replace the resource's status, if it is still the same resource."""
+    body: list[Object] = [
+        {"op": "test", "path": "/metadata/uid", "value": desired.id.uid},
+        {"op": "add", "path": "/status", "value": status},
+    ]
+    key, resource = desired.id.key, desired.kind.resource
+    answer = await actions.client.patch(
+        resource, key.namespace, key.name, body, "status", content_type=JSON_PATCH
+    )
+    actions.apply_write(resource, answer)
+
+
+async def _record(actions: Actions, desired: Desired, passed: PassResult, news: Iterable[Condition]) -> None:
     """Events of the conditions that are new."""
-    fails = result.readiness is not None and result.readiness.condition.warns
+    states = {READY: passed.readiness.condition if passed.readiness else None, **passed.patch.conditions}
     for condition in news:
         if condition.reason in _LEFT_DRIFT:
-            metrics.drift(subject.key.kind, _LEFT_DRIFT[condition.reason])
-        stated = result.shown.conditions.get(condition.type)
-        warns = condition.type == "Stalled" or (stated is not None and stated.warns)
-        warns = warns or (condition.type == "Ready" and fails)
+            metrics.drift(desired.kind.resource.kind, _LEFT_DRIFT[condition.reason])
+        state = states.get(condition.type)
+        warns = condition.type == "Stalled" or (state is not None and state.warns)
         type_: Literal["Normal", "Warning"] = "Warning" if warns else "Normal"
-        await actor.recorder.record(subject.resource, type_, condition.reason, condition.message)
+        await actions.recorder.record(desired.resource, type_, condition.reason, condition.message)
 
 
-def is_repair(action: Action, done: Result) -> bool:
-    """Whether drift was put back just now."""
-    return isinstance(action, Up) and action.refresh and done.error is None
+def _readiness(
+    desired: Desired, observed: Observed, result: Result, rejected: StalledError | None
+) -> Readiness | None:
+    """What the cluster shows; None if nothing was ever applied, or the spec cannot be read."""
+    if rejected is not None:
+        return not_ready(rejected.reason, rejected.message, "Stalled")
+    was_applied = observed.state is not None or (result.outcome is not None and result.error is None)
+    if isinstance(desired.model, ReconcileError) or not was_applied:
+        return None
+    return desired.kind.readiness(owner_of(desired.resource))
 
 
-def _facts(subject: Desired, found: dict[str, Any]) -> dict[str, Any]:
+def _last_update(action: Action, result: Result, now: datetime) -> LastUpdate | None:
+    """What the engine did, if it was an update that succeeded."""
+    outcome = result.outcome
+    if not isinstance(action, Up) or outcome is None or outcome.error is not None:
+        return None
+    return LastUpdate(
+        time=format_time(now), duration_seconds=round(outcome.duration_s, 3), changes=outcome.changes
+    )
+
+
+def _fields(desired: Desired, found: dict[str, Any]) -> dict[str, Any]:
     """The status fields of the kind alone: as they were, as the inputs say, as the action found."""
-    status = subject.resource.get("status", {})
+    status = desired.resource.get("status", {})
     kept = {name: value for name, value in status.items() if name not in _COMMON_FIELDS}
-    gathered = {} if isinstance(subject.inputs, ReconcileError) else subject.kind.facts(subject.inputs)
-    return {**kept, **gathered, **found}
+    given = desired.kind.fields(desired.goal.inputs) if isinstance(desired.goal, Goal) else {}
+    return {**kept, **given, **found}
 
 
-def _applied(
-    action: Action, error: ReconcileError | None, digest: str | ReconcileError, before: str | None
-) -> str | None:
+def _applied(action: Action, error: ReconcileError | None, before: str | None) -> str | None:
     """Digest of the inputs that the children show now; None after a failed run, which may be half done."""
     if not isinstance(action, Up):
         return before
-    return digest if error is None and isinstance(digest, str) else None
+    return action.goal.digest if error is None else None

@@ -1,12 +1,21 @@
-"""Which failures the change of another object makes worth a new try at once, ahead of the planned one. Pure."""
+"""Failures: when each is tried again, and which ones the change of another object unblocks ahead of that."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+import structlog
+
 from crds import parse_quantity
-from reconciler.controller.workqueue import Key
-from reconciler.kube.client import Object
+from reconciler.controller.decide import DELETION, Action, Failure, Up, Wait
+from reconciler.controller.workqueue import WorkQueue
+from reconciler.kube.objects import Key, Object
 from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError
+
+# Whether a failed resource need not wait for its next try; see Retries.unblock.
+Unblocked = Callable[[Key, ReconcileError], bool]
+_log = structlog.get_logger()
 
 
 def quota_freed(old: Object, new: Object | None) -> bool:
@@ -44,3 +53,52 @@ def stopped_by_quota(message: str, quota: str) -> bool:
 def was_stopped_by_namespace(error: ReconcileError, namespace: str) -> bool:
     """Whether the resource failed because that namespace was on its way out."""
     return error.reason == reasons.NAMESPACE_TERMINATING and f" {namespace} " in error.message
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """A try that failed. retry_at_s: by the queue's clock, which nobody can set."""
+
+    digest: str
+    error: ReconcileError
+    retry_at_s: float
+
+
+class Retries:
+    """The last failure of each resource, and when it is tried again."""
+
+    def __init__(self, queue: WorkQueue) -> None:
+        self._queue = queue
+        self._failed: dict[Key, _Failed] = {}
+
+    def failure(self, key: Key) -> Failure | None:
+        """The last failure, if the last try failed."""
+        failed = self._failed.get(key)
+        if failed is None:
+            return None
+        return Failure(failed.digest, failed.error, is_due=self._queue.clock() >= failed.retry_at_s)
+
+    def note(self, key: Key, action: Action, error: ReconcileError | None) -> None:
+        """Keep a failure of this try and plan the next one, or forget earlier failures."""
+        if isinstance(action, Wait):
+            failed = self._failed.get(key)
+            if failed is not None and failed.error is action.error:
+                # Whatever had the resource looked at before its time took the retry's place in the queue.
+                self._queue.add_after(key, max(0.0, failed.retry_at_s - self._queue.clock()))
+            return
+        if error is None:
+            self._failed.pop(key, None)
+            self._queue.forget(key)
+            return
+        delay_s = self._queue.retry(key)
+        _log.warning("failed", reason=error.reason, message=error.message, retry_in_s=round(delay_s, 1))
+        digest = action.goal.digest if isinstance(action, Up) else DELETION
+        self._failed[key] = _Failed(digest, error, self._queue.clock() + delay_s)
+
+    def unblock(self, is_unblocked: Unblocked) -> None:
+        """Something gave way: failures that lost their cause need not wait for their next try."""
+        for key, failed in self._failed.items():
+            if is_unblocked(key, failed.error):
+                self._failed[key] = replace(failed, retry_at_s=self._queue.clock())
+                self._queue.forget(key)
+                self._queue.add(key)

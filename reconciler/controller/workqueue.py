@@ -18,20 +18,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import count
-from typing import NamedTuple
 
-from reconciler.telemetry.metrics import QueueMeter
-
-
-class Key(NamedTuple):
-    """The name of a custom resource. `namespace` is empty for cluster-scoped kinds."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return "/".join(part for part in self if part)
+from reconciler.controller.metrics import QueueMeter
+from reconciler.kube.objects import Key
 
 
 class Lane(Enum):
@@ -131,7 +120,7 @@ class WorkQueue:
         """Wait for a key that is due in the lane and take it. The caller calls done() when it is through."""
         waiting = self._lanes[lane]
         while True:
-            key = self._pop_due(lane)
+            key = self.take_due(lane)
             if key is not None:
                 return key
             waiting.changed.clear()
@@ -143,24 +132,8 @@ class WorkQueue:
             except TimeoutError:
                 continue
 
-    def done(self, key: Key) -> None:
-        """The key is not worked on any more; if it was added meanwhile, it waits again."""
-        if self._in_flight.pop(key, None) is Lane.RUN:
-            self._runs[key.namespace] -= 1
-            self._unpark(key.namespace)
-        self.meter.done(key)
-        for waiting in self._lanes.values():
-            if key in waiting.turns:
-                self._push(waiting, key, waiting.turns[key])
-
-    def __len__(self) -> int:
-        return sum(len(waiting.turns) for waiting in self._lanes.values())
-
-    def _push(self, waiting: _Waiting, key: Key, turn: _Turn) -> None:
-        heapq.heappush(waiting.timers, (turn.when, next(self._sequence), key))
-        waiting.changed.set()
-
-    def _pop_due(self, lane: Lane = Lane.LOOK) -> Key | None:
+    def take_due(self, lane: Lane = Lane.LOOK) -> Key | None:
+        """Take a key that is due in the lane now; None if none is. The caller calls done() when it is through."""
         waiting = self._lanes[lane]
         while waiting.timers and waiting.timers[0][0] <= self.clock():
             when, sequence, key = heapq.heappop(waiting.timers)
@@ -186,6 +159,23 @@ class WorkQueue:
             self.meter.taken(key, key.kind, when)
             return key
         return None
+
+    def done(self, key: Key) -> None:
+        """The key is not worked on any more; if it was added meanwhile, it waits again."""
+        if self._in_flight.pop(key, None) is Lane.RUN:
+            self._runs[key.namespace] -= 1
+            self._unpark(key.namespace)
+        self.meter.done(key)
+        for waiting in self._lanes.values():
+            if key in waiting.turns:
+                self._push(waiting, key, waiting.turns[key])
+
+    def __len__(self) -> int:
+        return sum(len(waiting.turns) for waiting in self._lanes.values())
+
+    def _push(self, waiting: _Waiting, key: Key, turn: _Turn) -> None:
+        heapq.heappush(waiting.timers, (turn.when, next(self._sequence), key))
+        waiting.changed.set()
 
     def _is_current(self, waiting: _Waiting, entry: _Due) -> bool:
         """Whether the key was neither given another turn since nor taken."""

@@ -17,8 +17,7 @@ from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
 from crds.resources import Resource
-
-Object = dict[str, Any]
+from reconciler.kube.objects import Object
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"

@@ -10,11 +10,10 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any
 
+from reconciler.kube.objects import Object
 from stacks.metadata import MANAGER
 
-Object = dict[str, Any]
 # In the metadata of an object that `with_own_fields` reduced.
 _OWN_FIELDS = "ownFields"
 _UID_KEY = re.compile(r'(k:\{\\"uid\\":\\")[0-9a-f-]+')

@@ -8,7 +8,8 @@ from typing import Literal
 import structlog
 
 from crds.resources import EVENT
-from reconciler.kube.client import ApiError, Client, Object
+from reconciler.kube.client import ApiError, Client
+from reconciler.kube.objects import Object
 from reconciler.text import one_line, shortened
 from stacks.metadata import MANAGER
 

@@ -7,23 +7,49 @@ the API server has forgotten the version (410).
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
 
 from crds.resources import Resource
-from reconciler.kube.client import ApiError, Client, Object, WatchEvent
+from reconciler.kube.client import ApiError, Client, WatchEvent
 from reconciler.kube.managed_fields import with_managed_fields
+from reconciler.kube.objects import Key, Object, Store
 
 # What changed: the object before (None: added) and after (None: deleted).
 OnChange = Callable[[Object | None, Object | None], None]
+# From what changed to the custom resources that it concerns.
+Handler = Callable[[Object | None, Object | None], Iterable[Key]]
 # Reduces an object to what is worth keeping in memory.
 Transform = Callable[[Object], Object]
 
 _log = structlog.get_logger()
 # A dozen watches that knock this often are no load, and what they miss is seen soon after an outage.
 _RETRY_CAP_S = 4.0
+
+
+@dataclass(frozen=True)
+class WatchSpec:
+    """A collection that is to be watched, and whom its changes concern.
+
+    selector, fields: a label and a field selector. name: for logs and metrics; nothing that users choose.
+    store: where the objects are kept; None if whoever declares it does not read them.
+    """
+
+    resource: Resource
+    handlers: tuple[Handler, ...] = ()
+    selector: str = ""
+    fields: str = ""
+    namespace: str = ""
+    name: str = ""
+    transform: Transform = with_managed_fields
+    store: Store | None = None
+
+    @property
+    def collection(self) -> tuple[Resource, str, str, str]:
+        """What is the same for two specs that one watch can serve."""
+        return self.resource, self.namespace, self.selector, self.fields
 
 
 @dataclass
@@ -46,7 +72,7 @@ class Watch:
     transform: Transform = with_managed_fields
     name: str = ""
     now: Callable[[], float] = time.monotonic
-    objects: dict[tuple[str, str], Object] = field(default_factory=dict)
+    objects: Store = field(default_factory=dict)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     # uids of objects that we know to be gone although the watch has yet to tell.
     _gone: set[str] = field(default_factory=set)

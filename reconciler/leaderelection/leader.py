@@ -21,7 +21,8 @@ from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRec
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
 from crds.resources import LEASE
-from reconciler.kube.client import ApiError, Client, Object
+from reconciler.kube.client import ApiError, Client
+from reconciler.kube.objects import Object
 from reconciler.leaderelection.lease import (
     LeaseTimes,
     Sighting,

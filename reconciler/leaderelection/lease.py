@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler.controller.workqueue import Key
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Key, Object
 from reconciler.kube.recorder import Recorder
 from reconciler.state import metrics
 from reconciler.state.diagnosis import REASONS, Problem, Unusable

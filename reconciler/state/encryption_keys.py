@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crds import GROUP
 from crds.resources import SECRET
-from reconciler.kube.cache import is_managed
-from reconciler.kube.client import ApiError, Client, Object
+from reconciler.kube.client import ApiError, Client
+from reconciler.kube.objects import Object, is_managed
 from reconciler.kube.recorder import Recorder
 from reconciler.state import metrics
 from reconciler.state.diagnosis import Problem

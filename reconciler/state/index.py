@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler.controller.workqueue import Key
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Key, Object
 from reconciler.state import checkpoint as checkpoints
 from reconciler.state.checkpoint import Recorded
 from reconciler.state.diagnosis import DATA, Unusable, diagnose

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 
 
 class Epoch(NamedTuple):

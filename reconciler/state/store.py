@@ -17,8 +17,8 @@ from typing import Protocol
 
 from crds import GROUP
 from crds.resources import SECRET
-from reconciler.controller.workqueue import Key
-from reconciler.kube.client import ApiError, Client, Object
+from reconciler.kube.client import ApiError, Client
+from reconciler.kube.objects import Key, Object
 from reconciler.state import checkpoint, metrics
 from reconciler.state.checkpoint import Checkpoint
 from reconciler.state.diagnosis import DATA, Problem, Unusable, diagnose, examine

@@ -1,22 +1,21 @@
-"""What the cluster shows of a resource, whether a run brought it about or not. Pure values.
-
-A kind's `readiness` and `shows` (reconciler/controller/kind.py) are asked in every pass; what they give stands in the
-status, and a condition that changed becomes an Event.
-"""
+"""What a pass says of a resource: conditions, readiness, status fields. Pure values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from reconciler.status import reasons
 
+READY = "Ready"
+
 
 @dataclass(frozen=True)
 class ConditionState:
-    """What a condition says.
+    """A condition as it is to be.
 
-    type: such as Ready. reason: a CamelCase word, see reconciler/status/reasons.py. message: for people.
-    warns: its Event is a Warning. since: RFC 3339 time since when the cluster shows it; empty where it does not tell.
+    warns: its Event is a Warning.
+    since: when the cluster first showed what the message says, an RFC 3339 time; empty where it does not tell.
     """
 
     type: str
@@ -29,40 +28,34 @@ class ConditionState:
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether a resource does what it is for. condition: of type Ready. phase: one word for people."""
+    """What the cluster shows of a resource: the condition Ready, and one word for people (status.phase)."""
 
     condition: ConditionState
     phase: str
 
 
 def ready(reason: str, message: str, phase: str = "Ready") -> Readiness:
-    """The readiness of a resource that does what it is for."""
-    return Readiness(ConditionState("Ready", "True", reason, message), phase)
+    """The readiness of what is as it should be."""
+    return Readiness(ConditionState(READY, "True", reason, message), phase)
 
 
 def not_ready(reason: str, message: str, phase: str, since: str = "") -> Readiness:
-    """The readiness of a resource that does not, or not yet. Its Event is a Warning in phase Failing alone."""
-    return Readiness(
-        ConditionState("Ready", "False", reason, message, warns=phase == "Failing", since=since), phase
-    )
+    """The readiness of what is not there yet. What fails is told of by a Warning."""
+    return Readiness(ConditionState(READY, "False", reason, message, phase == "Failing", since), phase)
 
 
 APPLIED = ready(reasons.APPLIED, "All children are in place.")
 
 
 @dataclass(frozen=True)
-class Stated:
-    """What a condition of a kind's own says. warns: its Event is a Warning."""
+class StatusPatch:
+    """The part of a status that a kind adds to what all kinds have.
 
-    status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str
-    warns: bool = False
-
-
-@dataclass(frozen=True)
-class Shown:
-    """fields: status fields, camelCase. conditions: by type. None takes one away; what is not named stays."""
+    fields: status fields, camelCase; None removes one.
+    conditions: by type; None removes one. What is not named stays as it is.
+    until: when this changes though nothing else does; None if never.
+    """
 
     fields: Mapping[str, Any] = field(default_factory=dict)
-    conditions: Mapping[str, Stated | None] = field(default_factory=dict)
+    conditions: Mapping[str, ConditionState | None] = field(default_factory=dict)
+    until: datetime | None = None

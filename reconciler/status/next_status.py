@@ -5,29 +5,28 @@ Ready         what the cluster shows. Its observedGeneration is that of the last
 Reconciling   the operator still works on it, or waits for another object
 Stalled       the user must change the spec
 
-lastTransitionTime is that of the condition's status, as everywhere in Kubernetes; the message of Ready says besides
-since when the cluster shows what it tells. Reconciling and Stalled are there only while they are true, each for one
+lastTransitionTime is that of the condition's status, as everywhere in Kubernetes. The message of Ready also says since
+when the cluster shows what it tells. Reconciling and Stalled are present only while they are true, each for one
 reason: with another reason another one begins.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from crds import Condition, LastUpdate
 from crds.base import CommonStatus, Metadata
 from crds.times import format_time
-from reconciler.controller.drift import Told
-from reconciler.engine.outcome import Outcome
-from reconciler.kinds.devserver.pod.readiness import Restart
 from reconciler.status import reasons
-from reconciler.status.conditions import ConditionState, Readiness, Shown
+from reconciler.status.conditions import READY, ConditionState, Readiness, StatusPatch
 from reconciler.status.errors import ReconcileError, StalledError
 from reconciler.text import one_line, shortened
 
 HISTORY_LENGTH = 10
 _MAX_MESSAGE = 2000
+# Since when it is so stands behind the message.
+_MAX_UNDATED_MESSAGE = _MAX_MESSAGE - 100
 
 
 @dataclass(frozen=True)
@@ -35,137 +34,114 @@ class PassResult:
     """How a pass ended.
 
     error: why the goal was not reached, None if it was.
-    outcome: of the engine run, None if there was none.
+    last_update: what the engine did, None if it did not run or failed.
     digest: of the inputs that are applied now.
     readiness: what the cluster shows; None if nothing was ever applied.
     drift: what others did to the children and is left as it is.
-    facts: fields of this kind alone, camelCase, None removes one.
-    shown: fields and conditions of this kind alone that come from the cluster as it is.
+    fields: fields of this kind alone, camelCase, None removes one.
+    patch: what the kind says of the cluster as it is; its fields go before others.
     """
 
     error: ReconcileError | None
-    outcome: Outcome | None
+    last_update: LastUpdate | None
     digest: str | None
     readiness: Readiness | None
-    restart: Restart | None
-    drift: Told | None
-    facts: dict[str, Any]
-    shown: Shown = field(default_factory=Shown)
+    drift: ConditionState | None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    patch: StatusPatch = field(default_factory=StatusPatch)
 
 
 def next_status(
     metadata: Metadata, status: CommonStatus, result: PassResult, now: datetime
 ) -> dict[str, Any]:
     """The whole status as it should be, in the form of a manifest."""
-    conditions = {condition.type: condition for condition in status.conditions}
-    stamp = format_time(now)
-    _set_ready(conditions, metadata.generation, result, stamp)
-    _set_progress(conditions, metadata.generation, result.error, stamp)
-    _set_restart_pending(conditions, metadata.generation, result.restart, stamp)
-    _set_drifted(conditions, metadata.generation, result.drift, stamp)
-    _set_shown(conditions, metadata.generation, result.shown, stamp)
+    conditions = _Conditions(metadata.generation, status.conditions, now)
+    conditions.set_ready(result)
+    conditions.set_progress(result.error)
+    conditions.set_all({reasons.DRIFTED: result.drift, **result.patch.conditions})
 
     history = list(status.history)
-    if result.outcome is not None and result.outcome.error is None:
-        update = LastUpdate(
-            time=stamp, duration_seconds=round(result.outcome.duration_s, 3), changes=result.outcome.changes
-        )
-        history = [update, *history][:HISTORY_LENGTH]
+    if result.last_update is not None:
+        history = [result.last_update, *history][:HISTORY_LENGTH]
     common: dict[str, Any] = {
         "observedGeneration": metadata.generation,
         "phase": _phase(result),
-        "conditions": [conditions[type_].manifest() for type_ in sorted(conditions)],
+        "conditions": conditions.manifests(),
         "inputsDigest": result.digest,
         "lastUpdate": history[0].manifest() if history else None,
         "history": [update.manifest() for update in history],
     }
-    return {
-        name: value
-        for name, value in {**common, **result.facts, **result.shown.fields}.items()
-        if value is not None
-    }
+    fields = {**common, **result.fields, **result.patch.fields}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def _set_ready(conditions: dict[str, Condition], generation: int, result: PassResult, stamp: str) -> None:
-    if result.readiness is not None:
-        state = result.readiness.condition
-        ready, reason, message = state.status == "True", state.reason, _dated(state)
-    elif result.error is not None:
-        ready, reason, message = False, result.error.reason, result.error.message
-    else:
-        return
-    before = conditions.get("Ready")
-    applied = generation if result.error is None else (before.observed_generation if before else None) or 0
-    _set(conditions, "Ready", "True" if ready else "False", reason, message, applied, stamp)
+class _Conditions:
+    """The conditions of a resource of that generation, by type."""
 
+    def __init__(self, generation: int, before: Sequence[Condition], now: datetime) -> None:
+        self._generation = generation
+        self._stamp = format_time(now)
+        self._by_type = {condition.type: condition for condition in before}
 
-def _dated(state: ConditionState) -> str:
-    """The message, and since when it is so."""
-    message = shortened(one_line(state.message), _MAX_MESSAGE - 100)
-    return f"{message.removesuffix('.')}. Since {state.since}." if state.since else message
-
-
-def _set_progress(
-    conditions: dict[str, Condition], generation: int, error: ReconcileError | None, stamp: str
-) -> None:
-    """Reconciling and Stalled: at most one of them is present, none when all is done."""
-    for type_ in ("Reconciling", "Stalled"):
-        if error is None or (type_ == "Stalled") != isinstance(error, StalledError):
-            conditions.pop(type_, None)
-            continue
-        before = conditions.get(type_)
-        if before is not None and before.reason != error.reason:
-            del conditions[type_]
-        _set(conditions, type_, "True", error.reason, error.message, generation, stamp)
-
-
-def _set_restart_pending(
-    conditions: dict[str, Condition], generation: int, restart: Restart | None, stamp: str
-) -> None:
-    if restart is None or restart.due:
-        conditions.pop(reasons.RESTART_PENDING, None)
-    else:
-        message = restart.message
-        _set(conditions, reasons.RESTART_PENDING, "True", "TemplateChanged", message, generation, stamp)
-
-
-def _set_drifted(conditions: dict[str, Condition], generation: int, drift: Told | None, stamp: str) -> None:
-    if drift is None:
-        conditions.pop(reasons.DRIFTED, None)
-    else:
-        _set(conditions, reasons.DRIFTED, "True", drift.reason, drift.message, generation, stamp)
-
-
-def _set_shown(conditions: dict[str, Condition], generation: int, shown: Shown, stamp: str) -> None:
-    for type_, stated in shown.conditions.items():
-        if stated is None:
-            conditions.pop(type_, None)
+    def set_ready(self, result: PassResult) -> None:
+        """Ready, unless there is nothing to say of it."""
+        if result.readiness is not None:
+            state = _dated(result.readiness.condition)
+        elif result.error is not None:
+            state = ConditionState(READY, "False", result.error.reason, result.error.message)
         else:
-            _set(conditions, type_, stated.status, stated.reason, stated.message, generation, stamp)
+            return
+        before = self._by_type.get(READY)
+        applied = (
+            self._generation if result.error is None else (before.observed_generation if before else None)
+        )
+        self._set(state, applied or 0)
+
+    def set_progress(self, error: ReconcileError | None) -> None:
+        """Reconciling and Stalled: at most one of them is present, none when all is done."""
+        for type_ in ("Reconciling", "Stalled"):
+            if error is None or (type_ == "Stalled") != isinstance(error, StalledError):
+                self._by_type.pop(type_, None)
+                continue
+            before = self._by_type.get(type_)
+            if before is not None and before.reason != error.reason:
+                del self._by_type[type_]
+            self._set(ConditionState(type_, "True", error.reason, error.message), self._generation)
+
+    def set_all(self, states: Mapping[str, ConditionState | None]) -> None:
+        """Conditions by type; None removes one."""
+        for type_, state in states.items():
+            if state is None:
+                self._by_type.pop(type_, None)
+            else:
+                self._set(state, self._generation)
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """All of them, in the form of a manifest."""
+        return [self._by_type[type_].manifest() for type_ in sorted(self._by_type)]
+
+    def _set(self, state: ConditionState, generation: int) -> None:
+        before = self._by_type.get(state.type)
+        is_same = before is not None and before.status == state.status
+        self._by_type[state.type] = Condition.model_validate(
+            {
+                "type": state.type,
+                "status": state.status,
+                "reason": state.reason,
+                # It may repeat what users, registries and kubelets say.
+                "message": shortened(one_line(state.message), _MAX_MESSAGE),
+                "observedGeneration": generation,
+                "lastTransitionTime": before.last_transition_time if before and is_same else self._stamp,
+            }
+        )
 
 
-def _set(
-    conditions: dict[str, Condition],
-    type_: str,
-    status: str,
-    reason: str,
-    message: str,
-    generation: int,
-    stamp: str,
-) -> None:
-    before = conditions.get(type_)
-    since = before.last_transition_time if before is not None and before.status == status else stamp
-    conditions[type_] = Condition.model_validate(
-        {
-            "type": type_,
-            "status": status,
-            "reason": reason,
-            # It may repeat what users, registries and kubelets say.
-            "message": shortened(one_line(message), _MAX_MESSAGE),
-            "observedGeneration": generation,
-            "lastTransitionTime": since,
-        }
-    )
+def _dated(state: ConditionState) -> ConditionState:
+    """With a message that says since when it is so."""
+    message = shortened(one_line(state.message), _MAX_UNDATED_MESSAGE)
+    if state.since:
+        message = f"{message.removesuffix('.')}. Since {state.since}."
+    return replace(state, message=message)
 
 
 def _phase(result: PassResult) -> str:

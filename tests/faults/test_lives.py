@@ -10,7 +10,7 @@ import pytest
 
 from crds.resources import DEVSERVER, NAMESPACE, USER
 from crds.times import parse_time
-from reconciler.kube.cache import FINALIZER
+from reconciler.controller.finalizers import FINALIZER
 from tests import builders
 from tests.e2e.kube import condition, eventually
 from tests.faults.harness import Operator, Space, await_quiet

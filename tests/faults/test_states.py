@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crds.resources import SECRET
-from reconciler.controller.workqueue import Key
+from reconciler.kube.objects import Key
 from reconciler.state.diagnosis import DATA
 from reconciler.state.encryption_keys import SECRET_NAME
 from reconciler.state.store import StackId

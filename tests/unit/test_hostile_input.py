@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from reconciler.kinds.devserver.inputs import parsed
+from reconciler.controller.desired import parsed
 from reconciler.status import reasons
 from reconciler.status.errors import StalledError
 from tests.builders import MODELS

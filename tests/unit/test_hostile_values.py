@@ -18,10 +18,8 @@ from crds.base import CommonStatus, Metadata
 from crds.devserver import CHILD_SUFFIXES
 from devctl.output import table
 from devctl.text import inert
-from reconciler.controller.drift import Told
-from reconciler.kinds.devserver.pod.readiness import Restart
 from reconciler.kube.recorder import Recorder
-from reconciler.status.conditions import Shown, Stated, not_ready
+from reconciler.status.conditions import ConditionState, StatusPatch, not_ready
 from reconciler.status.errors import StalledError, TransientError
 from reconciler.status.next_status import PassResult, next_status
 from reconciler.text import one_line, printable, shortened, without_middle
@@ -182,19 +180,18 @@ PARTS: dict[str, Callable[[str], dict[str, Any]]] = {
     "Stalled": lambda text: {"error": StalledError("Rejected", text)},
     "Reconciling": lambda text: {"error": TransientError("RunFailed", text)},
     "Ready": lambda text: {"readiness": not_ready("CrashLoopBackOff", text, "Starting")},
-    "RestartPending": lambda text: {"restart": Restart(False, text)},
-    "Drifted": lambda text: {"drift": Told("DriftObserved", text)},
-    "Expiring": lambda text: {"shown": Shown(conditions={"Expiring": Stated("True", "EndsSoon", text)})},
+    "Drifted": lambda text: {"drift": ConditionState("Drifted", "True", "DriftObserved", text)},
+    "Expiring": lambda text: {
+        "patch": StatusPatch(conditions={"Expiring": ConditionState("Expiring", "True", "EndsSoon", text)})
+    },
 }
 
 
 @pytest.mark.parametrize("type_", PARTS)
 @given(text=TEXTS)
 def test_the_message_of_a_condition_is_one_short_line(type_: str, text: str) -> None:
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("error", "outcome", "digest", "readiness", "restart", "drift"), None
-    )
-    result = PassResult(**{**nothing, "facts": {}, **PARTS[type_](text)})
+    nothing: dict[str, Any] = dict.fromkeys(("error", "last_update", "digest", "readiness", "drift"), None)
+    result = PassResult(**{**nothing, **PARTS[type_](text)})
     status = next_status(Metadata(name="box", generation=1), CommonStatus(), result, NOW)
     (condition,) = [item for item in status["conditions"] if item["type"] == type_]
     assert condition["message"].isprintable()

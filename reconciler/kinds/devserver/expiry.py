@@ -4,9 +4,8 @@ from datetime import datetime, timedelta
 
 from crds import DevServer, parse_duration
 from crds.times import format_time, parse_time
-from reconciler.kube.client import Object
 from reconciler.status import reasons
-from reconciler.status.conditions import Stated
+from reconciler.status.conditions import ConditionState
 
 # How long before the end a DevServer warns, the first warning first.
 WARN_BEFORE = (timedelta(minutes=60), timedelta(minutes=15), timedelta(minutes=5))
@@ -34,7 +33,7 @@ def expires_at(devserver: DevServer, default_s: int | None, longest_s: int, now:
     return min(created + parse_duration(ttl), now + timedelta(seconds=longest_s)).replace(microsecond=0)
 
 
-def limited(created: datetime, ttl: str | None, ends: datetime | None) -> Stated | None:
+def limited(created: datetime, ttl: str | None, ends: datetime | None) -> ConditionState | None:
     """The condition ExpiryLimited: the end is nearer than asked for, as the settings bound it; None if it is not."""
     if ttl is None or ends is None:
         return None
@@ -45,12 +44,7 @@ def limited(created: datetime, ttl: str | None, ends: datetime | None) -> Stated
         f"spec.lifecycle.timeToLive: {ttl} would last until {format_time(asked)}, which is further ahead than the "
         f"operator allows (DEVSERVER_MAX_TIME_TO_LIVE_S): it ends at {format_time(ends)}. Change it again later."
     )
-    return Stated("True", reasons.LONGEST_TIME_TO_LIVE, message)
-
-
-def created_at(resource: Object) -> datetime:
-    """When the API server made the resource."""
-    return parse_time(resource["metadata"]["creationTimestamp"])
+    return ConditionState(reasons.EXPIRY_LIMITED, "True", reasons.LONGEST_TIME_TO_LIVE, message)
 
 
 def _warnings(created: datetime, ends: datetime) -> list[timedelta]:
@@ -63,7 +57,7 @@ def warning_minutes(created: datetime, ends: datetime) -> tuple[int, ...]:
     return tuple(before // timedelta(minutes=1) for before in _warnings(created, ends))
 
 
-def warning(created: datetime, ends: datetime | None, home: str, now: datetime) -> Stated | None:
+def warning(created: datetime, ends: datetime | None, home: str, now: datetime) -> ConditionState | None:
     """The condition Expiring; None while there is time. Each warning has a reason of its own, and so an Event.
 
     home: what becomes of the data, a sentence.
@@ -78,7 +72,7 @@ def warning(created: datetime, ends: datetime | None, home: str, now: datetime) 
         f"It ends at {format_time(ends)}, in less than {minutes} minutes. Raise spec.lifecycle.timeToLive to extend "
         f"it. {home}"
     )
-    return Stated("True", f"EndsIn{minutes}Minutes", message, warns=True)
+    return ConditionState(reasons.EXPIRING, "True", f"EndsIn{minutes}Minutes", message, warns=True)
 
 
 def next_warning(created: datetime, ends: datetime | None, now: datetime) -> datetime | None:

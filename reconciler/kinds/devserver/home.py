@@ -6,10 +6,13 @@ would fail, and hold up every other change.
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from crds import parse_quantity
-from reconciler.kube.client import Object
+from crds.devserver import Home
+from reconciler.kube.objects import Object
 from reconciler.status import reasons
-from reconciler.status.conditions import Stated
+from reconciler.status.conditions import ConditionState
 
 
 def size_to_ask_for(wanted: str, claim: Object | None, storage_class: Object | None) -> str:
@@ -26,7 +29,7 @@ def size_to_ask_for(wanted: str, claim: Object | None, storage_class: Object | N
     return wanted if _is_bound(claim) and _allows_expansion(storage_class) else live
 
 
-def shortfall(wanted: str, claim: Object, storage_class: Object | None) -> Stated | None:
+def shortfall(wanted: str, claim: Object, storage_class: Object | None) -> ConditionState | None:
     """The condition HomeSmaller: why the home is smaller than it was asked to be; None if it is not."""
     name, live = claim["metadata"]["name"], _requested(claim)
     if parse_quantity(wanted) > parse_quantity(live):
@@ -34,20 +37,37 @@ def shortfall(wanted: str, claim: Object, storage_class: Object | None) -> State
             message = (
                 f"PersistentVolumeClaim {name} of {live} is not bound yet; it is expanded to {wanted} then."
             )
-            return Stated("True", reasons.HOME_NOT_BOUND, message)
+            return ConditionState(reasons.HOME_SMALLER, "True", reasons.HOME_NOT_BOUND, message)
         if not _allows_expansion(storage_class):
             class_ = claim["spec"].get("storageClassName")
             message = (
                 f"spec.home.size: PersistentVolumeClaim {name} stays at {live}, not {wanted}: its StorageClass "
                 f"{class_!r} does not allow expansion (allowVolumeExpansion)."
             )
-            return Stated("True", reasons.HOME_CANNOT_EXPAND, message, warns=True)
+            return ConditionState(
+                reasons.HOME_SMALLER, "True", reasons.HOME_CANNOT_EXPAND, message, warns=True
+            )
         return None  # the run that asks for it comes first
     has = claim.get("status", {}).get("capacity", {}).get("storage")
     if not _is_bound(claim) or has is None or parse_quantity(has) >= parse_quantity(live):
         return None
     message = f"PersistentVolumeClaim {name} has {has} of {live}: its storage is being expanded."
-    return Stated("True", reasons.HOME_EXPANDING, " ".join([message, *_claims_own_words(claim)]))
+    return ConditionState(
+        reasons.HOME_SMALLER, "True", reasons.HOME_EXPANDING, " ".join([message, *_claims_own_words(claim)])
+    )
+
+
+def shortfall_of(
+    resource: Object, claim: Object | None, storage_class: Object | None
+) -> ConditionState | None:
+    """The condition HomeSmaller of a DevServer, whose spec may be no good. claim: its home, None without one."""
+    if claim is None:
+        return None
+    try:
+        size = Home.model_validate(resource["spec"].get("home")).size
+    except ValidationError:
+        return None
+    return shortfall(size, claim, storage_class)
 
 
 def _requested(claim: Object) -> str:

@@ -1,61 +1,38 @@
-"""From the watched objects to the inputs of a program. Pure: no request, no clock but the one passed in.
+"""From a DevServer and what the watches show to the inputs of its program. Pure.
 
-Each function raises WaitingError or StalledError when there is no program to run.
+Raises WaitingError or StalledError when there is no program to run.
 """
 
 from datetime import datetime
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
-
-from crds import (
-    DevServer,
-    DevServerFlavor,
-    DevServerFlavorSpec,
-)
-from crds.resources import FLAVOR, PVC
+from crds import DevServer
+from crds.resources import PVC
 from crds.times import format_time
-from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver import expiry
 from reconciler.kinds.devserver.home import size_to_ask_for
 from reconciler.kinds.devserver.ssh.keys import authorized_key
-from reconciler.kube.cache import Cache, annotations, belongs_to
-from reconciler.kube.client import Object
+from reconciler.kinds.devserver.watches import DevServerWatches
+from reconciler.kinds.flavor.lookup import find_flavor
+from reconciler.kube.cache import Cache
+from reconciler.kube.objects import Object, annotations, belongs_to, created_at, owner_of
 from reconciler.settings import Settings
 from reconciler.status import reasons
-from reconciler.status.errors import StalledError, WaitingError
-from reconciler.text import one_line, shortened
+from reconciler.status.errors import StalledError
 from stacks.devserver import DevServerChildren, DevServerInputs
-from stacks.flavor import DevServerFlavorInputs
 from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
-
-_Model = TypeVar("_Model", bound=BaseModel)
-_MAX_FAULTS = 1000
-
-
-def parsed(model: type[_Model], resource: Object) -> _Model:
-    """The resource as a model. Raises StalledError that names the fields which do not fit."""
-    try:
-        return model.model_validate(resource)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]
-        )
-        # Keys of maps are the user's words.
-        raise StalledError(reasons.INVALID_SPEC, shortened(one_line(faults), _MAX_FAULTS)) from error
-
-
-def owner_of(key: Key, resource: Object) -> Owner:
-    """The resource as the owner of its stack."""
-    return Owner(key.kind, key.namespace, key.name, resource["metadata"]["uid"])
 
 
 def devserver_inputs(
-    cache: Cache, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
+    cache: Cache,
+    watched: DevServerWatches,
+    settings: Settings,
+    cluster_id: str,
+    resource: Object,
+    devserver: DevServer,
+    now: datetime,
 ) -> DevServerInputs:
-    """Inputs of a DevServer's program."""
-    devserver = parsed(DevServer, resource)
-    owner = owner_of(key, resource)
+    """Inputs of a DevServer's program. resource, devserver: as it is watched and as it was parsed."""
+    owner = owner_of(resource)
     flavor_name, flavor = find_flavor(cache, devserver.spec.flavor, devserver.status.flavor)
     ssh = devserver.spec.ssh
     extra = [
@@ -73,67 +50,12 @@ def devserver_inputs(
         authorized_keys=tuple(dict.fromkeys([authorized_key(ssh.public_key, "spec.ssh.publicKey"), *extra])),
         time_to_live=expiry.time_to_live(devserver, settings.default_time_to_live_s),
         expires_at=format_time(ends) if ends else None,
-        warn_minutes=expiry.warning_minutes(expiry.created_at(resource), ends) if ends else (),
-        home_size=_home_size(cache, owner, devserver),
+        warn_minutes=expiry.warning_minutes(created_at(resource), ends) if ends else (),
+        home_size=_home_size(cache, watched, owner, devserver),
         tools_image=settings.tools_image,
         ssh_service_type=settings.ssh_service_type,
         cluster_id=cluster_id,
     )
-
-
-def find_flavor(cache: Cache, name: str | None, had: str | None = None) -> tuple[str, DevServerFlavorSpec]:
-    """The named flavor, or without a name the default one. had: the one that the DevServer has been given."""
-    keeps = f" Meanwhile the DevServer stays as flavor {had!r} made it." if had is not None else ""
-    if name is not None:
-        found = cache.resources[FLAVOR.kind].get(("", name))
-        if found is None or is_deleting(found):
-            raise WaitingError(
-                reasons.FLAVOR_NOT_FOUND,
-                f"spec.flavor: there is no DevServerFlavor {name!r}; waiting for it.{keeps}",
-            )
-        return name, _flavor_spec(found)
-    default = default_flavor(cache)
-    if default is None:
-        raise WaitingError(
-            reasons.NO_DEFAULT_FLAVOR,
-            f"spec.flavor is empty and no DevServerFlavor has spec.default: true; waiting for one.{keeps}",
-        )
-    return default["metadata"]["name"], _flavor_spec(default)
-
-
-# Flavors are few, and each pass of each DevServer looks at one. By the object itself: the watch replaces it.
-_flavors: dict[int, tuple[Object, DevServerFlavorSpec]] = {}
-_MOST_FLAVORS = 256
-
-
-def _flavor_spec(flavor: Object) -> DevServerFlavorSpec:
-    known = _flavors.get(id(flavor))
-    if known is not None and known[0] is flavor:
-        return known[1]
-    spec = parsed(DevServerFlavor, flavor).spec
-    if len(_flavors) >= _MOST_FLAVORS:
-        _flavors.clear()
-    _flavors[id(flavor)] = flavor, spec
-    return spec
-
-
-def default_flavor(cache: Cache) -> Object | None:
-    """The flavor that DevServers take which name none: the oldest that is marked so, by name among equals."""
-    defaults = [
-        flavor
-        for flavor in cache.resources[FLAVOR.kind].values()
-        if flavor.get("spec", {}).get("default") is True and not is_deleting(flavor)
-    ]
-    return min(
-        defaults,
-        key=lambda flavor: (flavor["metadata"]["creationTimestamp"], flavor["metadata"]["name"]),
-        default=None,
-    )
-
-
-def is_deleting(resource: Object) -> bool:
-    """Whether the resource is on its way out."""
-    return "deletionTimestamp" in resource["metadata"]
 
 
 def _refuse_foreign_homes(cache: Cache, owner: Owner, devserver: DevServer) -> None:
@@ -168,22 +90,9 @@ def _refuse_to_move_the_home(cache: Cache, owner: Owner, devserver: DevServer) -
         )
 
 
-def _home_size(cache: Cache, owner: Owner, devserver: DevServer) -> str | None:
+def _home_size(cache: Cache, watched: DevServerWatches, owner: Owner, devserver: DevServer) -> str | None:
     home = devserver.spec.home
     if home is None:
         return None
     claim = cache.child(DevServerChildren.of(owner).home)
-    return size_to_ask_for(home.size, claim, cache.storage_class(claim))
-
-
-def flavor_inputs(
-    cache: Cache, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
-) -> DevServerFlavorInputs:
-    """Inputs of a DevServerFlavor's program."""
-    return DevServerFlavorInputs(
-        owner=owner_of(key, resource),
-        spec=parsed(DevServerFlavor, resource).spec,
-        namespace=settings.namespace,
-        tools_image=settings.tools_image,
-        cluster_id=cluster_id,
-    )
+    return size_to_ask_for(home.size, claim, watched.storage_class_of(claim))

@@ -1,44 +1,42 @@
 """How it stands with the flavors: room for their pods, who uses them, which one is the default.
 
-Nodes, pods, DevServers and flavors change in bursts, so each flavor is looked at once in a while, whatever happens; a
-flavor whose view changed is woken, and its pass writes the status.
+Nodes, pods, DevServers and flavors change in bursts, so each flavor is looked at once in a while, whatever happens. A
+flavor whose summary changed has a pass, which writes the status.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import structlog
 
 from crds import DevServerFlavor
 from crds.resources import DEVSERVER, FLAVOR
-from reconciler.controller.workqueue import Key
-from reconciler.kinds.devserver.inputs import default_flavor, is_deleting, parsed
+from reconciler.controller.desired import parsed
 from reconciler.kinds.flavor.debounce import Debouncer
+from reconciler.kinds.flavor.metrics import SCHEDULABLE_LOOKS
 from reconciler.kinds.flavor.scheduling.capacity import Capacity, relevant
 from reconciler.kinds.flavor.scheduling.fit import Fit, fit
 from reconciler.kinds.flavor.scheduling.node_info import NodeInfo, node_infos
 from reconciler.kinds.flavor.scheduling.pod_info import PodInfo, PodRefusedError, pod_info
-from reconciler.kube.cache import Cache, FlavorSummary
-from reconciler.kube.client import Object
+from reconciler.kube.cache import Cache
+from reconciler.kube.objects import Object
 from reconciler.status import reasons
-from reconciler.status.conditions import Shown, Stated
 from reconciler.status.errors import StalledError
-from reconciler.telemetry import metrics
 
 _log = structlog.get_logger()
-SCHEDULABLE = "Schedulable"
-DEFAULT_FLAVOR = "DefaultFlavor"
 # A flavor is looked at at most once in this time.
 INTERVAL_S = 2.0
-_CONDITION_STATUS: dict[str, Literal["True", "False", "Unknown"]] = {
-    "Yes": "True",
-    "AUTOSCALED": "True",
-    "No": "False",
-    "Unknown": "Unknown",
-}
+
+
+@dataclass(frozen=True)
+class FlavorSummary:
+    """How it stands with a flavor. devservers: how many use it. pending_restarts: those that wait for a restart."""
+
+    fit: Fit
+    devservers: int = 0
+    pending_restarts: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,12 @@ def use(devserver: Object) -> Use:
     return Use(devserver.get("spec", {}).get("flavor") or status.get("flavor"), pending)
 
 
-def views(cache: Cache, names: Iterable[str]) -> Iterator[tuple[str, FlavorSummary]]:
+def summaries(cache: Cache, capacity: Capacity, names: Iterable[str]) -> Iterator[tuple[str, FlavorSummary]]:
     """How it stands with these flavors, those that exist. Nodes, pods and DevServers are gone through once for all."""
     uses = [use(devserver) for devserver in cache.resources[DEVSERVER.kind].values()]
     users = Counter(item.flavor for item in uses)
     pending = Counter(item.flavor for item in uses if item.pending_restart)
-    judge = _Judge(cache.capacity)
+    judge = _Judge(capacity)
     for name in names:
         flavor = cache.resources[FLAVOR.kind].get(("", name))
         if flavor is not None:
@@ -96,78 +94,53 @@ class _Judge:
         return self._node_infos
 
 
-def shows(cache: Cache, key: Key, flavor: Object) -> Shown:
-    """What a flavor's status says of it."""
-    conditions = {DEFAULT_FLAVOR: _default(cache, key, flavor)}
-    view = cache.flavor_views.get(key.name)
-    if view is None:
-        return Shown(conditions=conditions)
-    judged = view.verdict
-    fields: dict[str, Any] = {
-        "schedulable": judged.answer,
-        "fittingNodes": judged.fitting_nodes,
-        "devServers": view.devservers,
-        "pendingRestarts": view.pending_restarts,
-    }
-    stated = Stated(_CONDITION_STATUS[judged.answer], judged.reason, judged.message)
-    return Shown(fields, {**conditions, SCHEDULABLE: stated})
-
-
-def _default(cache: Cache, key: Key, flavor: Object) -> Stated | None:
-    if flavor.get("spec", {}).get("default") is not True or is_deleting(flavor):
-        return None
-    winner = default_flavor(cache)
-    if winner is None or winner["metadata"]["name"] == key.name:
-        return Stated("True", reasons.OLDEST_DEFAULT, "DevServers that name no flavor take this one.")
-    message = (
-        f"spec.default: DevServerFlavor {winner['metadata']['name']} is older and is taken in its place; set "
-        "spec.default to false in one of the two."
-    )
-    return Stated("False", reasons.OLDER_DEFAULT_EXISTS, message, warns=True)
-
-
 @dataclass
 class FlavorSummaries:
-    """Keeps world.flavor_views up to date.
+    """The summaries of all flavors, kept up to date.
 
-    wake: called with the name of a flavor whose view changed. clock: monotonic, in seconds.
+    clock: monotonic, in seconds.
     refresh_s: after this time every flavor is looked at whether or not something happened.
     """
 
     cache: Cache
-    wake: Callable[[str], None]
+    capacity: Capacity
     clock: Callable[[], float]
     refresh_s: float
+    _summaries: dict[str, FlavorSummary] = field(default_factory=dict)
     _touched_all: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._debouncer = Debouncer(self.clock, INTERVAL_S)
 
+    def of(self, name: str) -> FlavorSummary | None:
+        """How it stands with the flavor; None until it was looked at."""
+        return self._summaries.get(name)
+
     def touch(self, name: str) -> None:
-        """Something that this flavor's view depends on has changed."""
+        """Something that this flavor's summary depends on has changed."""
         self._debouncer.touch(name)
         self._changed.set()
 
     def touch_all(self) -> None:
-        """Something that every flavor's view depends on has changed."""
+        """Something that every flavor's summary depends on has changed."""
         self._touched_all = True
         self._changed.set()
 
     def forget(self, name: str) -> None:
         """The flavor is gone."""
         self._debouncer.forget(name)
-        self.cache.flavor_views.pop(name, None)
+        self._summaries.pop(name, None)
 
-    async def run(self) -> None:
-        """Look at flavors when they are due, until cancelled."""
+    async def run(self, changed: Callable[[str], None]) -> None:
+        """Look at flavors when they are due, until cancelled. changed: told of each whose summary is another."""
         refresh_at = self.clock()
         while True:
             if self.clock() >= refresh_at:
                 refresh_at = self.clock() + self.refresh_s
                 self.touch_all()
             try:
-                await self.work()
+                await self.work(changed)
             except Exception:
                 # One odd object must not end the operator; the flavors are looked at again in a while.
                 _log.exception("looking at flavors failed")
@@ -179,17 +152,17 @@ class FlavorSummaries:
             except TimeoutError:
                 continue
 
-    async def work(self) -> None:
+    async def work(self, changed: Callable[[str], None]) -> None:
         """Look at the flavors that are due."""
         self._changed.clear()
         if self._touched_all:
             self._touched_all = False
             for _, name in self.cache.resources[FLAVOR.kind]:
                 self._debouncer.touch(name)
-        for name, view in views(self.cache, self._debouncer.take()):
-            metrics.SCHEDULABLE_LOOKS.inc()
-            if view != self.cache.flavor_views.get(name):
-                self.cache.flavor_views[name] = view
-                self.wake(name)
+        for name, summary in summaries(self.cache, self.capacity, self._debouncer.take()):
+            SCHEDULABLE_LOOKS.inc()
+            if summary != self._summaries.get(name):
+                self._summaries[name] = summary
+                changed(name)
             # With many flavors and nodes this takes a while: others have their turn between.
             await asyncio.sleep(0)

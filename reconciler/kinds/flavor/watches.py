@@ -1,18 +1,17 @@
 """The watches of what decides where a pod finds room. Those of NodePools come and go with Karpenter's definition."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Protocol
 
 import structlog
 
 from crds.resources import CRD, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
+from reconciler.controller.kind import Follow
 from reconciler.kinds.flavor.scheduling import capacity, karpenter
 from reconciler.kinds.flavor.scheduling.capacity import Capacity, reduce_object, relevant
-from reconciler.kube.client import Object
-from reconciler.kube.watch import OnChange, Transform, Watch
-from reconciler.telemetry import metrics
+from reconciler.kube.objects import Key, Object, Store
+from reconciler.kube.watch import WatchSpec
 
 _log = structlog.get_logger()
 _GROUP, _PLURAL = "karpenter.sh", "nodepools"
@@ -22,57 +21,39 @@ _VERSIONS = ("v1", "v1beta1")
 _SETTLED_WITHIN_S = 30.0
 
 
-class MakeWatch(Protocol):
-    """What makes watches."""
-
-    def __call__(
-        self,
-        resource: Resource,
-        on_change: OnChange,
-        *,
-        name: str = "",
-        fields: str = "",
-        transform: Transform,
-    ) -> Watch:
-        """A watch. fields: a field selector. name: for logs and metrics."""
-
-
 class CapacityWatches:
-    """Fills a Capacity.
+    """Fills a Capacity. changed: called when something that counts is another."""
 
-    changed: called when something that counts is another. always: watches that are to be followed; the one of
-    NodePools is followed by run_node_pools.
-    """
-
-    def __init__(self, make: MakeWatch, filled: Capacity, changed: Callable[[], None]) -> None:
-        self._make = make
+    def __init__(self, filled: Capacity, changed: Callable[[], None]) -> None:
         self._capacity = filled
         self._changed = changed
-        self._version_changed = asyncio.Event()
         self._settled = asyncio.Event()
+        # Karpenter's definition of NodePools, where there is one.
+        self._definitions: Store = {}
+        self._definition_changed = asyncio.Event()
 
-        def watch(resource: Resource, transform: Transform, name: str = "", fields: str = "") -> Watch:
-            return make(resource, self._tell, name=name, fields=fields, transform=transform)
-
-        nodes = watch(NODE, capacity.reduce_node)
+    def specs(self) -> Iterator[WatchSpec]:
+        """What is always to be watched."""
+        filled, handlers = self._capacity, (self._note,)
+        yield WatchSpec(NODE, handlers, transform=capacity.reduce_node, store=filled.nodes)
         # Those of our own have a watch that keeps more of them.
-        pods = watch(POD, capacity.reduce_pod, "all-pods", capacity.NON_TERMINATED_PODS)
-        priorities = watch(PRIORITY_CLASS, capacity.reduce_priority_class)
-        runtimes = watch(RUNTIME_CLASS, capacity.reduce_runtime_class)
-        self._definition = make(
-            CRD,
-            lambda old, new: self._version_changed.set(),
-            fields=f"metadata.name={_PLURAL}.{_GROUP}",
-            transform=lambda obj: reduce_object(obj, served_version),
+        yield WatchSpec(
+            POD,
+            handlers,
+            name="all-pods",
+            fields=capacity.NON_TERMINATED_PODS,
+            transform=capacity.reduce_pod,
+            store=filled.pods,
         )
-        filled.nodes, filled.pods = nodes.objects, pods.objects
-        filled.priority_classes, filled.runtime_classes = priorities.objects, runtimes.objects
-        self.always = [nodes, pods, priorities, runtimes, self._definition]
-
-    def _tell(self, old: Object | None, new: Object | None) -> None:
-        # Heartbeats of nodes and progress of pods change nothing that counts.
-        if relevant(old) != relevant(new):
-            self._changed()
+        yield WatchSpec(
+            PRIORITY_CLASS,
+            handlers,
+            transform=capacity.reduce_priority_class,
+            store=filled.priority_classes,
+        )
+        yield WatchSpec(
+            RUNTIME_CLASS, handlers, transform=capacity.reduce_runtime_class, store=filled.runtime_classes
+        )
 
     async def settled(self) -> None:
         """Wait until NodePools are known, or known not to be served; not for ever."""
@@ -80,46 +61,59 @@ class CapacityWatches:
             async with asyncio.timeout(_SETTLED_WITHIN_S):
                 await self._settled.wait()
 
-    async def run_node_pools(self, followed: list[Watch]) -> None:
-        """Follow NodePools while they are served, until cancelled. followed: the watches that should be heard."""
-        await self._definition.synced.wait()
-        while True:
-            self._version_changed.clear()
-            version = self._version()
-            if version is None:
-                self._settled.set()
-                await self._version_changed.wait()
-            else:
-                await self._follow(version, followed)
+    async def follow_node_pools(self, follow: Follow) -> None:
+        """Follow NodePools while they are served, until cancelled."""
+        definition = WatchSpec(
+            CRD,
+            (self._note_definition,),
+            fields=f"metadata.name={_PLURAL}.{_GROUP}",
+            transform=lambda obj: reduce_object(obj, served_version),
+            store=self._definitions,
+        )
+        known = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follow(definition, known.set))
+            await known.wait()
+            while True:
+                self._definition_changed.clear()
+                version = self._version()
+                if version is None:
+                    self._settled.set()
+                    await self._definition_changed.wait()
+                else:
+                    await self._follow_version(version, follow)
 
     def _version(self) -> str | None:
-        return next((relevant(obj) for obj in self._definition.objects.values()), None)
+        return next((relevant(obj) for obj in self._definitions.values()), None)
 
-    async def _follow(self, version: str, followed: list[Watch]) -> None:
+    async def _follow_version(self, version: str, follow: Follow) -> None:
         """Follow NodePools until another version of them, or none, is served."""
         _log.info("following NodePools", version=version)
         resource = Resource(f"{_GROUP}/{version}", "NodePool", _PLURAL, namespaced=False)
-        watch = self._make(resource, self._tell, transform=karpenter.reduce_node_pool)
-        self._capacity.node_pools = watch.objects
-        followed.append(watch)
-        metrics.follow_silence(watch.name, lambda: watch.silent_s)
+        self._capacity.node_pools = {}
+        spec = WatchSpec(
+            resource, (self._note,), transform=karpenter.reduce_node_pool, store=self._capacity.node_pools
+        )
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(watch.run()), group.create_task(self._settle(watch))]
+                following = group.create_task(follow(spec, self._settled.set))
                 while self._version() == version:
-                    self._version_changed.clear()
-                    await self._version_changed.wait()
-                for task in tasks:
-                    task.cancel()
+                    self._definition_changed.clear()
+                    await self._definition_changed.wait()
+                following.cancel()
         finally:
-            metrics.forget_silence(watch.name)
-            followed.remove(watch)
             self._capacity.node_pools = {}
             self._changed()
 
-    async def _settle(self, watch: Watch) -> None:
-        await watch.synced.wait()
-        self._settled.set()
+    def _note(self, old: Object | None, new: Object | None) -> Iterable[Key]:
+        # Heartbeats of nodes and progress of pods change nothing that counts.
+        if relevant(old) != relevant(new):
+            self._changed()
+        return ()
+
+    def _note_definition(self, old: Object | None, new: Object | None) -> Iterable[Key]:
+        self._definition_changed.set()
+        return ()
 
 
 def served_version(definition: Object) -> str | None:

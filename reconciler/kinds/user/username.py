@@ -1,62 +1,11 @@
-"""DevServerUsers: who has a username, which roles are given, and what of the quota is used. Pure."""
+"""Whose a username is: several DevServerUsers may name one. Pure."""
 
-from datetime import datetime
-
-from crds import DevServerUser
-from crds.quotas import MOST_LIMITS, QuotaStatus
-from crds.resources import USER
-from crds.user import Rbac, RoleRef
-from reconciler.controller.workqueue import Key
-from reconciler.kinds.devserver.inputs import owner_of, parsed
-from reconciler.kube.cache import FINALIZER, Cache, annotations, belongs_to
-from reconciler.kube.client import Object
-from reconciler.settings import Settings
-from reconciler.status import reasons
-from reconciler.status.conditions import APPLIED, Readiness, Shown, not_ready
-from reconciler.status.errors import StalledError
+from crds.resources import NAMESPACE, USER
+from reconciler.controller.finalizers import FINALIZER
+from reconciler.kube.cache import Cache
+from reconciler.kube.objects import Object, annotations
 from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
-from stacks.user import DevServerUserInputs, namespace_of, quota_of
-
-
-def user_inputs(
-    cache: Cache, key: Key, resource: Object, settings: Settings, cluster_id: str, now: datetime
-) -> DevServerUserInputs:
-    """Inputs of a DevServerUser's program: roles that are not allowed are left out, and so taken away."""
-    spec = parsed(DevServerUser, resource).spec
-    holder = holder_of(cache, spec.username)
-    if holder != key.name:
-        raise StalledError(
-            reasons.USERNAME_TAKEN,
-            f"spec.username: {spec.username} is that of the DevServerUser {holder}; choose another username, or delete "
-            f"{holder}.",
-        )
-    refs = spec.rbac.additional_role_refs
-    allowed = [ref for ref in refs if _role(ref) in settings.allowed_roles]
-    return DevServerUserInputs(
-        owner=owner_of(key, resource),
-        spec=spec.model_copy(update={"rbac": Rbac.model_validate({"additionalRoleRefs": allowed})}),
-        refused_roles=tuple(
-            f"spec.rbac.additionalRoleRefs[{index}]: {_role(ref)}"
-            for index, ref in enumerate(refs)
-            if ref not in allowed
-        ),
-        cluster_id=cluster_id,
-    )
-
-
-def _role(ref: RoleRef) -> str:
-    return f"{ref.kind}/{ref.name}"
-
-
-def objection(inputs: DevServerUserInputs) -> StalledError | None:
-    """What the inputs leave out of the spec."""
-    if not inputs.refused_roles:
-        return None
-    return StalledError(
-        reasons.ROLE_NOT_ALLOWED,
-        f"{'; '.join(inputs.refused_roles)}: not among the roles that the operator's setting DEVSERVER_ALLOWED_ROLES "
-        "names; not given.",
-    )
+from stacks.user import namespace_of
 
 
 def namesakes(cache: Cache, username: str) -> list[Object]:
@@ -71,7 +20,7 @@ def holder_of(cache: Cache, username: str) -> str:
     There must be one. One that is being deleted has it until it is gone. (Those of one second are not told apart by
     age: one whose stack was begun goes first.)
     """
-    namespace = cache.children[("v1", "Namespace")].get(("", namespace_of(username)))
+    namespace = cache.children[(NAMESPACE.api_version, NAMESPACE.kind)].get(("", namespace_of(username)))
     held_by = annotations(namespace).get(RETAINED_BY_ANNOTATION) if namespace is not None else None
 
     def rank(user: Object) -> tuple[bool, str, bool, str]:
@@ -82,30 +31,3 @@ def holder_of(cache: Cache, username: str) -> str:
 
     holder: str = min(namesakes(cache, username), key=rank)["metadata"]["name"]
     return holder
-
-
-def readiness(cache: Cache, owner: Owner) -> Readiness:
-    """All children are in place, unless someone deletes the namespace. (What is gone is made again by a run.)"""
-    user = cache.resource(Key(owner.kind, owner.namespace, owner.name))
-    name = namespace_of(user["spec"]["username"]) if user is not None else ""
-    namespace = cache.children[("v1", "Namespace")].get(("", name))
-    if namespace is not None and "deletionTimestamp" in namespace["metadata"]:
-        message = f"Namespace {name} is being deleted; it is made again when it is gone."
-        since = namespace["metadata"]["deletionTimestamp"]
-        return not_ready(reasons.NAMESPACE_TERMINATING, message, "Pending", since)
-    return APPLIED
-
-
-def shown(cache: Cache, key: Key, resource: Object) -> Shown:
-    """The quota's limits and the use against them, as the API server counts it."""
-    child = quota_of(namespace_of(resource["spec"]["username"]))
-    quota = cache.child(child)
-    if quota is None or not belongs_to(quota, owner_of(key, resource), child):
-        return Shown({"quota": None})
-    counted = quota.get("status", {})
-    names = sorted(counted.get("hard", {}))[:MOST_LIMITS]
-    hard, used = (
-        {name: counted[part][name] for name in names if name in counted.get(part, {})}
-        for part in ("hard", "used")
-    )
-    return Shown({"quota": QuotaStatus(hard=hard, used=used).manifest() if names else None})

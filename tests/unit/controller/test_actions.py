@@ -16,14 +16,15 @@ from crds import DevServer
 from crds.resources import CHILD_RESOURCES, DEVSERVER, SECRET, Resource
 from crds.times import parse_time
 from reconciler.controller.actions import Actions
-from reconciler.controller.decide import Destroy, Up
+from reconciler.controller.decide import Destroy, Expire, Up
+from reconciler.controller.desired import Goal
 from reconciler.controller.drift import Drift
-from reconciler.controller.kind import KINDS
+from reconciler.controller.finalizers import FINALIZER
+from reconciler.controller.metrics import CHILD_KINDS
 from reconciler.engine.engine import Engine
 from reconciler.engine.outcome import Outcome
-from reconciler.kinds.devserver.pod.refusals import Refusal
-from reconciler.kube.cache import FINALIZER
-from reconciler.kube.client import Client, Object
+from reconciler.kube.client import Client
+from reconciler.kube.objects import Object
 from reconciler.kube.recorder import Recorder
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
@@ -40,10 +41,9 @@ from reconciler.status.errors import (
     StalledError,
     TransientError,
 )
-from reconciler.telemetry import metrics
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
-from tests.builders import CREATED, TERM, cache, child_object, devserver_inputs, owner, resource, stack_id
+from tests.builders import CREATED, TERM, child_object, devserver_inputs, kinds, owner, resource, stack_id
 from tests.fake_client import FakeClient
 from tests.metering import Growth
 from tests.unit.state.test_checkpoint import entry, state
@@ -54,7 +54,7 @@ SERVICE = CHILD_RESOURCES["v1", "Service"]
 NAMES = DevServerChildren.of(owner())
 EARLIER = replace(owner(), uid="uid-of-an-earlier-life")
 NOW = parse_time(CREATED)
-UP = Up("new")
+EXPIRE = Expire(ID)
 # Of a resource whose program ran once with success.
 APPLIED = {"lastUpdate": {"time": CREATED, "durationSeconds": 1, "changes": {"create": 5}}}
 
@@ -81,7 +81,7 @@ class FakeEngine:
 
 
 class Bench:
-    """An actor on a fake cluster that holds a DevServer."""
+    """Actions on a fake cluster that holds a DevServer."""
 
     def __init__(self, *objects: Object, status: Object | None = None, **spec: Any) -> None:
         self.resource = resource("DevServer", status=status, **spec)
@@ -89,23 +89,25 @@ class Bench:
         self.client.put(self.resource, *objects)
         self.engine = FakeEngine()
         self.events: list[str] = []
-        self.learned: list[str] = []
-        known = cache(self.resource)
+        self.applied_writes: list[str] = []
+        known = kinds(self.resource)
         recorder = cast(Recorder, SimpleNamespace(record=self.note_event))
-        self.actor = Actions(
+        self.actions = Actions(
             client=cast(Client, self.client),
             engine=cast(Engine, self.engine),
             keys=Keys("passphrase", "salt"),
             states=StateStore(cast(Client, self.client), "devserver-system", "salt", lambda: TERM),
-            cache=known,
+            cache=known.cache,
+            kinds=known.by_name,
             settings=Settings(),
             recorder=recorder,
-            alerts=StateAlerts(recorder, known.resource),
+            alerts=StateAlerts(recorder, known.cache.resource),
             apply_write=self.apply_write,
+            apply_state=lambda secret: self.apply_write(SECRET, secret),
         )
 
     def apply_write(self, resource: Resource, obj: Object) -> None:
-        self.learned.append(f"{resource.kind} {obj['metadata']['name']}")
+        self.applied_writes.append(f"{resource.kind} {obj['metadata']['name']}")
 
     async def note_event(self, about: Object, type_: str, reason: str, note: str) -> None:
         self.events.append(reason)
@@ -113,23 +115,26 @@ class Bench:
     async def up(self) -> Outcome:
         model = DevServer.model_validate(self.resource)
         inputs = devserver_inputs(spec={"home": model.spec.home.manifest()} if model.spec.home else {})
-        outcome, _ = await self.actor.up(ID, model, inputs, UP)
+        outcome, _ = await self.actions.up(Up(ID, Goal(model, inputs, None, "digest"), "new"))
         return outcome
 
-    async def destroy(self, finish: bool = True, model: bool = True) -> Outcome:
-        found = DevServer.model_validate(self.resource) if model else None
-        return await self.actor.destroy(Destroy(ID, finish), found)
+    async def destroy(self, finish: bool = True, has_spec: bool = True) -> Outcome:
+        """has_spec: the resource is there, and its spec can be read."""
+        model = DevServer.model_validate(self.resource)
+        retain = has_spec and self.actions.kinds["DevServer"].retains(model)
+        was_applied = has_spec and model.status.last_update is not None
+        return await self.actions.destroy(Destroy(ID, finish, retain, was_applied))
 
     async def have_state(self, *children: Child) -> None:
         """Store a state that records these children, of a resource that has had a run."""
         self.resource["metadata"].setdefault("finalizers", [FINALIZER])
-        await self.actor.states.save(ID, state(*map(entry, children)), await self.actor.states.load(ID))
+        await self.actions.states.save(ID, state(*map(entry, children)), await self.actions.states.load(ID))
         self.client.requests.clear()
 
     async def claim(self, term: Term) -> None:
         """A run that began in that term, and has not ended."""
         self.resource["metadata"].setdefault("finalizers", [FINALIZER])
-        store = replace(self.actor.states, term=lambda: term)
+        store = replace(self.actions.states, term=lambda: term)
         await store.claim(ID, StoredState(b"", (await store.load(ID)).resource_version))
 
     @property
@@ -249,7 +254,7 @@ async def test_the_state_after_a_run_is_stored_and_known_at_once() -> None:
     bench = Bench()
     await bench.up()
     assert bench.stored == {NAMES.sshd}
-    assert f"Secret {ID.secret_name}" in bench.learned
+    assert f"Secret {ID.secret_name}" in bench.applied_writes
 
 
 async def test_the_state_of_a_failed_run_is_stored_too() -> None:
@@ -310,7 +315,7 @@ async def test_the_claim_of_a_dead_process_is_taken_over(claimant: Term) -> None
 async def test_a_claim_that_comes_between_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
     await bench.have_state(NAMES.sshd)
-    load = bench.actor.states.load
+    load = bench.actions.states.load
 
     async def load_and_be_too_late(store: StateStore, id: StackId) -> StoredState:
         found = await load(id)
@@ -501,7 +506,7 @@ async def test_a_destroy_that_fails_keeps_state_and_finalizer(with_children: Ben
 async def test_a_dead_lifes_destroy_leaves_the_present_finalizer_alone(with_children: Bench) -> None:
     await with_children.have_state(NAMES.sshd)
     with_children.resource["metadata"]["uid"] = "uid-of-a-later-life"
-    await with_children.destroy(finish=False, model=False)
+    await with_children.destroy(finish=False, has_spec=False)
     assert with_children.live is not None
     assert FINALIZER in with_children.live["metadata"]["finalizers"]
     assert with_children.stored is None
@@ -511,7 +516,7 @@ async def test_a_life_that_only_seems_dead_is_not_destroyed(with_children: Bench
     """A replica that begins to lead reads the states anew, and its watch of the resources may have fallen behind."""
     await with_children.have_state(NAMES.sshd)
     with pytest.raises(TransientError, match="is alive"):
-        await with_children.destroy(finish=False, model=False)
+        await with_children.destroy(finish=False, has_spec=False)
     assert with_children.engine.ran == []
     assert with_children.stored == {NAMES.sshd}
     assert with_children.client.writes() == []
@@ -534,7 +539,7 @@ async def test_what_was_made_and_never_recorded_is_swept(with_children: Bench) -
     assert bench.engine.ran == [], "there is no state to destroy from"
     left = {name for kind, _, name in bench.client.objects if kind != "DevServer"}
     assert left == {"box-home"}, "which carries no uid"
-    swept = {kind: growth("devserver_orphans_swept_total", kind=kind) for kind in metrics.CHILD_KINDS}
+    swept = {kind: growth("devserver_orphans_swept_total", kind=kind) for kind in CHILD_KINDS}
     assert sum(swept.values()) == len(before) - len(left)
 
 
@@ -546,7 +551,7 @@ async def test_a_process_that_died_right_after_its_claim_leaves_nothing_for_good
     await bench.claim(Term("another", Epoch(CREATED, 1)))
     del bench.client.objects["DevServer", "dev-ada", "box"]
     bench.resource["metadata"]["uid"] = "uid-of-a-later-life"
-    await bench.destroy(finish=False, model=False)
+    await bench.destroy(finish=False, has_spec=False)
     assert {name for _, _, name in bench.client.objects} == {"box-home"}
     assert bench.engine.ran == []
 
@@ -559,7 +564,7 @@ async def test_the_sweep_touches_nothing_of_another_life(with_children: Bench) -
 
 
 @pytest.mark.parametrize(
-    ("on_delete", "with_model", "destroyed"),
+    ("on_delete", "has_spec", "destroyed"),
     [("Retain", True, False), ("Delete", True, True), ("Delete", False, True)],
     ids=[
         "retained by the spec",
@@ -568,11 +573,11 @@ async def test_the_sweep_touches_nothing_of_another_life(with_children: Bench) -
     ],
 )
 async def test_a_home_is_kept_if_the_spec_as_it_is_now_says_so(
-    on_delete: str, with_model: bool, destroyed: bool
+    on_delete: str, has_spec: bool, destroyed: bool
 ) -> None:
     bench = Bench(child_object(NAMES.home), home={"size": "1Gi", "onDelete": on_delete})
     await bench.have_state(NAMES.sshd, NAMES.home)
-    await bench.destroy(model=with_model)
+    await bench.destroy(has_spec=has_spec)
     ((_, given),) = bench.engine.ran
     assert (NAMES.home in given) is destroyed
 
@@ -609,7 +614,7 @@ def die_at(client: FakeClient, step: int | None) -> None:
             raise ProcessDied
 
     client.requests.clear()
-    client._note = note  # type: ignore[method-assign]
+    client.note = note  # type: ignore[method-assign]
 
 
 async def count_of_requests(act: Callable[[], Awaitable[Any]], client: FakeClient) -> int:
@@ -628,7 +633,7 @@ def clock(hours: float) -> Callable[[], datetime]:
 async def test_what_is_still_due_when_looked_at_anew_is_deleted() -> None:
     growth = Growth()
     bench = Bench(lifecycle={"timeToLive": "8h"})
-    await bench.actor.expire(ID, clock(8))
+    await bench.actions.expire(EXPIRE, clock(8))
     assert bench.live is None
     assert bench.events == ["Expired"]
     assert growth("devserver_expirations_total") == 1
@@ -638,9 +643,9 @@ async def test_an_extension_wins_the_race() -> None:
     bench = Bench(
         lifecycle={"timeToLive": "16h"}, status={"expiresAt": "2030-01-01T16:00:00Z", "timeToLive": "8h"}
     )
-    await bench.actor.expire(ID, clock(8))
+    await bench.actions.expire(EXPIRE, clock(8))
     assert bench.live is not None
-    assert bench.learned == ["DevServer box"], "and the reconciler knows of it"
+    assert bench.applied_writes == ["DevServer box"], "and the reconciler knows of it"
     assert bench.events == []
 
 
@@ -656,7 +661,7 @@ async def test_an_extension_between_the_look_and_the_deletion_wins_too(
         return found
 
     monkeypatch.setattr(bench.client, "get", get_and_be_too_late)
-    await bench.actor.expire(ID, clock(8))
+    await bench.actions.expire(EXPIRE, clock(8))
     assert bench.live is not None
     assert bench.events == []
 
@@ -666,7 +671,7 @@ async def test_nothing_expires_while_the_clocks_disagree(skew_s: float) -> None:
     bench = Bench(lifecycle={"timeToLive": "8h"})
     bench.client.clock_offset_s = skew_s
     with pytest.raises(TransientError) as error:
-        await bench.actor.expire(ID, clock(8))
+        await bench.actions.expire(EXPIRE, clock(8))
     assert error.value.reason == "ClockSkewed"
     assert bench.live is not None
 
@@ -678,7 +683,7 @@ async def test_another_life_does_not_expire_for_an_earlier_one(change: str) -> N
         bench.client.objects.clear()
     else:
         bench.resource["metadata"]["uid"] = "another"
-    await bench.actor.expire(ID, clock(8))
+    await bench.actions.expire(EXPIRE, clock(8))
     assert bench.client.writes() == []
 
 
@@ -689,48 +694,17 @@ RECORDED = {NAMES.sshd: Recorded(1, "{}")}
 
 async def test_a_child_that_the_watch_shows_is_not_asked_for() -> None:
     bench = Bench()
-    bench.actor.cache.children["v1", "ConfigMap"]["dev-ada", "box-sshd"] = child_object(NAMES.sshd)
-    assert await bench.actor.drifts(RECORDED, owner()) == ()
+    bench.actions.cache.children["v1", "ConfigMap"]["dev-ada", "box-sshd"] = child_object(NAMES.sshd)
+    assert await bench.actions.drifts(RECORDED, owner()) == ()
     assert bench.client.requests == []
 
 
 async def test_a_watch_that_lags_is_no_reason_for_a_run() -> None:
     bench = Bench(child_object(NAMES.sshd))
-    assert await bench.actor.drifts(RECORDED, owner()) == ()
+    assert await bench.actions.drifts(RECORDED, owner()) == ()
 
 
 @pytest.mark.parametrize("there", [[], [child_object(NAMES.sshd, EARLIER)]], ids=["gone", "of another life"])
 async def test_a_child_that_is_gone_or_not_ours_is_missing(there: list[Object]) -> None:
     bench = Bench(*there)
-    assert await bench.actor.drifts(RECORDED, owner()) == (Drift(NAMES.sshd),)
-
-
-# --- the status
-
-
-@pytest.mark.parametrize("unblocked", [True, False])
-async def test_a_pod_for_which_there_is_room_now_is_hastened_once(unblocked: bool) -> None:
-    bench = Bench(child_object(NAMES.stateful_set))
-    refusal = Refusal("uid", "exceeded quota: few, requested: pods=1", unblocked=unblocked)
-    bench.actor.cache.refusals["dev-ada", "box"] = refusal
-    for _ in range(2):
-        await bench.actor.hasten_pod(owner())
-    assert bench.client.writes() == (["PATCH StatefulSet box"] if unblocked else [])
-
-
-async def test_a_status_is_written_for_the_life_that_it_is_about() -> None:
-    bench = Bench()
-    bodies: list[Any] = []
-
-    async def patch(*args: Any, **more: Any) -> Object:
-        bodies.append(args[3])
-        return bench.resource
-
-    bench.client.patch = patch  # type: ignore[method-assign]
-    await bench.actor.write_status(KINDS["DevServer"], ID, {"phase": "Running"})
-    assert bodies == [
-        [
-            {"op": "test", "path": "/metadata/uid", "value": "uid-box"},
-            {"op": "add", "path": "/status", "value": {"phase": "Running"}},
-        ]
-    ]
+    assert await bench.actions.drifts(RECORDED, owner()) == (Drift(NAMES.sshd),)

@@ -101,7 +101,7 @@ def test_a_namespace_is_taken_up_again_by_the_same_user_only() -> None:
     ids=["plain", "home", "namespace"],
 )
 def test_a_conflict_names_the_object_and_the_way_out(child: Child, parts: list[str]) -> None:
-    error = conflict(child, child_object(child))
+    error = conflict(child, child_object(child), cache())
     assert error.reason == "NameConflict"
     for part in [*parts, "left untouched", "Remove it or choose another name"]:
         assert part in error.message
@@ -110,8 +110,8 @@ def test_a_conflict_names_the_object_and_the_way_out(child: Child, parts: list[s
 def test_a_conflict_over_what_was_retained_says_for_whom() -> None:
     namespace = children(user_inputs())[0]
     kept = child_object(namespace, owner("DevServerUser", "eve"), person="ada")
-    assert "(kept for DevServerUser/eve)" in conflict(namespace, kept).message
-    assert "kept for" not in conflict(namespace, changed(kept, annotations=None)).message
+    assert "(kept for DevServerUser/eve)" in conflict(namespace, kept, cache()).message
+    assert "kept for" not in conflict(namespace, changed(kept, annotations=None), cache()).message
 
 
 def test_a_namespace_that_is_on_its_way_out_is_waited_for_whosever_it_is() -> None:

@@ -18,6 +18,7 @@ from reconciler.controller.decide import (
     decide,
     is_urgent,
 )
+from reconciler.controller.desired import Goal
 from reconciler.controller.drift import Drift
 from reconciler.state.index import StateRecord
 from reconciler.status.errors import (
@@ -28,7 +29,7 @@ from reconciler.status.errors import (
     WaitingError,
 )
 from stacks.devserver import DevServerChildren
-from tests.builders import owner, stack_id
+from tests.builders import devserver, owner, stack_id
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SOON, JUST_NOW = NOW + timedelta(seconds=30), NOW - timedelta(seconds=30)
@@ -47,6 +48,15 @@ GONE = Observed(id=None)
 
 def failed(digest: str, retry_at: datetime) -> Failure:
     return Failure(digest, ERROR, is_due=retry_at <= NOW)
+
+
+def goal_of(digest: str) -> Goal:
+    return Goal(devserver(), None, None, digest)
+
+
+def up(why: str, refresh: bool = False) -> Up:
+    """A run, of any goal."""
+    return Up(ID, goal_of(""), why, refresh)
 
 
 def deleting(**changes: object) -> Observed:
@@ -117,18 +127,28 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
         "d",
         Destroy(ID, finish=True),
     ),
+    "a destroy is told what the spec retains, and whether there must be a state": (
+        deleting(retains=True, was_applied=True),
+        "d",
+        Destroy(ID, finish=True, retain=True, was_applied=True),
+    ),
+    "a dead life has no spec that could retain anything": (
+        deleting(retains=True, was_applied=True, dead_states=(DEAD_STATE,)),
+        "d",
+        Destroy(DEAD),
+    ),
     # time is up
-    "time is up": (replace(APPLIED, expires_at=JUST_NOW), "d", Expire()),
-    "time is up to the second": (replace(APPLIED, expires_at=NOW), "d", Expire()),
+    "time is up": (replace(APPLIED, expires_at=JUST_NOW), "d", Expire(ID)),
+    "time is up to the second": (replace(APPLIED, expires_at=NOW), "d", Expire(ID)),
     "time is not up": (replace(APPLIED, expires_at=SOON), "d", Nothing()),
-    "time is up though the inputs changed": (replace(APPLIED, expires_at=JUST_NOW), "other", Expire()),
-    "time is up though the flavor is gone": (replace(APPLIED, expires_at=JUST_NOW), NO_FLAVOR, Expire()),
+    "time is up though the inputs changed": (replace(APPLIED, expires_at=JUST_NOW), "other", Expire(ID)),
+    "time is up though the flavor is gone": (replace(APPLIED, expires_at=JUST_NOW), NO_FLAVOR, Expire(ID)),
     "time is up though a child is gone": (
         replace(APPLIED, expires_at=JUST_NOW, drifts=(GONE_CHILD,)),
         "d",
-        Expire(),
+        Expire(ID),
     ),
-    "time is up before anything was made": (Observed(id=ID, expires_at=JUST_NOW), "d", Expire()),
+    "time is up before anything was made": (Observed(id=ID, expires_at=JUST_NOW), "d", Expire(ID)),
     "an expiry that failed waits": (
         replace(APPLIED, expires_at=JUST_NOW, failure=failed(DELETION, SOON)),
         "d",
@@ -139,12 +159,12 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
     "a failed run is tried again when it is due": (
         replace(APPLIED, failure=failed("new", NOW)),
         "new",
-        Up("inputs changed"),
+        up("inputs changed"),
     ),
     "changed inputs do not wait for the retry of others": (
         replace(APPLIED, failure=failed("new", SOON)),
         "newer",
-        Up("inputs changed"),
+        up("inputs changed"),
     ),
     "a failed first run waits": (Observed(id=ID, failure=failed("d", SOON)), "d", Wait(ERROR)),
     "a child that is gone waits too": (
@@ -164,12 +184,12 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
     "a run that was cut short is done again, even if its spec was taken back since": (
         replace(APPLIED, state=replace(STATE, claimed=True)),
         "d",
-        Up("its last run was cut short", refresh=True),
+        up("its last run was cut short", refresh=True),
     ),
     "a first run that was cut short is done again": (
         Observed(id=ID, state=StateRecord(ID, None, claimed=True)),
         "d",
-        Up("its last run was cut short", refresh=True),
+        up("its last run was cut short", refresh=True),
     ),
     "a run that was killed for its deadline waits for its retry": (
         replace(APPLIED, state=replace(STATE, claimed=True), failure=failed("d", SOON)),
@@ -177,33 +197,33 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
         Wait(ERROR),
     ),
     # inputs changed, or no state
-    "what is new is made": (Observed(id=ID), "d", Up("new")),
-    "what changed is applied": (APPLIED, "other", Up("inputs changed")),
+    "what is new is made": (Observed(id=ID), "d", up("new")),
+    "what changed is applied": (APPLIED, "other", up("inputs changed")),
     "what changed is applied without a refresh though a child is gone": (
         replace(APPLIED, drifts=(GONE_CHILD,)),
         "other",
-        Up("inputs changed"),
+        up("inputs changed"),
     ),
     "a lost state is made anew by adoption": (
         replace(APPLIED, state=None),
         "d",
-        Up("its state is lost", refresh=True),
+        up("its state is lost", refresh=True),
     ),
     "a state that cannot be read is lost": (
         replace(APPLIED, state=StateRecord(ID, None)),
         "d",
-        Up("its state is lost", refresh=True),
+        up("its state is lost", refresh=True),
     ),
     # a recorded child is gone
     "a child that is gone comes back": (
         replace(APPLIED, drifts=(GONE_CHILD,)),
         "d",
-        Up("drift: ConfigMap box-sshd is gone", refresh=True),
+        up("drift: ConfigMap box-sshd is gone", refresh=True),
     ),
     "a changed field is put back": (
         replace(APPLIED, drifts=(Drift(CHILD, ("data.motd",)),)),
         "d",
-        Up("drift: ConfigMap box-sshd: data.motd", refresh=True),
+        up("drift: ConfigMap box-sshd: data.motd", refresh=True),
     ),
     "drift is left where it is only to be observed": (
         replace(APPLIED, drifts=(GONE_CHILD,), drift_policy="Observe"),
@@ -218,7 +238,7 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
     "an edit is applied whether or not drift is repaired": (
         replace(APPLIED, drifts=(GONE_CHILD,), drift_policy="Observe"),
         "other",
-        Up("inputs changed"),
+        up("inputs changed"),
     ),
     # otherwise
     "what is applied needs nothing": (APPLIED, "d", Nothing()),
@@ -233,23 +253,26 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
 
 @pytest.mark.parametrize(("observed", "digest", "action"), CASES.values(), ids=CASES.keys())
 def test_decide(observed: Observed, digest: str | ReconcileError, action: Action) -> None:
-    assert decide(digest, observed, NOW) == action
+    """digest: of the goal, empty if there is no resource; or why there is no goal."""
+    goal = digest if isinstance(digest, ReconcileError) else goal_of(digest) if digest else None
+    expected = replace(action, goal=goal) if isinstance(action, Up) else action
+    assert decide(goal, observed, NOW) == expected
 
 
 def test_waiting_tells_the_error_that_is_waited_out() -> None:
     error = TransientError("ClusterError", "the API server is away")
     observed = replace(APPLIED, failure=Failure("new", error, is_due=False))
-    action = decide("new", observed, NOW)
+    action = decide(goal_of("new"), observed, NOW)
     assert isinstance(action, Wait)
     assert action.error is error
 
 
 URGENCY: dict[str, tuple[Action, Observed, bool]] = {
-    "a new resource": (Up("new"), Observed(id=ID, edited=True), True),
-    "an edited one": (Up("inputs changed"), replace(APPLIED, edited=True), True),
-    "one that a flavor or an upgrade changed": (Up("inputs changed"), APPLIED, False),
-    "a retry": (Up("new"), Observed(id=ID), False),
-    "a repair": (Up("drift: ConfigMap box-sshd is gone", refresh=True), APPLIED, True),
+    "a new resource": (up("new"), Observed(id=ID, edited=True), True),
+    "an edited one": (up("inputs changed"), replace(APPLIED, edited=True), True),
+    "one that a flavor or an upgrade changed": (up("inputs changed"), APPLIED, False),
+    "a retry": (up("new"), Observed(id=ID), False),
+    "a repair": (up("drift: ConfigMap box-sshd is gone", refresh=True), APPLIED, True),
     "a deletion": (Destroy(ID, finish=True), deleting(), True),
     "nothing": (Nothing(), APPLIED, False),
 }

@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
-from reconciler.controller.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift, Repairs, changed_fields, told
-from reconciler.controller.workqueue import Key
+from reconciler.controller.drift import (
+    FIGHT_WINDOW,
+    REPAIR_ROUNDS,
+    Drift,
+    Repairs,
+    changed_fields,
+    drift_condition,
+)
 from reconciler.kube.managed_fields import managed_fields
+from reconciler.kube.objects import Key
 from reconciler.state.checkpoint import Recorded
 from stacks.devserver import DevServerChildren
 from stacks.metadata import MANAGER
@@ -132,14 +139,14 @@ def test_a_resource_that_is_gone_is_forgotten() -> None:
     assert repairs.contested_until(KEY, (REPLICAS,), now) is None
 
 
-def test_what_is_told() -> None:
-    assert told((), "Observe", None) is None
-    assert told((REPLICAS,), "Repair", None) is None, "it is put back"
-    observed = told((REPLICAS,), "Observe", NOW)
+def test_what_is_drift_condition() -> None:
+    assert drift_condition((), "Observe", None) is None
+    assert drift_condition((REPLICAS,), "Repair", None) is None, "it is put back"
+    observed = drift_condition((REPLICAS,), "Observe", NOW)
     assert observed is not None
     assert observed.reason == "DriftObserved"
     assert observed.message.startswith("StatefulSet box: spec.replicas.")
-    contested = told((REPLICAS,), "Repair", NOW)
+    contested = drift_condition((REPLICAS,), "Repair", NOW)
     assert contested is not None
     assert contested.reason == "DriftContested"
     assert "2030-01-01 12:00:00" in contested.message

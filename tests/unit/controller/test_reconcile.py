@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast, get_args
 
@@ -11,24 +10,26 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from crds.resources import Resource
 from crds.times import parse_time
-from reconciler.controller.actions import FINALIZER, Actions
-from reconciler.controller.decide import Destroy, Up
+from reconciler.controller import metrics
+from reconciler.controller.actions import Actions
+from reconciler.controller.decide import Destroy, Expire, Up
 from reconciler.controller.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift
-from reconciler.controller.kind import KINDS, Prepared
+from reconciler.controller.finalizers import FINALIZER
+from reconciler.controller.kind import Prepared
 from reconciler.controller.reconcile import Reconciler
-from reconciler.controller.workqueue import Key, Lane, WorkQueue
+from reconciler.controller.workqueue import Lane, WorkQueue
 from reconciler.engine.outcome import Outcome
-from reconciler.kube.cache import Cache
-from reconciler.kube.client import ApiError
+from reconciler.kube.client import JSON_PATCH, ApiError
+from reconciler.kube.objects import Key
 from reconciler.settings import Settings
-from reconciler.state.index import StateRecord
-from reconciler.status.conditions import Shown, Stated
+from reconciler.state.index import StateIndex, StateRecord
+from reconciler.status.conditions import ConditionState, StatusPatch
 from reconciler.status.errors import EngineFailedError, ReconcileError, StalledError
-from reconciler.telemetry import metrics
 from stacks.devserver import DevServerChildren
 from tests import builders
-from tests.builders import CREATED, child_object, owner, resource, stack_id
+from tests.builders import CREATED, Kinds, child_object, owner, resource, stack_id
 from tests.metering import Growth
 
 Object = dict[str, Any]
@@ -38,56 +39,78 @@ FAILED = EngineFailedError("RunFailed", "the engine says no")
 FLAVOR = resource("DevServerFlavor", "cpu-small", default=True)
 
 
-@dataclass
-class FakeActor:
-    """Does what the tests say and notes what it was asked to do. Writes reach the world at once."""
+class FakeStates(dict[Key, dict[str, StateRecord]]):
+    """What the watch shows of the states."""
 
-    cache: Cache
-    settings: Settings
-    done: list[str] = field(default_factory=list)
-    events: list[str] = field(default_factory=list)
-    drift: tuple[Drift, ...] = ()
-    # What goes wrong in up and destroy: in the outcome if it is a ReconcileError, else raised.
-    error: Exception | None = None
-    status_error: ApiError | None = None
-    wake: Callable[[], None] = lambda: None
-    # Set at the first try to write a status.
-    told: asyncio.Event = field(default_factory=asyncio.Event)
+    def of(self, key: Key) -> dict[str, StateRecord]:
+        return self.get(key, {})
+
+
+class FakeActions:
+    """Does what the tests say and notes what it was asked to do. Writes reach the cache at once."""
+
+    def __init__(self, known: Kinds, settings: Settings, states: FakeStates) -> None:
+        self.cache = known.cache
+        self.kinds = known.by_name
+        self.settings = settings
+        self.done: list[str] = []
+        self.events: list[str] = []
+        self.drift: tuple[Drift, ...] = ()
+        # What goes wrong in up and destroy: in the outcome if it is a ReconcileError, else raised.
+        self.error: Exception | None = None
+        self.status_error: ApiError | None = None
+        self.wake: Callable[[], None] = lambda: None
+        # Set at the first try to write a status.
+        self.told = asyncio.Event()
+        self._states = states
 
     @property
-    def recorder(self) -> "FakeActor":
+    def recorder(self) -> "FakeActions":
         return self
 
-    async def up(self, id: Any, model: Any, inputs: Any, action: Up) -> tuple[Outcome, Prepared]:
+    @property
+    def client(self) -> "FakeActions":
+        return self
+
+    async def up(self, action: Up) -> tuple[Outcome, Prepared]:
         self.done.append(f"up: {action.why}")
         outcome = self._outcome()
         if outcome.error is None:
             self.drift = ()
-            self.cache.states[id.key] = {id.uid: StateRecord(id, frozenset({NAMES.sshd}))}
+            self._states[action.id.key] = {action.id.uid: StateRecord(action.id, frozenset({NAMES.sshd}))}
         return outcome, Prepared(lambda: None, (), {"ssh": {"service": "box-ssh", "port": 22}})
 
-    async def destroy(self, action: Destroy, model: Any) -> Outcome:
+    async def destroy(self, action: Destroy) -> Outcome:
         self.done.append(f"destroy {action.id.uid}")
         return self._outcome()
 
-    async def expire(self, id: Any, now: Any) -> None:
+    async def expire(self, action: Expire, now: Any) -> None:
         self.done.append("expire")
-
-    async def hasten_pod(self, owner: Any) -> None:
-        pass
-
-    async def restart(self, pod: Object) -> None:
-        self.done.append(f"restart {pod['metadata']['name']}")
 
     async def drifts(self, recorded: Any, of: Any) -> tuple[Drift, ...]:
         return self.drift
 
-    async def write_status(self, kind: Any, id: Any, status: Object) -> None:
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
+        self.done.append(f"delete {resource.kind} {name}")
+        return True
+
+    async def patch(
+        self, resource: Resource, namespace: str, name: str, body: Any, subresource: str, content_type: str
+    ) -> Object:
+        """A status is written, for the life that it is about."""
         self.told.set()
         if self.status_error is not None:
             raise self.status_error
+        written = self.cache.resources[resource.kind][namespace, name]
+        assert (subresource, content_type) == ("status", JSON_PATCH)
+        uid, status = body
+        assert uid == {"op": "test", "path": "/metadata/uid", "value": written["metadata"]["uid"]}
+        assert (status["op"], status["path"]) == ("add", "/status")
         self.done.append("status")
-        self.cache.resources[id.key.kind][id.key.namespace, id.key.name]["status"] = status
+        written["status"] = status["value"]
+        return written
+
+    def apply_write(self, resource: Resource, obj: Object) -> None:
         self.wake()
 
     async def record(self, about: Object, type_: str, reason: str, note: str) -> None:
@@ -106,25 +129,28 @@ class Bench:
         self.seconds = 0.0
         self.clock_set_by_s = 0.0
         self.queue = WorkQueue(lambda: self.seconds, retry_base_s=10.0, retry_cap_s=300.0)
-        self.actor = FakeActor(builders.cache(FLAVOR, *objects), settings or Settings())
-        # Every write of a status is seen by the watch, which wakes the resource.
-        self.actor.wake = lambda: self.queue.add(KEY)
-        self.reconciler = Reconciler(cast(Actions, self.actor), self.queue, "cluster-uid", self.now)
+        settings = settings or Settings()
+        self.known = builders.kinds(FLAVOR, *objects, settings=settings)
+        self.states = FakeStates()
+        self.actions = FakeActions(self.known, settings, self.states)
+        # Every write of a status is seen by the watch, which has the resource looked at.
+        self.actions.wake = lambda: self.queue.add(KEY)
+        actions, states = cast(Actions, self.actions), cast(StateIndex, self.states)
+        self.reconciler = Reconciler(actions, self.queue, states, self.now)
 
     def now(self) -> datetime:
         return parse_time(CREATED) + timedelta(seconds=self.seconds + self.clock_set_by_s)
 
     async def settle(self) -> list[str]:
         """Work until nothing is due; returns what was done."""
-        self.actor.done.clear()
+        self.actions.done.clear()
         for _ in range(100):
-            due = ((lane, key) for lane in Lane if (key := self.queue._pop_due(lane)) is not None)
+            due = ((lane, key) for lane in Lane if (key := self.queue.take_due(lane)) is not None)
             lane, key = next(due, (None, None))
             if lane is None or key is None:
-                return [item for item in self.actor.done if item != "status"]
-            await self.reconciler._pass(key, lane)
-            self.queue.done(key)
-        raise AssertionError(f"it never comes to rest: {self.actor.done[-5:]}")
+                return [item for item in self.actions.done if item != "status"]
+            await self.reconciler.work_on(key, lane)
+        raise AssertionError(f"it never comes to rest: {self.actions.done[-5:]}")
 
     async def woken(self) -> list[str]:
         self.queue.add(KEY)
@@ -139,20 +165,20 @@ class Bench:
         working = asyncio.gather(*(self.reconciler.work(lane) for lane in Lane))
         for _ in range(100):
             await asyncio.sleep(0)
-        assert not self.queue._in_flight
+        assert not self.queue.meter.longest_s()
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working
 
     def change(self, **spec: Any) -> None:
         """The user edits the spec."""
-        box = self.actor.cache.resources["DevServer"]["dev-ada", "box"]
+        box = self.actions.cache.resources["DevServer"]["dev-ada", "box"]
         box["spec"] |= spec
         box["metadata"]["generation"] += 1
 
     @property
     def status(self) -> Object:
-        found: Object = self.actor.cache.resources["DevServer"]["dev-ada", "box"].get("status", {})
+        found: Object = self.actions.cache.resources["DevServer"]["dev-ada", "box"].get("status", {})
         return found
 
     @property
@@ -177,13 +203,13 @@ async def test_a_new_resource_is_made_and_told_of(applied: Bench) -> None:
     assert applied.status["observedGeneration"] == 1
     assert applied.status["flavor"] == "cpu-small"
     assert applied.status["ssh"]["service"] == "box-ssh"
-    assert applied.actor.events == ["Normal PodStarting"]
+    assert applied.actions.events == ["Normal PodStarting"]
 
 
 async def test_what_is_applied_causes_neither_a_run_nor_a_write(applied: Bench) -> None:
     for _ in range(3):
         await applied.woken()
-        assert applied.actor.done == []
+        assert applied.actions.done == []
 
 
 async def test_a_changed_spec_is_applied_once(applied: Bench) -> None:
@@ -195,10 +221,10 @@ async def test_a_changed_spec_is_applied_once(applied: Bench) -> None:
 
 async def test_a_child_that_is_gone_comes_back(applied: Bench) -> None:
     growth = Growth()
-    applied.actor.drift = (Drift(NAMES.sshd),)
+    applied.actions.drift = (Drift(NAMES.sshd),)
     assert await applied.woken() == ["up: drift: ConfigMap box-sshd is gone"]
     assert growth("devserver_drift_total", kind="DevServer", result="repaired") == 1
-    assert "Normal DriftRepaired" in applied.actor.events
+    assert "Normal DriftRepaired" in applied.actions.events
     assert "Drifted" not in applied.conditions
 
 
@@ -206,12 +232,12 @@ async def test_drift_is_only_told_of_where_the_policy_says_so() -> None:
     bench = Bench(resource("DevServer", driftPolicy="Observe"))
     await bench.woken()
     growth = Growth()
-    bench.actor.drift = (Drift(NAMES.sshd, ("data.motd",)),)
+    bench.actions.drift = (Drift(NAMES.sshd, ("data.motd",)),)
     assert await bench.woken() == []
     assert bench.conditions["Drifted"] == "DriftObserved"
     await bench.woken()
     assert growth("devserver_drift_total", kind="DevServer", result="observed") == 1, "once"
-    bench.actor.drift = ()
+    bench.actions.drift = ()
     assert await bench.woken() == []
     assert "Drifted" not in bench.conditions
 
@@ -219,9 +245,9 @@ async def test_drift_is_only_told_of_where_the_policy_says_so() -> None:
 async def test_the_operator_gives_way_in_a_fight_and_tries_again_later(applied: Bench) -> None:
     growth = Growth()
     for _ in range(REPAIR_ROUNDS):
-        applied.actor.drift = (Drift(NAMES.sshd),)
+        applied.actions.drift = (Drift(NAMES.sshd),)
         assert await applied.woken() == ["up: drift: ConfigMap box-sshd is gone"]
-    applied.actor.drift = (Drift(NAMES.sshd),)
+    applied.actions.drift = (Drift(NAMES.sshd),)
     assert await applied.woken() == []
     assert applied.conditions["Drifted"] == "DriftContested"
     assert growth("devserver_drift_total", kind="DevServer", result="contested") == 1
@@ -234,43 +260,42 @@ async def test_the_operator_gives_way_in_a_fight_and_tries_again_later(applied: 
 async def test_a_pod_that_fails_is_told_of_by_a_warning_once_for_each_reason() -> None:
     bench = Bench(resource("DevServer"), *running("new", "wanted"))
     await bench.woken()
-    bench.actor.events.clear()
+    bench.actions.events.clear()
     for reason in ("ErrImagePull", "ImagePullBackOff", "ErrImagePull"):
         waiting = {"waiting": {"reason": reason, "message": "no such host"}}
         status = {"containerStatuses": [{"name": "devserver", "image": "debian", "state": waiting}]}
-        box = bench.actor.cache.pods["dev-ada", "box-0"]
-        bench.actor.cache.pods["dev-ada", "box-0"] = box | {"status": status}
+        box = bench.known.devserver.watched.pods["dev-ada", "box-0"]
+        bench.known.devserver.watched.pods["dev-ada", "box-0"] = box | {"status": status}
         assert await bench.woken() == []
     assert bench.conditions["Ready"] == "ImagePullBackOff"
-    assert bench.actor.events == ["Warning ImagePullBackOff"]
+    assert bench.actions.events == ["Warning ImagePullBackOff"]
 
 
 @pytest.mark.parametrize(("warns", "event"), [(True, "Warning Full"), (False, "Normal Full")])
 async def test_what_the_cluster_shows_is_told_without_a_run_once(
     applied: Bench, warns: bool, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = Shown({"phase": "Squeezed"}, {"Roomy": Stated("False", "Full", "no room", warns)})
-    kind = replace(KINDS["DevServer"], shows=lambda cache, key, resource: shown)
-    monkeypatch.setitem(KINDS, "DevServer", kind)
-    applied.actor.events.clear()
+    full = ConditionState("Roomy", "False", "Full", "no room", warns)
+    patch = StatusPatch({"phase": "Squeezed"}, {"Roomy": full})
+    monkeypatch.setattr(applied.known.devserver, "conditions", lambda *_: patch)
+    applied.actions.events.clear()
     for _ in range(2):
         assert await applied.woken() == []
     assert applied.conditions["Roomy"] == "Full"
     assert applied.status["phase"] == "Squeezed"
-    assert applied.actor.events == [event]
+    assert applied.actions.events == [event]
 
 
 async def test_what_the_inputs_leave_out_of_the_spec_is_told_though_the_rest_is_applied(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left_out = StalledError("RoleNotAllowed", "not given")
-    kind = replace(KINDS["DevServer"], objection=lambda inputs: left_out)
-    monkeypatch.setitem(KINDS, "DevServer", kind)
+    monkeypatch.setattr(bench.known.devserver, "rejected_fields", lambda inputs: left_out)
     assert await bench.woken() == ["up: new"]
     assert bench.conditions == {"Ready": "RoleNotAllowed", "Stalled": "RoleNotAllowed"}
-    assert bench.actor.events == ["Normal RoleNotAllowed", "Warning RoleNotAllowed"]
+    assert bench.actions.events == ["Normal RoleNotAllowed", "Warning RoleNotAllowed"]
     assert await bench.woken() == [], "no run for what nothing can be done about"
-    monkeypatch.setitem(KINDS, "DevServer", replace(kind, objection=lambda inputs: None))
+    monkeypatch.undo()
     await bench.woken()
     assert bench.conditions == {"Ready": "PodStarting"}
 
@@ -279,11 +304,11 @@ async def test_what_the_inputs_leave_out_of_the_spec_is_told_though_the_rest_is_
 
 
 async def test_a_failed_run_is_tried_again_when_it_is_due_though_its_own_status_woke_it(bench: Bench) -> None:
-    bench.actor.error = FAILED
+    bench.actions.error = FAILED
     assert await bench.woken() == ["up: new"]
     assert bench.conditions == {"Ready": "RunFailed", "Reconciling": "RunFailed"}
     assert await bench.after(5) == [], "it waits"
-    bench.actor.error = None
+    bench.actions.error = None
     assert await bench.after(6) == ["up: new"]
     assert bench.conditions == {"Ready": "PodStarting"}
 
@@ -292,29 +317,29 @@ async def test_a_failed_run_is_tried_again_when_it_is_due_though_its_own_status_
 async def test_a_wall_clock_that_is_set_neither_hurries_nor_delays_the_retry(
     bench: Bench, hours: int
 ) -> None:
-    bench.actor.error = FAILED
+    bench.actions.error = FAILED
     await bench.woken()
-    bench.actor.error = None
+    bench.actions.error = None
     bench.clock_set_by_s = hours * 3600
     assert await bench.after(5) == [], "it waits"
     assert await bench.after(6) == ["up: new"]
 
 
 async def test_a_failure_that_lost_its_cause_does_not_wait_for_its_retry(bench: Bench) -> None:
-    bench.actor.error = FAILED
+    bench.actions.error = FAILED
     await bench.woken()
     bench.reconciler.retry_now(lambda key, error: error.reason == "QuotaExceeded")
     assert await bench.settle() == [], "another failure is not relieved"
-    bench.actor.error = None
+    bench.actions.error = None
     bench.reconciler.retry_now(lambda key, error: key == KEY and error is FAILED)
     assert await bench.settle() == ["up: new"]
 
 
 async def test_what_failed_for_the_cluster_is_tried_when_the_cluster_is_back(bench: Bench) -> None:
-    bench.actor.error = ApiError(0, "Unreachable", "away")
+    bench.actions.error = ApiError(0, "Unreachable", "away")
     await bench.woken()
     assert bench.conditions == {"Ready": "ClusterError", "Reconciling": "ClusterError"}
-    bench.actor.error = None
+    bench.actions.error = None
     bench.reconciler.cluster_returned()
     assert await bench.settle() == ["up: new"]
 
@@ -322,7 +347,7 @@ async def test_what_failed_for_the_cluster_is_tried_when_the_cluster_is_back(ben
 async def test_what_failed_for_another_reason_goes_on_waiting_when_the_cluster_is_back(
     bench: Bench,
 ) -> None:
-    bench.actor.error = FAILED
+    bench.actions.error = FAILED
     await bench.woken()
     bench.reconciler.cluster_returned()
     assert await bench.settle() == []
@@ -330,7 +355,7 @@ async def test_what_failed_for_another_reason_goes_on_waiting_when_the_cluster_i
 
 
 async def test_being_woken_again_and_again_neither_hurries_nor_loses_the_retry(bench: Bench) -> None:
-    bench.actor.error = FAILED
+    bench.actions.error = FAILED
     await bench.woken()
     for _ in range(7):
         bench.seconds += 1
@@ -339,7 +364,7 @@ async def test_being_woken_again_and_again_neither_hurries_nor_loses_the_retry(b
 
 
 async def test_delays_between_failures_grow(bench: Bench) -> None:
-    bench.actor.error = FAILED
+    bench.actions.error = FAILED
     await bench.woken()
     tries = [bench.seconds for _ in range(400) if await bench.after(1)]
     pauses = [later - earlier for earlier, later in zip([0.0, *tries], tries, strict=False)]
@@ -349,7 +374,7 @@ async def test_delays_between_failures_grow(bench: Bench) -> None:
 
 
 async def test_a_change_of_the_spec_does_not_wait_for_the_retry(bench: Bench) -> None:
-    bench.actor.error = FAILED
+    bench.actions.error = FAILED
     await bench.woken()
     bench.change(image="debian:trixie")
     assert await bench.woken() == ["up: new"]
@@ -357,37 +382,37 @@ async def test_a_change_of_the_spec_does_not_wait_for_the_retry(bench: Bench) ->
 
 async def test_a_spec_that_is_taken_back_after_a_failed_run_is_applied_again(applied: Bench) -> None:
     """The failed run may have changed some of the children."""
-    applied.actor.error = FAILED
+    applied.actions.error = FAILED
     applied.change(image="debian:trixie")
     assert await applied.woken() == ["up: inputs changed"]
-    applied.actor.error = None
+    applied.actions.error = None
     applied.change(image="debian:bookworm")
     assert await applied.woken() == ["up: new"]
 
 
 async def test_an_unknown_error_is_told_and_tried_again(bench: Bench) -> None:
-    bench.actor.error = KeyError("surprise")
+    bench.actions.error = KeyError("surprise")
     await bench.woken()
     assert bench.conditions == {"Ready": "InternalError", "Reconciling": "InternalError"}
     assert "surprise" in bench.status["conditions"][0]["message"]
-    bench.actor.error = None
+    bench.actions.error = None
     assert await bench.after(11) == ["up: new"]
 
 
 async def test_an_api_server_that_is_away_is_told_and_tried_again(bench: Bench) -> None:
-    bench.actor.error = ApiError(0, "Unreachable", "connection refused")
+    bench.actions.error = ApiError(0, "Unreachable", "connection refused")
     await bench.woken()
     assert bench.conditions == {"Ready": "ClusterError", "Reconciling": "ClusterError"}
-    bench.actor.error = None
+    bench.actions.error = None
     assert await bench.after(11) == ["up: new"]
 
 
 async def test_a_conflict_of_names_stalls_and_is_looked_at_again(bench: Bench) -> None:
-    bench.actor.error = StalledError("NameConflict", "ConfigMap dev-ada/box-sshd exists.")
+    bench.actions.error = StalledError("NameConflict", "ConfigMap dev-ada/box-sshd exists.")
     await bench.woken()
     assert bench.conditions == {"Ready": "NameConflict", "Stalled": "NameConflict"}
-    assert "Warning NameConflict" in bench.actor.events
-    bench.actor.error = None
+    assert "Warning NameConflict" in bench.actions.events
+    bench.actions.error = None
     assert await bench.after(11) == ["up: new"]
 
 
@@ -397,7 +422,7 @@ async def test_a_missing_flavor_is_waited_for_without_a_timer() -> None:
     assert bench.conditions == {"Ready": "FlavorNotFound", "Reconciling": "FlavorNotFound"}
     assert await bench.after(10_000) == []
     assert len(bench.queue) == 0
-    bench.actor.cache.resources["DevServerFlavor"]["", "gpu"] = resource("DevServerFlavor", "gpu")
+    bench.actions.cache.resources["DevServerFlavor"]["", "gpu"] = resource("DevServerFlavor", "gpu")
     assert await bench.woken() == ["up: new"]
 
 
@@ -424,7 +449,7 @@ async def test_a_deleted_resource_is_destroyed_and_told_no_more() -> None:
 
 async def test_a_destroy_that_fails_is_told_and_tried_again() -> None:
     bench = Bench(deleted(resource("DevServer")))
-    bench.actor.error = FAILED
+    bench.actions.error = FAILED
     assert await bench.woken() == ["destroy uid-box"]
     assert bench.conditions["Reconciling"] == "RunFailed"
     assert await bench.after(5) == []
@@ -433,8 +458,8 @@ async def test_a_destroy_that_fails_is_told_and_tried_again() -> None:
 
 async def test_a_dead_life_whose_destroy_fails_is_tried_again_though_no_resource_is_left() -> None:
     bench = Bench()
-    bench.actor.cache.states[KEY] = {"uid-box": StateRecord(stack_id(), None)}
-    bench.actor.error = FAILED
+    bench.states[KEY] = {"uid-box": StateRecord(stack_id(), None)}
+    bench.actions.error = FAILED
     assert await bench.woken() == ["destroy uid-box"]
     assert await bench.woken() == []
     assert await bench.after(11) == ["destroy uid-box"]
@@ -461,7 +486,7 @@ async def test_a_far_end_is_looked_at_every_hour_for_the_clock_may_be_set() -> N
     bench = Bench(resource("DevServer", lifecycle={"timeToLive": "24h"}))
     await bench.woken()
     bench.seconds += 3601
-    assert bench.queue._pop_due() == KEY
+    assert bench.queue.take_due() == KEY
 
 
 # --- restarts
@@ -493,8 +518,8 @@ async def test_a_pod_is_restarted_for_its_user_and_otherwise_waits(
 ) -> None:
     bench = Bench(resource("DevServer"), *running(revision, digest))
     done = await bench.woken()
-    assert ("restart box-0" in done) is restarted
-    assert ("Normal Restarted" in bench.actor.events) is restarted
+    assert ("delete Pod box-0" in done) is restarted
+    assert ("Normal Restarted" in bench.actions.events) is restarted
     assert ("RestartPending" in bench.conditions) is pending
     assert bench.conditions["Ready"] == "PodReady"
 
@@ -503,25 +528,25 @@ async def test_a_pod_is_restarted_for_its_user_and_otherwise_waits(
 
 
 async def test_a_status_that_cannot_be_written_is_written_later(bench: Bench) -> None:
-    bench.actor.status_error = ApiError(500, "InternalError", "etcd is away")
+    bench.actions.status_error = ApiError(500, "InternalError", "etcd is away")
     working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
     bench.queue.add(KEY)
-    await asyncio.wait_for(bench.actor.told.wait(), 5)
+    await asyncio.wait_for(bench.actions.told.wait(), 5)
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
-    bench.actor.status_error = None
+    bench.actions.status_error = None
     await bench.after(11)
     assert bench.conditions == {"Ready": "PodStarting"}
 
 
 async def test_a_broken_resource_delays_no_other() -> None:
     bench = Bench(resource("DevServer"), resource("DevServer", "other"))
-    del bench.actor.cache.resources["DevServer"]["dev-ada", "other"]["metadata"]["uid"]
+    del bench.actions.cache.resources["DevServer"]["dev-ada", "other"]["metadata"]["uid"]
     bench.queue.add(KEY._replace(name="other"))
     bench.queue.add(KEY)
     working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
-    await asyncio.wait_for(bench.actor.told.wait(), 5)
+    await asyncio.wait_for(bench.actions.told.wait(), 5)
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
@@ -529,11 +554,11 @@ async def test_a_broken_resource_delays_no_other() -> None:
 
 
 async def test_every_line_of_a_pass_says_which_one_it_belongs_to(bench: Bench) -> None:
-    bench.actor.error = KeyError("surprise")
+    bench.actions.error = KeyError("surprise")
     with capture_logs([merge_contextvars]) as lines:
         working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
         bench.queue.add(KEY)
-        await asyncio.wait_for(bench.actor.told.wait(), 5)
+        await asyncio.wait_for(bench.actions.told.wait(), 5)
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working
@@ -556,7 +581,7 @@ async def test_passes_are_counted_by_how_they_end(bench: Bench) -> None:
         }
         return {result: count for result, count in counted.items() if count}
 
-    bench.actor.error = FAILED
+    bench.actions.error = FAILED
     bench.queue.add(KEY)
     await bench.work()
     assert grown() == {"requeue": 1, "error": 1, "requeue_after": 1}, (
@@ -564,7 +589,7 @@ async def test_passes_are_counted_by_how_they_end(bench: Bench) -> None:
     )
     assert growth("controller_runtime_reconcile_errors_total", controller="devserver") == 1
     assert growth("workqueue_retries_total", name="devserver") == 1
-    bench.actor.error = None
+    bench.actions.error = None
     bench.seconds += 11
     await bench.work()
     assert grown() == {"requeue": 2, "error": 1, "requeue_after": 1, "success": 2}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.controller.retries import quota_freed, was_stopped_by_namespace, was_stopped_by_quota
-from reconciler.controller.workqueue import Key
+from reconciler.kube.objects import Key
 from reconciler.status.errors import WaitingError
 
 BOX = Key("DevServer", "dev-ada", "box")

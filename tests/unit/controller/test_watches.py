@@ -1,5 +1,6 @@
 """How a change of one object wakes resources."""
 
+from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any, cast
 
@@ -14,23 +15,25 @@ from crds.resources import (
     POD,
     PVC,
     QUOTA,
-    SECRET,
     STORAGE_CLASS,
     USER,
+    Resource,
 )
-from reconciler.controller.watches import Unblocked, Watches
-from reconciler.controller.workqueue import Key, WorkQueue
-from reconciler.kube.client import Client, Object
+from reconciler.controller.retries import Unblocked
+from reconciler.controller.watches import MANAGED, Watches
+from reconciler.controller.workqueue import WorkQueue
+from reconciler.kinds.devserver.kind import DevServerKind
+from reconciler.kinds.devserver.pod import events
+from reconciler.kube.client import Client
+from reconciler.kube.objects import Key, Object
+from reconciler.kube.watch import Watch, WatchSpec
 from reconciler.settings import Settings
-from reconciler.state.index import StateIndex
-from reconciler.state.store import StateStore, StoredState
 from reconciler.status.errors import StalledError, WaitingError
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
-from tests.builders import TERM, child_object, owner, pod, resource, stack_id, storage_class
+from tests.builders import child_object, kinds, owner, pod, resource, storage_class
 from tests.clock import Clock
 from tests.fake_client import FakeClient
-from tests.unit.state.test_checkpoint import entry, state
 
 NAMES = DevServerChildren.of(owner())
 BOX, OTHER = Key("DevServer", "dev-ada", "box"), Key("DevServer", "dev-ada", "other")
@@ -43,33 +46,41 @@ class Bench:
 
     def __init__(self) -> None:
         self.queue = WorkQueue(lambda: 0.0, 1.0, 60.0)
-        # What was said to be relieved, each as a question about a failed resource.
-        self.relieved: list[Unblocked] = []
-        client = cast(Client, FakeClient())
-        states = StateIndex({"DevServer"}, "salt")
+        # What was said to be unblocked, each as a question about a failed resource.
+        self.unblocked: list[Unblocked] = []
         self.clock = Clock()
-        self.watches = Watches(client, Settings(), self.queue, self.clock)
-        self.watches.relieve, self.watches.states = self.relieved.append, states
-        self.cache = self.watches.cache
+        self.known = kinds(clock=self.clock)
+        self.cache, self.watched = self.known.cache, self.known.devserver.watched
+        client = cast(Client, FakeClient())
+        self.watches = Watches(client, Settings(), self.queue, self.cache, self.known.by_name)
+        self.watches.unblock = self.unblocked.append
         self._version = 0
 
-    def see(self, kind: Any, obj: Object) -> set[Key]:
-        """Tell of the object in a new version; returns who is woken."""
+    def watch(self, kind: Resource, fields: str | None = None) -> Watch:
+        """The first watch of that kind; the one with these fields."""
+        return next(
+            watch
+            for watch in self.watches.followed
+            if watch.resource == kind and fields in (None, watch.fields)
+        )
+
+    def see(self, kind: Resource, obj: Object, fields: str | None = None) -> set[Key]:
+        """Tell of the object in a new version; returns who is looked at."""
         self._version += 1
         seen = deepcopy(obj)
         seen["metadata"]["resourceVersion"] = str(self._version)
-        self.watches.apply_write(kind, seen)
-        return self.woken()
+        self.watch(kind, fields).apply_write(seen)
+        return self.enqueued()
 
-    def end(self, kind: Any, obj: Object) -> set[Key]:
+    def end(self, kind: Resource, obj: Object, fields: str | None = None) -> set[Key]:
         """Tell that the object is gone."""
         gone = deepcopy(obj)
         gone["metadata"]["deletionTimestamp"] = "2030-01-01T12:00:00Z"
-        return self.see(kind, gone)
+        return self.see(kind, gone, fields)
 
-    def woken(self) -> set[Key]:
+    def enqueued(self) -> set[Key]:
         keys = set()
-        while (key := self.queue._pop_due()) is not None:
+        while (key := self.queue.take_due()) is not None:
             self.queue.done(key)
             keys.add(key)
         return keys
@@ -187,11 +198,11 @@ def test_a_namespace_that_is_given_to_another_user_by_hand_relieves_that_one(ben
     for name in ("second", "third"):
         bench.see(USER, user(name))
     bench.see(NAMESPACE, kept_for("first"))
-    assert bench.relieved == []
+    assert bench.unblocked == []
     assert bench.see(NAMESPACE, kept_for("second")) == {
         user_key(name) for name in ("first", "second", "third")
     }
-    (relieved,) = bench.relieved
+    (relieved,) = bench.unblocked
     stopped = StalledError("NameConflict", "Namespace dev-ada exists and holds the data of someone else")
     assert relieved(user_key("second"), stopped)
     assert not relieved(user_key("third"), stopped)
@@ -208,48 +219,54 @@ def test_a_flavor_that_may_be_the_default_wakes_those_that_may_not_be_any_more(b
     assert bench.end(FLAVOR, other) == {Key("DevServerFlavor", "", "other")}
 
 
-async def views(bench: Bench) -> dict[str, tuple[int, int]]:
-    """How many use each flavor and wait for a restart, as of now; a flavor that is not looked at is left out."""
+async def summaries(bench: Bench) -> dict[str, tuple[int, int]]:
+    """How many use each flavor that is due to be looked at, and how many of these wait for a restart."""
     bench.clock.now += 2
-    bench.cache.flavor_views.clear()
-    await bench.watches.flavor_views.work()
-    return {name: (view.devservers, view.pending_restarts) for name, view in bench.cache.flavor_views.items()}
+    found: dict[str, tuple[int, int]] = {}
+    flavors = bench.known.flavor.summaries
+
+    def changed(name: str) -> None:
+        summary = flavors.of(name)
+        assert summary is not None
+        found[name] = summary.devservers, summary.pending_restarts
+
+    await flavors.work(changed)
+    return found
 
 
 async def test_who_uses_a_flavor_has_it_looked_at(bench: Bench) -> None:
     bench.see(FLAVOR, flavor())
     bench.see(FLAVOR, resource("DevServerFlavor", "other"))
-    assert await views(bench) == {"gpu": (0, 0), "other": (0, 0)}
+    assert await summaries(bench) == {"gpu": (0, 0), "other": (0, 0)}
     box = resource("DevServer", flavor="gpu")
     bench.see(DEVSERVER, box)
-    assert await views(bench) == {"gpu": (1, 0)}
+    assert await summaries(bench) == {"gpu": (1, 0)}
     bench.see(DEVSERVER, box | {"status": {"phase": "Running"}})
-    assert await views(bench) == {}, "what has nothing to do with the flavor is nothing to look at"
+    assert await summaries(bench) == {}, "what has nothing to do with the flavor is nothing to look at"
     pending = {"type": "RestartPending", "status": "True"}
     bench.see(DEVSERVER, box | {"status": {"conditions": [pending]}})
-    assert await views(bench) == {"gpu": (1, 1)}
+    assert await summaries(bench) == {"gpu": (1, 1)}
     bench.see(DEVSERVER, resource("DevServer", flavor="other"))
-    assert await views(bench) == {"gpu": (0, 0), "other": (1, 0)}
+    assert await summaries(bench) == {"gpu": (0, 0), "other": (1, 0)}
     bench.end(DEVSERVER, resource("DevServer", flavor="other"))
-    assert await views(bench) == {"other": (0, 0)}
+    assert await summaries(bench) == {"other": (0, 0)}
 
 
-async def test_a_flavor_whose_view_changed_is_woken_and_one_that_is_gone_forgotten(bench: Bench) -> None:
+async def test_a_flavor_whose_summary_changed_is_looked_at_and_one_that_is_gone_forgotten(
+    bench: Bench,
+) -> None:
+    flavors = bench.known.flavor.summaries
     bench.see(FLAVOR, flavor())
-    await bench.watches.flavor_views.work()
-    assert bench.woken() == {GPU}
-    bench.clock.now += 2
-    bench.watches.flavor_views.touch_all()
-    await bench.watches.flavor_views.work()
-    assert bench.woken() == set(), "nothing changed"
+    assert await summaries(bench) == {"gpu": (0, 0)}
+    flavors.touch_all()
+    assert await summaries(bench) == {}, "nothing changed"
     bench.end(FLAVOR, flavor())
-    assert bench.cache.flavor_views == {}
-    bench.clock.now += 2
-    await bench.watches.flavor_views.work()
-    assert bench.cache.flavor_views == {}
+    assert flavors.of("gpu") is None
+    assert await summaries(bench) == {}
+    assert flavors.of("gpu") is None
 
 
-# --- relief
+# --- what unblocks
 
 
 def test_a_quota_that_gave_way_and_a_namespace_that_went_relieve_whom_they_stopped(bench: Bench) -> None:
@@ -257,9 +274,9 @@ def test_a_quota_that_gave_way_and_a_namespace_that_went_relieve_whom_they_stopp
     full = {"metadata": meta, "status": {"hard": {"services": "2"}, "used": {"services": "2"}}}
     bench.see(QUOTA, full)
     bench.see(QUOTA, full | {"metadata": meta | {"labels": {"a": "b"}}})
-    assert bench.relieved == [], "nothing gave way yet"
+    assert bench.unblocked == [], "nothing gave way yet"
     bench.see(QUOTA, full | {"status": {"hard": {"services": "4"}, "used": {"services": "2"}}})
-    (relieved,) = bench.relieved
+    (relieved,) = bench.unblocked
     stopped = WaitingError(
         "QuotaExceeded", "services is forbidden: exceeded quota: few, requested: services=1"
     )
@@ -270,7 +287,7 @@ def test_a_quota_that_gave_way_and_a_namespace_that_went_relieve_whom_they_stopp
     bench.see(NAMESPACE, space)
     bench.end(NAMESPACE, space)
     stopped = WaitingError("NamespaceTerminating", "... new content in namespace dev-bob because it is ...")
-    assert bench.relieved[1](Key("DevServerUser", "", "bob"), stopped)
+    assert bench.unblocked[1](Key("DevServerUser", "", "bob"), stopped)
 
 
 # --- refused pods
@@ -290,23 +307,23 @@ def test_a_refused_pod_wakes_its_devserver_until_there_is_a_pod(bench: Bench) ->
     assert bench.see(CORE_EVENT, refused()) == set(), "a StatefulSet may be anyone's"
     bench.see(DEVSERVER, resource("DevServer"))
     assert bench.see(CORE_EVENT, refused()) == {BOX}
-    assert bench.cache.refusals["dev-ada", "box"].reason == "QuotaExceeded"
+    assert bench.watched.refusals["dev-ada", "box"].reason == "QuotaExceeded"
     assert bench.see(POD, pod()) == {BOX}
-    assert bench.cache.refusals == {}
+    assert bench.watched.refusals == {}
     bench.end(CORE_EVENT, refused())
 
 
-@pytest.mark.parametrize(("quota", "relieved"), [("few", True), ("other", False)])
+@pytest.mark.parametrize(("quota", "unblocked"), [("few", True), ("other", False)])
 def test_a_quota_that_gave_way_relieves_the_pods_that_it_stopped(
-    bench: Bench, quota: str, relieved: bool
+    bench: Bench, quota: str, unblocked: bool
 ) -> None:
     bench.see(DEVSERVER, resource("DevServer"))
     bench.see(CORE_EVENT, refused(quota))
     meta = {"name": "few", "namespace": "dev-ada", "uid": "uid-few"}
     bench.see(QUOTA, {"metadata": meta, "status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}})
     woken = bench.see(QUOTA, {"metadata": meta, "status": {"hard": {"pods": "1"}, "used": {"pods": "0"}}})
-    assert woken == ({BOX} if relieved else set())
-    assert bench.cache.refusals["dev-ada", "box"].unblocked is relieved
+    assert woken == ({BOX} if unblocked else set())
+    assert bench.watched.refusals["dev-ada", "box"].unblocked is unblocked
 
 
 # --- pods that do not start
@@ -327,16 +344,11 @@ class Teller:
 
     def __init__(self, bench: Bench, reason: str) -> None:
         self._bench = bench
-        self._watch = bench.watches.event_watches.by_reason[reason]
-        self._version = 0
+        self._fields = events.selector(reason, events.FOLLOWED[reason])
 
     def see(self, event: Object, gone: bool = False) -> set[Key]:
-        self._version += 1
-        event["metadata"]["resourceVersion"] = str(self._version)
-        if gone:
-            event["metadata"]["deletionTimestamp"] = "2030-01-01T13:00:00Z"
-        self._watch.apply_write(event)
-        return self._bench.woken()
+        tell = self._bench.end if gone else self._bench.see
+        return tell(CORE_EVENT, event, self._fields)
 
 
 def test_what_events_tell_of_a_pod_wakes_its_devserver_and_is_forgotten_with_the_event(bench: Bench) -> None:
@@ -344,11 +356,11 @@ def test_what_events_tell_of_a_pod_wakes_its_devserver_and_is_forgotten_with_the
     assert mounts.see(told("FailedMount", "Pod", "box-0")) == set(), "a pod may be anyone's"
     bench.see(DEVSERVER, resource("DevServer"))
     assert mounts.see(told("FailedMount", "Pod", "box-0", "no such\n directory")) == {BOX}
-    (found,) = bench.cache.pod_events.of(pod())
+    (found,) = bench.watched.events.of(pod())
     assert (found.reason, found.message, found.uid) == ("FailedMount", "no such directory", "uid-of-box-0")
     assert (found.first, found.last) == ("2030-01-01T12:00:00Z", "2030-01-01T12:00:00Z")
     assert mounts.see(told("FailedMount", "Pod", "box-0"), gone=True) == {BOX}
-    assert bench.cache.pod_events.of(pod()) == ()
+    assert bench.watched.events.of(pod()) == ()
 
 
 def test_what_events_tell_of_a_claim_wakes_those_whose_pod_mounts_it(bench: Bench) -> None:
@@ -360,50 +372,41 @@ def test_what_events_tell_of_a_claim_wakes_those_whose_pod_mounts_it(bench: Benc
     bench.see(POD, pod("other"))
     claims = Teller(bench, "ProvisioningFailed")
     assert claims.see(told("ProvisioningFailed", "PersistentVolumeClaim", "box-home")) == {BOX}
-    assert [found.kind for found in bench.cache.pod_events.of(box)] == ["PersistentVolumeClaim"]
-    assert bench.cache.pod_events.of(pod("other")) == ()
+    assert [found.kind for found in bench.watched.events.of(box)] == ["PersistentVolumeClaim"]
+    assert bench.watched.events.of(pod("other")) == ()
 
 
 def test_each_reason_is_followed_by_itself_of_its_kind_alone(bench: Bench) -> None:
-    watches = bench.watches.event_watches.by_reason
-    assert {watch.fields for watch in watches.values()} == {
+    assert {watch.fields for watch in bench.watches.followed if watch.resource == CORE_EVENT} == {
+        "reason=FailedCreate,involvedObject.kind=StatefulSet",
         "reason=FailedMount,involvedObject.kind=Pod",
         "reason=FailedAttachVolume,involvedObject.kind=Pod",
         "reason=FailedCreatePodSandBox,involvedObject.kind=Pod",
         "reason=FailedToRetrieveImagePullSecret,involvedObject.kind=Pod",
         "reason=ProvisioningFailed,involvedObject.kind=PersistentVolumeClaim",
     }
-    assert all(watch in bench.watches.followed for watch in watches.values())
     assert len({watch.name for watch in bench.watches.followed}) == len(bench.watches.followed)
 
 
-# --- states
+def test_one_watch_serves_all_who_want_the_same_objects(bench: Bench) -> None:
+    collections = [
+        (watch.resource, watch.selector, watch.fields, watch.namespace) for watch in bench.watches.followed
+    ]
+    assert len(set(collections)) == len(collections)
+    assert bench.watch(FLAVOR).objects is bench.cache.resources["DevServerFlavor"]
+    assert bench.watch(POD).objects is bench.watched.pods
 
 
-async def state_secret() -> Object:
-    store = StateStore(cast(Client, FakeClient()), "devserver-system", "salt", lambda: TERM)
-    id = stack_id()
-    return await store.save(id, state(entry(NAMES.sshd)), StoredState(b"", ""))
+class TwoStores(DevServerKind):
+    """Wants the Namespaces of stacks in a store of its own, where the cache has one already."""
+
+    def watches(self) -> Iterable[WatchSpec]:
+        return (WatchSpec(NAMESPACE, selector=MANAGED, store={}),)
 
 
-async def test_a_state_is_known_by_key_and_life_without_its_content(bench: Bench) -> None:
-    secret = await state_secret()
-    assert bench.see(SECRET, secret) == {BOX}
-    assert bench.cache.states[BOX]["uid-box"].children == {NAMES.sshd}
-    (kept,) = bench.watches._states.objects.values()
-    assert "data" not in kept
-    assert bench.end(SECRET, secret) == {BOX}
-    assert bench.cache.states == {}
-
-
-@pytest.mark.parametrize("spoil", ["annotations", "data"])
-async def test_a_state_that_cannot_be_read_ends_no_watch(bench: Bench, spoil: str) -> None:
-    secret = await state_secret()
-    if spoil == "annotations":
-        secret["metadata"]["annotations"] = {}
-        assert bench.see(SECRET, secret) == set()
-        assert bench.cache.states == {}
-    else:
-        secret["data"] = {"checkpoint.json.gz": "H4sIAAAAAAAA/////w=="}
-        assert bench.see(SECRET, secret) == {BOX}
-        assert bench.cache.states[BOX]["uid-box"].children is None
+def test_objects_are_kept_in_one_store() -> None:
+    known = kinds()
+    odd = {"DevServer": TwoStores(known.cache, Settings(), "cluster-uid")}
+    queue = WorkQueue(lambda: 0.0, 1.0, 60.0)
+    with pytest.raises(ValueError, match="namespaces are to be kept in two stores"):
+        Watches(cast(Client, FakeClient()), Settings(), queue, known.cache, odd)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from reconciler.controller.workqueue import Key, Lane, WorkQueue
+from reconciler.controller.workqueue import Lane, WorkQueue
+from reconciler.kube.objects import Key
 from tests.clock import Clock
 from tests.metering import Growth, samples
 
@@ -40,7 +41,7 @@ async def test_a_worker_that_is_cancelled_as_a_change_comes_in_ends(queue: WorkQ
 def due(queue: WorkQueue) -> list[Key]:
     """Take all that is due now."""
     taken = []
-    while (key := queue._pop_due()) is not None:
+    while (key := queue.take_due()) is not None:
         taken.append(key)
     return taken
 
@@ -96,12 +97,12 @@ def test_the_lanes_do_not_wait_for_each_other(queue: WorkQueue) -> None:
     queue.add(A, Lane.RUN)
     queue.add(B)
     assert due(queue) == [B]
-    assert queue._pop_due(Lane.RUN) == A
+    assert queue.take_due(Lane.RUN) == A
 
 
 def test_a_key_is_in_flight_in_one_lane_at_a_time(queue: WorkQueue) -> None:
     queue.add(A, Lane.RUN)
-    assert queue._pop_due(Lane.RUN) == A
+    assert queue.take_due(Lane.RUN) == A
     queue.add(A)
     assert due(queue) == []
     queue.done(A)
@@ -112,9 +113,9 @@ def test_a_key_that_waits_for_a_run_may_be_looked_at_meanwhile(queue: WorkQueue)
     queue.add(A, Lane.RUN)
     queue.add(A)
     assert due(queue) == [A]
-    assert queue._pop_due(Lane.RUN) is None
+    assert queue.take_due(Lane.RUN) is None
     queue.done(A)
-    assert queue._pop_due(Lane.RUN) == A
+    assert queue.take_due(Lane.RUN) == A
 
 
 def test_a_namespace_has_its_share_of_the_runs_and_no_more(clock: Clock) -> None:
@@ -122,13 +123,13 @@ def test_a_namespace_has_its_share_of_the_runs_and_no_more(clock: Clock) -> None
     slow = [Key("DevServer", "slow", str(number)) for number in range(5)]
     for key in slow:
         queue.add(key, Lane.RUN)
-    taken = [queue._pop_due(Lane.RUN) for _ in range(3)]
+    taken = [queue.take_due(Lane.RUN) for _ in range(3)]
     assert taken == [*slow[:2], None]
     clock.now += 1
     queue.add(A, Lane.RUN)
     queue.add(slow[4], Lane.RUN, urgent=True)
-    assert queue._pop_due(Lane.RUN) == A, "another namespace's goes though it came last"
-    assert queue._pop_due(Lane.RUN) is None
+    assert queue.take_due(Lane.RUN) == A, "another namespace's goes though it came last"
+    assert queue.take_due(Lane.RUN) is None
     for key in slow:
         queue.add(key)
     assert due(queue) == slow[2:], "the other lane knows no shares"
@@ -138,10 +139,10 @@ def test_a_namespace_has_its_share_of_the_runs_and_no_more(clock: Clock) -> None
     rest = []
     for key in slow[:2]:
         queue.done(key)
-        rest.append(queue._pop_due(Lane.RUN))
+        rest.append(queue.take_due(Lane.RUN))
     queue.done(slow[4])
     assert rest == [slow[4], slow[2]], "the urgent one first"
-    assert queue._pop_due(Lane.RUN) == slow[3]
+    assert queue.take_due(Lane.RUN) == slow[3]
 
 
 def test_a_key_waits_once_however_often_it_is_added(queue: WorkQueue) -> None:
@@ -341,7 +342,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        key = self.queue._pop_due()
+        key = self.queue.take_due()
         ready = {name for name, (when, _) in self.due.items() if when <= self.clock.now} - self.in_flight
         if key is None:
             assert not ready
@@ -392,7 +393,7 @@ class ShareMachine(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        key = self.queue._pop_due(Lane.RUN)
+        key = self.queue.take_due(Lane.RUN)
         may_go = {
             item
             for item in self.waiting - self.running - self.looking
@@ -406,7 +407,7 @@ class ShareMachine(RuleBasedStateMachine):
     @rule(key=KEYS)
     def look(self, key: Key) -> None:
         self.queue.add(key)
-        while (found := self.queue._pop_due()) is not None:
+        while (found := self.queue.take_due()) is not None:
             self.looking.add(found)
 
     @precondition(lambda self: self.running | self.looking)
@@ -432,7 +433,7 @@ def test_a_key_counts_as_waiting_when_it_is_due_and_as_work_until_it_is_done(
     queue.add(B, Lane.RUN)
     queue.add_after(C, 3600.0)
     assert (read("workqueue_depth"), read("workqueue_adds_total")) == (2, 2)
-    assert queue._pop_due() == A
+    assert queue.take_due() == A
     clock.now += 7
     queue.add(A)
     assert (read("workqueue_depth"), read("workqueue_adds_total")) == (2, 3)

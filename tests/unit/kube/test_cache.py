@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.controller.workqueue import Key
-from reconciler.kube.cache import belongs_to, is_managed, owner_key
+from reconciler.kube.objects import Key, belongs_to, is_managed
 from stacks.devserver import DevServerChildren
 from stacks.metadata import Child
 from stacks.user import children
@@ -52,12 +51,7 @@ CASES: dict[str, tuple[Object, Key | None]] = {
         child_object(PREWARM, owner("DevServerFlavor", "gpu")),
         Key("DevServerFlavor", "", "gpu"),
     ),
-    "a pod": (pod(), BOX),
-    "a pod in a list": (without_kind(pod()), BOX),
-    "a pod of a DaemonSet": (
-        bare("Pod", "devserver-system", labels={"devserver.io/prewarm": "prewarm-gpu"}),
-        None,
-    ),
+    "a pod, which is its StatefulSet's": (pod(), None),
     "owned by another kind of object": (owned_by("apps/v1", "StatefulSet"), None),
     "owned by a DevServer of another version": (owned_by("devserver.io/v2", "DevServer"), None),
     "owned by a kind that does not exist": (owned_by("devserver.io/v1", "Nonsense"), None),
@@ -79,7 +73,7 @@ CASES: dict[str, tuple[Object, Key | None]] = {
 
 @pytest.mark.parametrize(("obj", "key"), CASES.values(), ids=CASES.keys())
 def test_owner_key(obj: Object, key: Key | None) -> None:
-    assert owner_key(obj) == key
+    assert cache().owner_key(obj) == key
 
 
 @pytest.mark.parametrize(

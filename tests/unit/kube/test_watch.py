@@ -9,7 +9,8 @@ import pytest
 
 from crds.resources import DEVSERVER
 from reconciler.kube import watch as watch_module
-from reconciler.kube.client import ApiError, Client, Object, WatchEvent
+from reconciler.kube.client import ApiError, Client, WatchEvent
+from reconciler.kube.objects import Object
 from reconciler.kube.watch import Watch
 
 # What one request of a watch brings: events, then its end or an error.

@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from crds.resources import LEASE, Resource
-from reconciler.kube.client import ApiError, Client, Object
+from reconciler.kube.client import ApiError, Client
+from reconciler.kube.objects import Object
 from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
 from reconciler.leaderelection.lease import LeaseTimes, holder_of
 from tests.fake_client import FakeClient
@@ -165,7 +166,7 @@ def unreachable(client: FakeClient) -> None:
     def note(verb: str, resource: Resource, name: str) -> None:
         raise ApiError(0, "Unreachable", "no route")
 
-    client._note = note  # type: ignore[method-assign]
+    client.note = note  # type: ignore[method-assign]
 
 
 async def test_the_leader_ends_when_it_cannot_renew_in_time(bench: Bench) -> None:

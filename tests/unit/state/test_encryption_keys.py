@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 
 from crds.resources import SECRET, Resource
-from reconciler.kube.client import ApiError, Client, Object
+from reconciler.kube.client import ApiError, Client
+from reconciler.kube.objects import Object
 from reconciler.kube.recorder import Recorder
 from reconciler.state.encryption_keys import Keys, fit, load_or_make_keys
 from tests.fake_client import FakeClient

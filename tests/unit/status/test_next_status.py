@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 
+from crds import LastUpdate
 from crds.base import CommonStatus, Condition, Metadata
 from crds.devserver import DevServerStatus
 from crds.times import format_time, parse_time
-from reconciler.engine.outcome import Outcome
-from reconciler.kinds.devserver.pod.readiness import Restart
-from reconciler.status import reasons
-from reconciler.status.conditions import Shown, Stated, not_ready, ready
+from reconciler.status.conditions import ConditionState, StatusPatch, not_ready, ready
 from reconciler.status.errors import (
     EngineFailedError,
     EngineTimeoutError,
@@ -27,8 +25,8 @@ NOW = parse_time("2030-01-01T12:00:00Z")
 EARLIER = "2030-01-01T09:00:00Z"
 READY = ready("PodReady", "The pod runs and sshd answers.", "Running")
 STARTING = not_ready("PodStarting", "The containers are starting.", "Starting")
-FINE = PassResult(error=None, outcome=None, digest="d", readiness=READY, restart=None, drift=None, facts={})
-RAN = Outcome(b"{}", {"create": 5}, 1.23456)
+FINE = PassResult(error=None, last_update=None, digest="d", readiness=READY, drift=None)
+RAN = LastUpdate(time="2030-01-01T12:00:00Z", duration_seconds=1.235, changes={"create": 5})
 TRANSIENT = TransientError("ClusterError", "The API server was away.")
 WAITING = WaitingError("FlavorNotFound", "There is no DevServerFlavor 'gpu'; waiting for it.")
 STALLED = StalledError("InvalidPublicKey", "spec.ssh.publicKey is no usable public key.")
@@ -188,24 +186,8 @@ def test_reconciling_and_stalled_exclude_each_other(
     assert set(conditions(status)) == {"Ready"} | after
 
 
-@pytest.mark.parametrize(
-    ("restart", "pending"),
-    [
-        (None, False),
-        (Restart(True, "The spec changed."), False),
-        (Restart(False, "The flavor changed."), True),
-    ],
-    ids=["up to date", "restarted now", "restarted later"],
-)
-def test_a_restart_that_waits_is_told(restart: Restart | None, pending: bool) -> None:
-    for before in ({}, {"conditions": [had(reasons.RESTART_PENDING, "True", "TemplateChanged")]}):
-        assert (
-            reasons.RESTART_PENDING in conditions(following(replace(FINE, restart=restart), before))
-        ) is pending
-
-
 def test_a_run_is_recorded_as_the_last_update() -> None:
-    status = following(replace(FINE, outcome=RAN))
+    status = following(replace(FINE, last_update=RAN))
     assert status["lastUpdate"] == {
         "time": format_time(NOW),
         "durationSeconds": 1.235,
@@ -219,12 +201,12 @@ def test_a_run_is_recorded_as_the_last_update() -> None:
     [
         FINE,
         replace(FINE, error=TRANSIENT),
-        replace(FINE, outcome=replace(RAN, error=EngineFailedError("RunFailed", "no"))),
+        replace(FINE, error=EngineFailedError("RunFailed", "no")),
     ],
     ids=["no run", "an error before the run", "a failed run"],
 )
 def test_what_applied_nothing_leaves_the_history_alone(result: PassResult) -> None:
-    before = following(replace(FINE, outcome=RAN))
+    before = following(replace(FINE, last_update=RAN))
     after = following(result, before, now=NOW + timedelta(hours=1))
     assert after["history"] == before["history"]
     assert after["lastUpdate"] == before["lastUpdate"]
@@ -233,13 +215,13 @@ def test_what_applied_nothing_leaves_the_history_alone(result: PassResult) -> No
 def test_the_history_holds_the_last_ten_runs_newest_first() -> None:
     status: dict[str, Any] = {}
     for run in range(12):
-        outcome = replace(RAN, changes={"update": run})
-        status = following(replace(FINE, outcome=outcome), status, now=NOW + timedelta(minutes=run))
+        update = RAN.model_copy(update={"changes": {"update": run}})
+        status = following(replace(FINE, last_update=update), status, now=NOW + timedelta(minutes=run))
     assert [update["changes"]["update"] for update in status["history"]] == list(range(11, 1, -1))
 
 
 def test_a_pass_that_changes_nothing_gives_the_same_status() -> None:
-    first = following(replace(FINE, outcome=RAN))
+    first = following(replace(FINE, last_update=RAN))
     assert following(FINE, first, now=NOW + timedelta(hours=1)) == first
 
 
@@ -250,14 +232,14 @@ def test_the_digest_is_that_of_the_applied_inputs(digest: str | None) -> None:
 
 
 def test_fields_of_the_kind_are_taken_over_and_none_removes_one() -> None:
-    status = following(replace(FINE, facts={"flavor": "gpu", "expiresAt": None}))
+    status = following(replace(FINE, fields={"flavor": "gpu", "expiresAt": None}))
     assert status["flavor"] == "gpu"
     assert "expiresAt" not in status
 
 
 def test_what_the_cluster_shows_is_taken_over_and_none_removes_it() -> None:
-    stated = Stated("False", "OlderDefault", "another is older")
-    status = following(replace(FINE, shown=Shown({"fittingNodes": 2}, {"DefaultFlavor": stated})))
+    stated = ConditionState("DefaultFlavor", "False", "OlderDefault", "another is older")
+    status = following(replace(FINE, patch=StatusPatch({"fittingNodes": 2}, {"DefaultFlavor": stated})))
     assert status["fittingNodes"] == 2
     found = conditions(status)["DefaultFlavor"]
     assert (found["status"], found["reason"], found["message"]) == (
@@ -266,7 +248,9 @@ def test_what_the_cluster_shows_is_taken_over_and_none_removes_it() -> None:
         "another is older",
     )
     assert conditions(following(FINE, status))["DefaultFlavor"] == found, "what is not named stays"
-    gone = following(replace(FINE, shown=Shown({"fittingNodes": None}, {"DefaultFlavor": None})), status)
+    gone = following(
+        replace(FINE, patch=StatusPatch({"fittingNodes": None}, {"DefaultFlavor": None})), status
+    )
     assert "fittingNodes" not in gone
     assert "DefaultFlavor" not in conditions(gone)
 
@@ -278,7 +262,7 @@ def test_a_message_of_any_length_fits() -> None:
 
 def test_a_status_is_read_back_as_it_was_written() -> None:
     facts = {"flavor": "gpu", "ssh": {"service": "box-ssh", "port": 22, "hostKeys": ["ssh-ed25519 AAAA"]}}
-    status = following(replace(FINE, outcome=RAN, error=STALLED, facts=facts))
+    status = following(replace(FINE, last_update=RAN, error=STALLED, fields=facts))
     assert DevServerStatus.model_validate(status).manifest() == status
 
 

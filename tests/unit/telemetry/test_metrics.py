@@ -7,11 +7,12 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 
+from reconciler.controller import metrics
+from reconciler.controller.metrics import QueueMeter
 from reconciler.engine import metrics as engine_metrics
 from reconciler.state import metrics as state_metrics
 from reconciler.state.diagnosis import Problem
-from reconciler.telemetry import metrics
-from reconciler.telemetry.metrics import QueueMeter
+from reconciler.telemetry.metrics import REGISTRY
 from tests.clock import Clock
 from tests.metering import Growth, samples
 
@@ -29,7 +30,7 @@ def read(meter: QueueMeter, name: str, queue: str = "devserver") -> float:
 
 def families() -> list[Metric]:
     """All that is ever exposed, less the process's own."""
-    found = [*metrics.REGISTRY.collect(), *QueueMeter(lambda: 0.0, lambda: ()).collect()]
+    found = [*REGISTRY.collect(), *QueueMeter(lambda: 0.0, lambda: ()).collect()]
     return [family for family in found if not family.name.startswith("process_")]
 
 
@@ -69,7 +70,7 @@ def test_a_kind_that_we_do_not_have_is_one_series_whatever_it_is_called() -> Non
     for kind in ('x",evil="1', "y\n# TYPE", "Z" * 5000):
         engine_metrics.engine_run(f"{kind}-uid", "destroy", "failed", 0.1)
         metrics.adopted(kind)
-    exposition = generate_latest(metrics.REGISTRY).decode()
+    exposition = generate_latest(REGISTRY).decode()
     assert 'kind="unknown"' in exposition
     assert "evil" not in exposition
     assert "ZZZ" not in exposition
@@ -78,7 +79,7 @@ def test_a_kind_that_we_do_not_have_is_one_series_whatever_it_is_called() -> Non
 def test_series_begin_at_zero() -> None:
     """A rate does not see the step from nothing to one."""
     engine_metrics.register_kinds(["DevServer"])
-    runs = samples(metrics.REGISTRY.collect())
+    runs = samples(REGISTRY.collect())
     for operation in ("up", "destroy"):
         labels = (("kind", "DevServer"), ("operation", operation), ("result", "lost"))
         assert ("devserver_engine_runs_total", labels) in runs

@@ -13,7 +13,7 @@ from crds.times import format_time, parse_time
 from reconciler.kinds.devserver.pod import events as pod_events
 from reconciler.kinds.devserver.pod.containers import CRASH_REASONS, find_crash
 from reconciler.kinds.devserver.pod.events import PodEvent
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 from reconciler.status import reasons
 from reconciler.status.conditions import Readiness, not_ready
 from reconciler.text import one_line, shortened

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 from reconciler.status import reasons
 from reconciler.text import one_line, shortened
 

@@ -1,16 +1,13 @@
 """Whether a DevServer can be logged in to, read from its watched StatefulSet and pod. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from reconciler.kinds.devserver.pod.diagnosis import diagnose, pod_condition
 from reconciler.kinds.devserver.pod.events import PodEvent
 from reconciler.kinds.devserver.pod.refusals import Refusal
-from reconciler.kube.cache import annotations, labels
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 from reconciler.status import reasons
 from reconciler.status.conditions import Readiness, not_ready, ready
-from stacks.metadata import RESTART_DIGEST_ANNOTATION
 
 READY = ready(reasons.READY, "The pod runs and sshd answers.", "Running")
 
@@ -42,32 +39,3 @@ def devserver_readiness(
 
 def _starting(message: str) -> Readiness:
     return not_ready(reasons.POD_STARTING, message, "Starting")
-
-
-@dataclass(frozen=True)
-class Restart:
-    """Whether the pod differs from its template. due: it is to be deleted now; otherwise at its next restart."""
-
-    due: bool
-    message: str
-
-
-def pending_restart(stateful_set: Object | None, pod: Object | None, update_policy: str) -> Restart | None:
-    """Whether the pod must be restarted, or would come back changed; None if it is up to date.
-
-    A change that the user made (another restart digest) restarts at once, any other change waits unless the
-    update policy says Now.
-    """
-    if stateful_set is None or pod is None or pod["metadata"].get("deletionTimestamp"):
-        return None
-    status = stateful_set.get("status", {})
-    if status.get("observedGeneration") != stateful_set["metadata"]["generation"]:
-        return None
-    if labels(pod).get("controller-revision-hash") in (None, status.get("updateRevision")):
-        return None
-    template = stateful_set["spec"]["template"]["metadata"].get("annotations", {})
-    if annotations(pod).get(RESTART_DIGEST_ANNOTATION) != template.get(RESTART_DIGEST_ANNOTATION):
-        return Restart(True, "The spec changed.")
-    if update_policy == "Now":
-        return Restart(True, "The flavor or the operator changed and spec.updatePolicy is Now.")
-    return Restart(False, "The flavor or the operator changed; the next restart of the pod applies it.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.controller.retries import stopped_by_quota
 from reconciler.kinds.devserver.pod import events as pod_events
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 from reconciler.status import reasons
 
 # The field selector of the Events that report it.

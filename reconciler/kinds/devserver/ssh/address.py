@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 
 
 def ssh_address(service: Object | None, pod: Object | None) -> dict[str, Any] | None:

@@ -4,10 +4,7 @@ New keys are made only after an uncached "not found" and a state that holds none
 change while the DevServer lives.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
-from reconciler.engine.engine import Engine
+from reconciler.controller.kind import Lookup
 from reconciler.kinds.devserver.ssh.keys import (
     HOST_KEY_FILES,
     generate_host_keys,
@@ -15,30 +12,41 @@ from reconciler.kinds.devserver.ssh.keys import (
     managed_host_keys,
     secret_files,
 )
-from reconciler.kube.cache import belongs_to, is_managed
-from reconciler.kube.client import Object
-from reconciler.state import checkpoint
-from reconciler.state.checkpoint import Checkpoint
-from reconciler.state.encryption_keys import Keys
+from reconciler.kube.objects import Object, belongs_to, is_managed
 from reconciler.status.errors import StalledError
 from stacks.devserver import HostKeys
 from stacks.metadata import Child, Owner
-
-# Gives the host keys of a DevServer, whose Secret is the child.
-HostKeySource = Callable[[Owner, Child], Awaitable[HostKeys]]
-
-
-# Looks at the object of a child's name as it is now, never in a cache.
-Look = Callable[[Child], Awaitable[Object | None]]
 
 
 class SpoiledHostKeysError(StalledError):
     """Someone made the Secret that is ours unusable."""
 
 
-async def live_host_keys(look: Look, owner: Owner, child: Child) -> HostKeys | None:
+async def find_host_keys(lookup: Lookup, owner: Owner, child: Child) -> HostKeys:
+    """The host keys to use. Raises StalledError if neither the present Secret nor the state has a usable key.
+
+    child: the Secret that holds them.
+    """
+
+    async def recorded() -> HostKeys | None:
+        files = await lookup.recorded_secret(child)
+        return managed_host_keys(dict(files)) if files else None
+
+    try:
+        live = _live_host_keys(await lookup.live(child), owner, child)
+    except SpoiledHostKeysError:
+        known = await recorded()
+        if known is None:
+            raise
+        return known
+    if live is not None and live.private is not None and not live.private.keys() >= set(HOST_KEY_FILES):
+        # Someone removed one.
+        return await recorded() or live
+    return live or await recorded() or generate_host_keys()
+
+
+def _live_host_keys(live: Object | None, owner: Owner, child: Child) -> HostKeys | None:
     """What the Secret in the cluster calls for; None if there is none. Raises StalledError if it has no usable key."""
-    live = await look(child)
     if live is None:
         return None
     if not is_managed(live):
@@ -50,34 +58,3 @@ async def live_host_keys(look: Look, owner: Owner, child: Child) -> HostKeys | N
             raise SpoiledHostKeysError(error.reason, error.message) from error
     # Left over from an earlier life of this name, whose keys must not be used again.
     return generate_host_keys()
-
-
-@dataclass(frozen=True)
-class HostKeyFinder:
-    """Finds the host keys of one DevServer, whose stack and stored state these are."""
-
-    look: Look
-    engine: Engine
-    keys: Keys
-    stack: str
-    state: Checkpoint
-
-    async def __call__(self, owner: Owner, child: Child) -> HostKeys:
-        """The host keys to use. Raises StalledError if neither the present Secret nor the state has a usable key."""
-        try:
-            live = await live_host_keys(self.look, owner, child)
-        except SpoiledHostKeysError:
-            recorded = await self._recorded(child)
-            if recorded is None:
-                raise
-            return recorded
-        if live is not None and live.private is not None and not live.private.keys() >= set(HOST_KEY_FILES):
-            # Someone removed one.
-            return await self._recorded(child) or live
-        return live or await self._recorded(child) or generate_host_keys()
-
-    async def _recorded(self, child: Child) -> HostKeys | None:
-        if child not in checkpoint.children(self.state):
-            return None
-        files = checkpoint.secret_data(await self.engine.reveal(self.stack, self.state, self.keys), child)
-        return managed_host_keys(files) if files else None

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 from reconciler.status import reasons
 from reconciler.status.errors import StalledError
 from stacks.devserver import HostKeys

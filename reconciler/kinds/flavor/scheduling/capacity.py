@@ -24,7 +24,7 @@ from reconciler.kinds.flavor.scheduling.taints import (
     Taint,
     enforced_taints,
 )
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 
 # The key of a reduced object's relevant part.
 _RELEVANT = "relevant"

@@ -13,7 +13,7 @@ from reconciler.kinds.flavor.scheduling.capacity import reduce_object
 from reconciler.kinds.flavor.scheduling.pod_info import PodInfo
 from reconciler.kinds.flavor.scheduling.pod_requests import Requests, parse_quantities, rounded_up
 from reconciler.kinds.flavor.scheduling.taints import Taint, enforced_taints, untolerated
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 
 # Labels that every node gets, whatever its NodePool says of them. These and the earlier names are Karpenter's
 # WellKnownLabels and NormalizedLabels: https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/apis/v1/labels.go

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from crds import parse_quantity
-from reconciler.kube.client import Object
+from reconciler.kube.objects import Object
 
 Requests = dict[str, int]
 Quantities = dict[str, Decimal]

@@ -6,17 +6,13 @@ import pytest
 
 from crds import DevServer
 from crds.times import parse_time
-from reconciler.controller.workqueue import Key
-from reconciler.kinds.devserver.inputs import devserver_inputs, find_flavor, flavor_inputs, parsed
-from reconciler.kube.cache import Cache
 from reconciler.settings import Settings
-from reconciler.status.errors import StalledError, WaitingError
+from reconciler.status.errors import StalledError
 from stacks.devserver import DevServerChildren, DevServerInputs
-from tests.builders import CREATED, ECDSA, ED25519, cache, child_object, owner, resource, storage_class
+from tests.builders import CREATED, ECDSA, ED25519, child_object, kinds, owner, resource, storage_class
 
 Object = dict[str, Any]
 NOW = parse_time(CREATED)
-KEY = Key("DevServer", "dev-ada", "box")
 HOME = DevServerChildren.of(owner()).home
 FLAVOR = resource("DevServerFlavor", "cpu-small", default=True)
 
@@ -30,18 +26,10 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def gathered(
     *others: Object, settings: Settings | None = None, status: Object | None = None, **spec: Any
 ) -> DevServerInputs:
-    """Inputs of a DevServer of this spec in a world that has these other objects too."""
+    """Inputs of a DevServer of this spec where there are these other objects too."""
     box = resource("DevServer", status=status, **spec)
-    seen = cache(box, FLAVOR, *others)
-    return devserver_inputs(seen, KEY, box, settings or Settings(), "cluster-uid", NOW)
-
-
-def flavor(name: str, created: str = CREATED, deleting: bool = False, **spec: Any) -> Object:
-    made = resource("DevServerFlavor", name, **spec)
-    made["metadata"]["creationTimestamp"] = created
-    if deleting:
-        made["metadata"]["deletionTimestamp"] = CREATED
-    return made
+    known = kinds(box, FLAVOR, *others, settings=settings or Settings()).devserver
+    return known.inputs(box, DevServer.model_validate(box), NOW)
 
 
 def test_the_inputs_hold_what_the_program_needs() -> None:
@@ -52,11 +40,6 @@ def test_the_inputs_hold_what_the_program_needs() -> None:
     assert inputs.authorized_keys == (ED25519,)
     assert (inputs.time_to_live, inputs.expires_at, inputs.home_size) == (None, None, None)
     assert inputs.cluster_id == "cluster-uid"
-
-
-def test_a_flavor_is_read_anew_when_the_watch_has_replaced_it() -> None:
-    for size in ("1Gi", "2Gi", "1Gi"):
-        assert find_flavor(cache(flavor("gpu", shmSize=size)), "gpu")[1].shm_size == size
 
 
 def test_settings_reach_the_inputs() -> None:
@@ -86,61 +69,6 @@ def test_an_unusable_key_is_named_by_its_field(ssh: Object, field: str) -> None:
     with pytest.raises(StalledError) as error:
         gathered(ssh=ssh)
     assert field in error.value.message
-
-
-# --- flavors
-
-
-@pytest.mark.parametrize(
-    ("flavors", "name"),
-    [
-        ([flavor("a", default=True)], "a"),
-        ([flavor("a", default=False), flavor("b", default=True)], "b"),
-        ([flavor("a", "2030-01-02T00:00:00Z", default=True), flavor("b", default=True)], "b"),
-        ([flavor("b", default=True), flavor("a", default=True)], "a"),
-        ([flavor("a", deleting=True, default=True), flavor("b", "2030-01-02T00:00:00Z", default=True)], "b"),
-        ([flavor("a"), flavor("b", default=True)], "b"),
-    ],
-    ids=[
-        "the only one",
-        "the marked one",
-        "the oldest",
-        "of one age the first by name",
-        "not one that goes",
-        "no spec",
-    ],
-)
-def test_without_a_name_the_oldest_default_flavor_is_taken(flavors: list[Object], name: str) -> None:
-    assert find_flavor(cache(*flavors), None)[0] == name
-
-
-def test_a_named_flavor_is_taken_whatever_the_default_is() -> None:
-    name, spec = find_flavor(cache(FLAVOR, flavor("gpu", shmSize="1Gi")), "gpu")
-    assert (name, spec.shm_size) == ("gpu", "1Gi")
-
-
-@pytest.mark.parametrize(
-    ("seen", "name", "reason", "message"),
-    [
-        (cache(), None, "NoDefaultFlavor", "spec.flavor is empty and no DevServerFlavor has spec.default"),
-        (cache(flavor("a")), None, "NoDefaultFlavor", "spec.default: true"),
-        (cache(FLAVOR), "gpu", "FlavorNotFound", "spec.flavor: there is no DevServerFlavor 'gpu'"),
-        (cache(flavor("gpu", deleting=True)), "gpu", "FlavorNotFound", "waiting for it"),
-    ],
-    ids=["no flavor", "no default", "no such flavor", "the flavor goes"],
-)
-def test_a_missing_flavor_is_waited_for(seen: Cache, name: str | None, reason: str, message: str) -> None:
-    with pytest.raises(WaitingError) as error:
-        find_flavor(seen, name)
-    assert error.value.reason == reason
-    assert message in error.value.message
-    assert "Meanwhile" not in error.value.message
-
-
-@pytest.mark.parametrize("named", ["gpu", None])
-def test_a_devserver_whose_flavor_went_is_told_to_stay_as_it_is(named: str | None) -> None:
-    with pytest.raises(WaitingError, match="Meanwhile the DevServer stays as flavor 'gpu' made it"):
-        find_flavor(cache(), named, had="gpu")
 
 
 # --- homes
@@ -220,41 +148,6 @@ def test_a_home_that_exists_is_not_moved_to_another_storage_class(
         gathered(claim, home=home)
     assert error.value.reason == "HomeCannotMove"
     assert "spec.home.storageClassName: box-home is of the class 'fast'" in error.value.message
-
-
-# --- models
-
-
-@pytest.mark.parametrize(
-    ("spec", "parts"),
-    [
-        ({"owner": None}, ["spec.owner"]),
-        ({"image": ""}, ["spec.image"]),
-        ({"lifecycle": {"timeToLive": "1d"}}, ["spec.lifecycle.timeToLive"]),
-        ({"lifecycle": {"timeToLive": "0s"}}, ["from 10s to 8760h"]),
-        ({"unheardOf": 1}, ["spec.unheardOf"]),
-        ({"image": "", "flavor": "?"}, ["spec.image", "spec.flavor"]),
-    ],
-)
-def test_a_spec_that_does_not_fit_is_told_by_field(spec: Object, parts: list[str]) -> None:
-    with pytest.raises(StalledError) as error:
-        parsed(DevServer, resource("DevServer", **spec))
-    assert error.value.reason == "InvalidSpec"
-    for part in parts:
-        assert part in error.value.message
-
-
-def test_fields_of_a_newer_operators_status_are_ignored() -> None:
-    assert parsed(DevServer, resource("DevServer", status={"news": 1})).status.expires_at is None
-
-
-# --- flavors
-
-
-def test_a_flavor_is_prewarmed_in_the_reconcilers_namespace() -> None:
-    key = Key("DevServerFlavor", "", "cpu-small")
-    inputs = flavor_inputs(cache(), key, FLAVOR, Settings(namespace="elsewhere"), "cluster-uid", NOW)
-    assert (inputs.namespace, inputs.owner.uid, inputs.spec.default) == ("elsewhere", "uid-cpu-small", True)
 
 
 def test_the_end_of_time_is_taken_from_the_status_once_it_is_there() -> None:

@@ -1,22 +1,25 @@
 """How it stands with the flavors, and when it is looked at."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from reconciler.controller.workqueue import Key
+from crds.times import parse_time
+from reconciler.kinds.flavor.kind import FlavorKind
 from reconciler.kinds.flavor.scheduling import capacity
-from reconciler.kinds.flavor.summary import FlavorSummaries, shows, use, views
-from reconciler.kube.cache import Cache
-from tests import builders
-from tests.builders import resource
+from reconciler.kinds.flavor.scheduling.capacity import Capacity
+from reconciler.kinds.flavor.summary import FlavorSummary, summaries, use
+from reconciler.status.conditions import StatusPatch
+from tests.builders import CREATED, cache, kinds, resource
 from tests.clock import Clock
 from tests.flavors.cases import Node
 from tests.metering import Growth
 
 Object = dict[str, Any]
+NOW = parse_time(CREATED)
 
 
 def flavor(name: str = "gpu", created: str = "2030-01-01T08:00:00Z", **spec: Any) -> Object:
@@ -25,16 +28,17 @@ def flavor(name: str = "gpu", created: str = "2030-01-01T08:00:00Z", **spec: Any
     return made
 
 
-def cache(*objects: Object, nodes: int = 1) -> Cache:
-    seen = builders.cache(*objects)
+def known(*objects: Object, nodes: int = 1, clock: Clock | None = None) -> FlavorKind:
+    """Flavors among these objects, with so many nodes of one size."""
+    kind = kinds(*objects, clock=clock or Clock()).flavor
     for index in range(nodes):
         node = Node().manifest(f"node-{index}", "case")
-        seen.capacity.nodes["", f"node-{index}"] = capacity.reduce_node(node)
-    return seen
+        kind.summaries.capacity.nodes["", f"node-{index}"] = capacity.reduce_node(node)
+    return kind
 
 
-def view(seen: Cache, name: str = "gpu") -> Any:
-    return dict(views(seen, [name]))[name]
+def summary(of: FlavorKind, name: str = "gpu") -> FlavorSummary:
+    return dict(summaries(of.cache, of.summaries.capacity, [name]))[name]
 
 
 # --- who uses a flavor
@@ -63,12 +67,12 @@ def test_those_that_use_a_flavor_are_counted() -> None:
         resource("DevServer", "c", flavor="cpu"),
         resource("DevServer", "d"),
     ]
-    found = view(cache(flavor(), *boxes))
+    found = summary(known(flavor(), *boxes))
     assert (found.devservers, found.pending_restarts) == (2, 1)
 
 
-def test_a_flavor_that_is_gone_has_no_view() -> None:
-    assert dict(views(cache(), ["gpu"])) == {}
+def test_a_flavor_that_is_gone_has_no_summary() -> None:
+    assert dict(summaries(cache(), Capacity(), ["gpu"])) == {}
 
 
 # --- the verdict
@@ -76,16 +80,16 @@ def test_a_flavor_that_is_gone_has_no_view() -> None:
 
 def test_a_flavor_that_cannot_be_read_is_unknown_with_the_field() -> None:
     odd = flavor(resources={"requests": {"cpu": "lots"}})
-    found = view(cache(odd)).verdict
+    found = summary(known(odd)).fit
     assert (found.answer, found.reason, found.fitting_nodes) == ("Unknown", "InvalidSpec", 0)
     assert "spec.resources.requests.cpu" in found.message
 
 
 def test_a_runtime_class_that_cannot_be_read_is_unknown_with_the_resource() -> None:
-    seen = cache(flavor(runtimeClassName="kata"))
+    seen = known(flavor(runtimeClassName="kata"))
     odd = {"metadata": {"name": "kata"}, "overhead": {"podFixed": {"cpu": "lots"}}}
-    seen.capacity.runtime_classes["", "kata"] = capacity.reduce_runtime_class(odd)
-    found = view(seen).verdict
+    seen.summaries.capacity.runtime_classes["", "kata"] = capacity.reduce_runtime_class(odd)
+    found = summary(seen).fit
     assert (found.answer, found.reason) == ("Unknown", "UnreadableQuantity")
     assert found.message.startswith("cpu: 'lots' is not a quantity")
 
@@ -108,10 +112,10 @@ PRIORITIES = [
 def test_the_priority_of_devservers_is_the_clusters_default(
     classes: list[Object], expected: tuple[bool, str]
 ) -> None:
-    seen = cache(flavor(resources={"requests": {"cpu": 4}}))
+    seen = known(flavor(resources={"requests": {"cpu": 4}}))
     for index, item in enumerate(classes):
         found = capacity.reduce_priority_class({"metadata": {"name": f"p{index}"}, **item})
-        seen.capacity.priority_classes["", f"p{index}"] = found
+        seen.summaries.capacity.priority_classes["", f"p{index}"] = found
     held: Object = {
         "metadata": {"name": "held", "namespace": "x"},
         "spec": {
@@ -120,27 +124,28 @@ def test_the_priority_of_devservers_is_the_clusters_default(
             "containers": [{"name": "a", "resources": {"requests": {"cpu": "1"}}}],
         },
     }
-    seen.capacity.pods["x", "held"] = capacity.reduce_pod(held)
-    found = view(seen).verdict
+    seen.summaries.capacity.pods["x", "held"] = capacity.reduce_pod(held)
+    found = summary(seen).fit
     assert (found.answer == "Yes", found.reason) == expected
 
 
 # --- the status
 
 
-def shown(seen: Cache, name: str) -> tuple[Any, Any]:
-    given = shows(seen, Key("DevServerFlavor", "", name), seen.resources["DevServerFlavor"]["", name])
-    return given.fields, given.conditions
+def status_of(seen: FlavorKind, name: str) -> StatusPatch:
+    return seen.conditions(seen.cache.resources["DevServerFlavor"]["", name], None, None, NOW)
 
 
-def test_the_status_says_what_was_found() -> None:
-    seen = cache(flavor(), resource("DevServer", flavor="gpu"))
-    assert shown(seen, "gpu") == ({}, {"DefaultFlavor": None}), "nothing was found yet"
-    seen.flavor_views["gpu"] = view(seen)
-    fields, conditions = shown(seen, "gpu")
-    assert fields == {"schedulable": "Yes", "fittingNodes": 1, "devServers": 1, "pendingRestarts": 0}
-    assert conditions["Schedulable"].status == "True"
-    assert conditions["Schedulable"].message == "1 of 1 node has room."
+async def test_the_status_says_what_was_found() -> None:
+    seen = known(flavor(), resource("DevServer", flavor="gpu"))
+    assert status_of(seen, "gpu") == StatusPatch(conditions={"DefaultFlavor": None}), "nothing was found yet"
+    seen.summaries.touch_all()
+    await seen.summaries.work(lambda name: None)
+    patch = status_of(seen, "gpu")
+    assert patch.fields == {"schedulable": "Yes", "fittingNodes": 1, "devServers": 1, "pendingRestarts": 0}
+    schedulable = patch.conditions["Schedulable"]
+    assert schedulable is not None
+    assert (schedulable.status, schedulable.message) == ("True", "1 of 1 node has room.")
 
 
 @pytest.mark.parametrize(
@@ -153,12 +158,14 @@ def test_the_status_says_what_was_found() -> None:
     ids=["the oldest", "by name among equals", "of those that are marked"],
 )
 def test_one_default_wins_and_the_others_are_told(flavors: list[Object], winner: str) -> None:
-    seen = cache(*flavors)
+    seen = known(*flavors)
     for made in flavors:
-        stated = shown(seen, made["metadata"]["name"])[1]["DefaultFlavor"]
+        stated = status_of(seen, made["metadata"]["name"]).conditions["DefaultFlavor"]
         if not made["spec"].get("default"):
             assert stated is None
-        elif made["metadata"]["name"] == winner:
+            continue
+        assert stated is not None
+        if made["metadata"]["name"] == winner:
             assert (stated.status, stated.reason, stated.warns) == ("True", "OldestDefault", False)
         else:
             assert (stated.status, stated.reason, stated.warns) == ("False", "OlderDefaultExists", True)
@@ -168,50 +175,55 @@ def test_one_default_wins_and_the_others_are_told(flavors: list[Object], winner:
 def test_a_default_on_its_way_out_is_none() -> None:
     leaving = flavor("a", default=True)
     leaving["metadata"]["deletionTimestamp"] = "2030-01-02T08:00:00Z"
-    seen = cache(leaving, flavor("b", "2031-01-01T08:00:00Z", default=True))
-    assert shown(seen, "a")[1]["DefaultFlavor"] is None
-    assert shown(seen, "b")[1]["DefaultFlavor"].reason == "OldestDefault"
+    seen = known(leaving, flavor("b", "2031-01-01T08:00:00Z", default=True))
+    assert status_of(seen, "a").conditions["DefaultFlavor"] is None
+    other = status_of(seen, "b").conditions["DefaultFlavor"]
+    assert other is not None
+    assert other.reason == "OldestDefault"
 
 
 # --- when
 
 
 async def test_bursts_are_looked_at_once_in_two_seconds_and_the_last_state_counts() -> None:
-    seen, clock, woken, growth = cache(flavor(), flavor("cpu")), Clock(), [], Growth()
-    looked = FlavorSummaries(seen, woken.append, clock, refresh_s=600)
+    clock, changed, growth = Clock(), list[str](), Growth()
+    seen = known(flavor(), flavor("cpu"), clock=clock).summaries
     for second in range(10):
         for _ in range(100):
-            looked.touch_all()
-        await looked.work()
+            seen.touch_all()
+        await seen.work(changed.append)
         if second == 8:
             seen.capacity.nodes.clear()
         clock.now += 1
-    looked.touch_all()
-    await looked.work()
+    seen.touch_all()
+    await seen.work(changed.append)
     # Two flavors, at most at 0, 2, 4, 6, 8 and 10 s.
     assert growth("devserver_schedulable_looks_total") == 2 * 6
-    assert woken == ["cpu", "gpu"] * 2, "at first and when the nodes were gone"
-    assert seen.flavor_views["gpu"].verdict.answer == "No"
+    assert changed == ["cpu", "gpu"] * 2, "at first and when the nodes were gone"
+    last = seen.of("gpu")
+    assert last is not None
+    assert last.fit.answer == "No"
 
 
 async def test_all_are_looked_at_again_after_a_long_time_though_nothing_happened() -> None:
-    seen, clock, growth = cache(flavor()), Clock(), Growth()
-    looked = FlavorSummaries(seen, lambda name: None, clock, refresh_s=0.05)
-    running = asyncio.create_task(looked.run())
-    for _ in range(4):
-        clock.now += 600
-        await asyncio.sleep(0.06)
+    clock, growth = Clock(), Growth()
+    seen = replace(known(flavor(), clock=clock).summaries, refresh_s=0.05)
+    running = asyncio.create_task(seen.run(lambda name: None))
+    async with asyncio.timeout(60):
+        while growth("devserver_schedulable_looks_total") < 3:
+            clock.now += 600
+            await asyncio.sleep(0.06)
     running.cancel()
-    assert growth("devserver_schedulable_looks_total") >= 3
 
 
 async def test_an_object_that_nobody_foresaw_does_not_end_it() -> None:
-    seen = cache(flavor())
+    seen = known(flavor()).summaries
     seen.capacity.nodes["", "odd"] = {"metadata": {"name": "odd"}, "seen": None}
-    looked = FlavorSummaries(seen, lambda name: None, Clock(), refresh_s=600)
-    running = asyncio.create_task(looked.run())
-    with capture_logs() as logs:
-        await asyncio.sleep(0.01)
+    failed = asyncio.Event()
+    with capture_logs([lambda logger, method, line: failed.set() or line]) as logs:
+        running = asyncio.create_task(seen.run(lambda name: None))
+        async with asyncio.timeout(60):
+            await failed.wait()
     assert not running.done()
     assert [line["event"] for line in logs] == ["looking at flavors failed"]
     running.cancel()

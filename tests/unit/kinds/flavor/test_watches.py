@@ -1,6 +1,8 @@
 """The watches of nodes and pods, and of NodePools while these are served."""
 
 import asyncio
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, cast
 
 import pytest
@@ -9,10 +11,9 @@ from crds.resources import CRD, NODE, POD, Resource
 from reconciler.kinds.flavor.scheduling.capacity import Capacity, relevant
 from reconciler.kinds.flavor.watches import CapacityWatches, served_version
 from reconciler.kube.client import Client
-from reconciler.kube.watch import OnChange, Watch
+from reconciler.kube.watch import Watch, WatchSpec
 from tests.flavors.cases import Node, Pod
 from tests.unit.kinds.flavor.scheduling.test_karpenter import pool
-from tests.unit.kube.test_watch import FakeClient
 
 Object = dict[str, Any]
 
@@ -43,29 +44,56 @@ def test_the_version_that_is_followed(found: Object, version: str | None) -> Non
 
 
 class Bench:
-    """Watches that are told of objects by the test; those of NodePools list the pools and stay open."""
+    """Watches that are told of objects by the test; those of NodePools begin with the pools and stay open."""
 
     def __init__(self, *pools: Object) -> None:
         self.pools = pools
-        self.made: dict[str, Watch] = {}
         self.changes = 0
         self.capacity = Capacity()
-        self.followed: list[Watch] = []
-        self.watches = CapacityWatches(self.make, self.capacity, self.changed)
+        # What is followed now besides the fixed ones, by resource.
+        self.followed: dict[Resource, Watch] = {}
+        self.watches = CapacityWatches(self.capacity, self.changed)
+        # Whether the watch of the definition has been answered.
+        self.is_listed = asyncio.Event()
 
     def changed(self) -> None:
         self.changes += 1
 
-    def make(self, resource: Resource, on_change: OnChange, **more: Any) -> Watch:
-        client = FakeClient(lists=[(list(self.pools), "5")])
-        watch = Watch(cast(Client, client), resource, on_change, timeout_s=300, silence_s=150, **more)
-        self.made[resource.plural + more.get("fields", "")] = watch
-        return watch
+    def open(self, spec: WatchSpec) -> Watch:
+        def tell(old: Object | None, new: Object | None) -> None:
+            for handler in spec.handlers:
+                assert list(handler(old, new)) == [], "who is looked at is said by the summaries"
+
+        assert spec.store is not None
+        return Watch(
+            cast(Client, None), spec.resource, tell, 300, 150, transform=spec.transform, objects=spec.store
+        )
+
+    async def follow(self, spec: WatchSpec, synced: Callable[[], None]) -> None:
+        watch = self.followed[spec.resource] = self.open(spec)
+        try:
+            if spec.resource == CRD:
+                await self.is_listed.wait()
+            else:
+                for obj in self.pools:
+                    watch.apply_write(deepcopy(obj))
+            synced()
+            await asyncio.Event().wait()
+        finally:
+            del self.followed[spec.resource]
 
     def see(self, resource: Resource, obj: Object, version: int = 1) -> None:
-        (watch,) = (watch for watch in self.made.values() if watch.resource == resource)
+        (spec,) = (spec for spec in self.watches.specs() if spec.resource == resource)
         obj["metadata"] |= {"uid": obj["metadata"]["name"], "resourceVersion": str(version)}
-        watch.apply_write(obj)
+        self.open(spec).apply_write(obj)
+
+    def define(self, obj: Object) -> None:
+        """Tell of Karpenter's definition."""
+        self.followed[CRD].apply_write(obj)
+
+    @property
+    def followed_versions(self) -> list[str]:
+        return [resource.api_version for resource in self.followed if resource != CRD]
 
     async def rest(self) -> None:
         for _ in range(10):
@@ -82,36 +110,34 @@ def test_only_what_counts_is_a_change() -> None:
 
 
 def test_pods_that_have_ended_are_not_even_asked_for() -> None:
-    assert "podsstatus.phase!=Succeeded,status.phase!=Failed" in Bench().made
+    (pods,) = (spec for spec in Bench().watches.specs() if spec.resource == POD)
+    assert pods.fields == "status.phase!=Succeeded,status.phase!=Failed"
 
 
 async def test_node_pools_are_followed_while_they_are_served() -> None:
     bench = Bench(pool())
-    definitions = next(watch for watch in bench.watches.always if watch.resource == CRD)
-    running = asyncio.create_task(bench.watches.run_node_pools(bench.followed))
+    running = asyncio.create_task(bench.watches.follow_node_pools(bench.follow))
+    settling = asyncio.create_task(bench.watches.settled())
     await bench.rest()
-    assert not bench.watches._settled.is_set(), "it is not known whether they are served"
-    definitions.synced.set()
-    await bench.rest()
-    await bench.watches.settled()
-    assert bench.followed == []
+    assert not settling.done(), "it is not known whether they are served"
+    bench.is_listed.set()
+    await settling
+    assert bench.followed_versions == []
 
-    definitions.apply_write(definition("v1beta1"))
+    bench.define(definition("v1beta1"))
     await bench.rest()
-    (watch,) = bench.followed
-    assert watch.resource.api_version == "karpenter.sh/v1beta1"
+    assert bench.followed_versions == ["karpenter.sh/v1beta1"]
     assert [relevant(obj).name for obj in bench.capacity.node_pools.values()] == ["pool"]
 
-    definitions.apply_write(definition("v1beta1", "v1", version="2"))
+    bench.define(definition("v1beta1", "v1", version="2"))
     await bench.rest()
-    (watch,) = bench.followed
-    assert watch.resource.api_version == "karpenter.sh/v1"
+    assert bench.followed_versions == ["karpenter.sh/v1"]
     assert len(bench.capacity.node_pools) == 1
 
     changes = bench.changes
-    definitions.apply_write(definition("v1", version="3", deletionTimestamp="2030-01-01T08:00:00Z"))
+    bench.define(definition("v1", version="3", deletionTimestamp="2030-01-01T08:00:00Z"))
     await bench.rest()
-    assert bench.followed == []
+    assert bench.followed_versions == []
     assert bench.capacity.node_pools == {}
     assert bench.changes > changes
     running.cancel()
@@ -120,10 +146,10 @@ async def test_node_pools_are_followed_while_they_are_served() -> None:
 
 async def test_the_first_look_waits_for_node_pools_that_are_served() -> None:
     bench = Bench(pool())
-    definitions = next(watch for watch in bench.watches.always if watch.resource == CRD)
-    definitions.apply_write(definition("v1", finalizers=["x"]))
-    definitions.synced.set()
-    running = asyncio.create_task(bench.watches.run_node_pools(bench.followed))
+    running = asyncio.create_task(bench.watches.follow_node_pools(bench.follow))
+    await bench.rest()
+    bench.define(definition("v1", finalizers=["x"]))
+    bench.is_listed.set()
     await bench.watches.settled()
     assert len(bench.capacity.node_pools) == 1
     running.cancel()

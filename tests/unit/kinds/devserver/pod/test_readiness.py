@@ -1,10 +1,10 @@
-"""Readiness and pending restarts, read from StatefulSet and pod."""
+"""Readiness and pending restarts, as StatefulSet and pod show them."""
 
 from typing import Any
 
 import pytest
 
-from reconciler.kinds.devserver.pod.readiness import devserver_readiness, pending_restart
+from reconciler.kinds.devserver.pod.readiness import devserver_readiness
 from reconciler.kinds.devserver.pod.refusals import Refusal
 from stacks.devserver import DevServerChildren
 from tests.builders import child_object, owner, pod
@@ -83,7 +83,7 @@ CASES: dict[str, tuple[Object | None, Object | None, bool, str, str]] = {
         "PodStarting",
         "Starting",
     ),
-    "no node fits": (
+    "no node has room": (
         stateful_set(),
         pod(status={"conditions": NO_NODE}),
         False,
@@ -142,7 +142,7 @@ def test_readiness(workload: Object | None, box: Object | None, ready: bool, rea
     assert said.message
 
 
-def test_a_refusal_counts_if_it_is_of_this_stateful_set_and_there_is_no_pod() -> None:
+def test_a_refused_pod_is_told_of_where_it_is_this_stateful_sets() -> None:
     workload = stateful_set()
     since = "2030-01-01T12:00:00Z"
     refusal = Refusal(workload["metadata"]["uid"], "exceeded quota: few, requested: pods=1", since)
@@ -167,36 +167,3 @@ def test_a_refusal_counts_if_it_is_of_this_stateful_set_and_there_is_no_pod() ->
 )
 def test_the_message_says_what_the_cluster_says(status: Object, part: str) -> None:
     assert part in devserver_readiness(stateful_set(), pod(status=status)).condition.message
-
-
-def box(revision: str | None = "rev-1", digest: str = "chosen", **metadata: Any) -> Object:
-    labels = {"controller-revision-hash": revision} if revision else {}
-    return pod(labels=labels, annotations={"devserver.io/restart-digest": digest}, **metadata)
-
-
-RESTARTS: dict[str, tuple[Object | None, Object | None, str, bool | None]] = {
-    # StatefulSet, pod, update policy, due (None: nothing pending)
-    "up to date": (stateful_set(), box("rev-2"), "WhenRestarted", None),
-    "up to date though the policy is Now": (stateful_set(), box("rev-2"), "Now", None),
-    "the user changed the spec": (stateful_set(digest="other"), box(), "WhenRestarted", True),
-    "the flavor changed": (stateful_set(), box(), "WhenRestarted", False),
-    "the flavor changed and the policy is Now": (stateful_set(), box(), "Now", True),
-    "both changed": (stateful_set(digest="other"), box(), "Now", True),
-    "no StatefulSet": (None, box(), "Now", None),
-    "no pod": (stateful_set(), None, "Now", None),
-    "the pod ends already": (stateful_set(digest="other"), box(**DELETED), "Now", None),
-    "the controller has not observed the template yet": (
-        stateful_set(digest="other", observedGeneration=1),
-        box(),
-        "Now",
-        None,
-    ),
-    "a StatefulSet without status": (stateful_set(observedGeneration=None), box(), "Now", None),
-    "a pod that tells no revision": (stateful_set(digest="other"), box(None), "Now", None),
-}
-
-
-@pytest.mark.parametrize(("workload", "box", "policy", "due"), RESTARTS.values(), ids=RESTARTS.keys())
-def test_pending_restart(workload: Object | None, box: Object | None, policy: str, due: bool | None) -> None:
-    restart = pending_restart(workload, box, policy)
-    assert (None if restart is None else restart.due) is due

@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 
 from crds.devserver import DevServerStatus
-from reconciler.controller.kind import KINDS
-from reconciler.controller.workqueue import Key
+from crds.times import parse_time
 from reconciler.kinds.devserver.ssh.address import ssh_address
 from stacks.devserver import DevServerChildren
-from tests.builders import cache, child_object, owner, pod, resource
+from tests.builders import CREATED, child_object, kinds, owner, pod, resource
 
 Object = dict[str, Any]
 SSH = DevServerChildren.of(owner()).ssh
@@ -55,10 +54,9 @@ def test_a_service_that_is_not_ours_is_no_address() -> None:
     foreign = service("ClusterIP")
     foreign["metadata"]["labels"] = {}
     box = resource("DevServer")
-    shows = KINDS["DevServer"].shows
-    key = Key("DevServer", "dev-ada", "box")
-    assert shows(cache(box, foreign), key, box).fields == {"sshAddress": None}
-    assert (
-        shows(cache(box, service("ClusterIP")), key, box).fields["sshAddress"]["host"]
-        == "box-ssh.dev-ada.svc"
-    )
+
+    def fields(*seen: Object) -> Any:
+        return kinds(box, *seen).devserver.conditions(box, None, None, parse_time(CREATED)).fields
+
+    assert fields(foreign) == {"sshAddress": None}
+    assert fields(service("ClusterIP"))["sshAddress"]["host"] == "box-ssh.dev-ada.svc"

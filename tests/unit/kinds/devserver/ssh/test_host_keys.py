@@ -2,25 +2,19 @@
 
 import base64
 from dataclasses import replace
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from reconciler.controller import adoption as claims
-from reconciler.engine.engine import Engine
-from reconciler.kinds.devserver.ssh.host_keys import HostKeyFinder
+from reconciler.controller.kind import Lookup
+from reconciler.kinds.devserver.ssh.host_keys import find_host_keys
 from reconciler.kinds.devserver.ssh.keys import HOST_KEY_FILES as FILES
 from reconciler.kinds.devserver.ssh.keys import generate_host_keys
-from reconciler.kube.client import Client, Object
-from reconciler.state import checkpoint
-from reconciler.state.encryption_keys import Keys
+from reconciler.kube.objects import Object
 from reconciler.status.errors import EngineFailedError, StalledError
 from stacks.devserver import DevServerChildren, HostKeys
 from stacks.metadata import Child, Owner
-from tests.builders import child_object, owner, stack_id
-from tests.fake_client import FakeClient
-from tests.unit.state.test_checkpoint import entry, exported, state
+from tests.builders import child_object, owner
 
 CHILD = DevServerChildren.of(owner()).host_keys
 LIVE, RECORDED = generate_host_keys(), generate_host_keys()
@@ -32,31 +26,31 @@ def encoded(keys: HostKeys) -> dict[str, str]:
 
 
 class Bench:
-    """A finder whose engine reveals the recorded keys."""
+    """Host keys that are looked for in the cluster and in a state."""
 
     def __init__(self, *objects: Object) -> None:
-        self.client = FakeClient()
-        self.client.put(*objects)
+        self.objects = objects
         self.revealed = 0
         self.error: Exception | None = None
-        self.state = checkpoint.empty(stack_id().stack)
+        self.recorded: dict[str, str] | None = None
 
     async def find(self, owner: Owner, child: Child) -> HostKeys:
-        look = partial(claims.live, cast(Client, self.client))
-        finder = HostKeyFinder(
-            look, cast(Engine, self), Keys("passphrase", "salt"), stack_id().stack, self.state
-        )
-        return await finder(owner, child)
+        return await find_host_keys(Lookup(self.live, self.recorded_secret), owner, child)
 
-    async def reveal(self, stack: str, content: bytes, keys: Keys) -> dict[str, Any]:
+    async def live(self, child: Child) -> Object | None:
+        assert child == CHILD
+        return next(iter(self.objects), None)
+
+    async def recorded_secret(self, child: Child) -> dict[str, str] | None:
+        assert child == CHILD
         self.revealed += 1
         if self.error is not None:
             raise self.error
-        return exported(CHILD, encoded(RECORDED))
+        return self.recorded
 
     def record(self) -> None:
         """Have a state that holds the keys."""
-        self.state = state(entry(CHILD))
+        self.recorded = RECORDED.private
 
 
 def live_secret(**changes: Any) -> Object:

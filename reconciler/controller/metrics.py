@@ -1,0 +1,271 @@
+"""The metrics of the loop. docs/metrics.md explains them.
+
+The first part has the names, types and labels of controller-runtime, so that dashboards and alerts made for it fit;
+the second is our own.
+"""
+
+import time
+from collections import Counter as Count
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from crds.resources import CHILDREN
+from reconciler.telemetry.metrics import PASS_BUCKETS_S, REGISTRY, UNKNOWN
+
+CHILD_KINDS = tuple(resource.kind for resource in CHILDREN)
+# Those that have label values of their own.
+_kinds: list[str] = []
+
+ReconcileResult = Literal["success", "error", "requeue", "requeue_after"]
+DriftResult = Literal["observed", "repaired", "contested"]
+
+_WAIT_BUCKETS_S = (0.001, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
+
+
+def kind_label(kind: str) -> str:
+    """The kind as a label value. A damaged object may claim any kind."""
+    return kind if kind in _kinds or kind in CHILD_KINDS else UNKNOWN
+
+
+def controller_label(kind: str) -> str:
+    """The kind as controller-runtime names the controller and the queue of it."""
+    return kind_label(kind).lower()
+
+
+# --- as controller-runtime has them ------------------------------------------------------------------------
+
+_RECONCILES = Counter(
+    "controller_runtime_reconcile_total",
+    "Passes over resources, by how they ended.",
+    ["controller", "result"],
+    registry=REGISTRY,
+)
+_RECONCILE_ERRORS = Counter(
+    "controller_runtime_reconcile_errors_total",
+    "Passes that ended in an error.",
+    ["controller"],
+    registry=REGISTRY,
+)
+_RECONCILE_TIME = Histogram(
+    "controller_runtime_reconcile_time_seconds",
+    "How long passes take.",
+    ["controller"],
+    buckets=PASS_BUCKETS_S,
+    registry=REGISTRY,
+)
+_ACTIVE_WORKERS = Gauge(
+    "controller_runtime_active_workers",
+    "Passes under way.",
+    ["controller"],
+    registry=REGISTRY,
+)
+_MAX_CONCURRENT = Gauge(
+    "controller_runtime_max_concurrent_reconciles",
+    "Passes that may be under way at a time; all kinds share them.",
+    ["controller"],
+    registry=REGISTRY,
+)
+_QUEUE_WAIT = Histogram(
+    "workqueue_queue_duration_seconds",
+    "How long a resource that is due waits for its pass.",
+    ["name"],
+    buckets=_WAIT_BUCKETS_S,
+    registry=REGISTRY,
+)
+_QUEUE_WORK = Histogram(
+    "workqueue_work_duration_seconds",
+    "How long a resource is worked on.",
+    ["name"],
+    buckets=PASS_BUCKETS_S,
+    registry=REGISTRY,
+)
+_RETRIES = Counter(
+    "workqueue_retries_total",
+    "Tries that were put off after a failure.",
+    ["name"],
+    registry=REGISTRY,
+)
+LEADER = Gauge(
+    "leader_election_master_status",
+    "1 where this process holds the Lease, 0 where it stands by.",
+    ["name"],
+    registry=REGISTRY,
+)
+
+
+@dataclass
+class Pass:
+    """How a pass over a resource ends; an error until said otherwise."""
+
+    result: ReconcileResult = "error"
+
+
+@contextmanager
+def reconciling(kind: str) -> Iterator[Pass]:
+    """Count and time the pass that the block is."""
+    controller, this, started = controller_label(kind), Pass(), time.perf_counter()
+    _ACTIVE_WORKERS.labels(controller).inc()
+    try:
+        yield this
+    finally:
+        _ACTIVE_WORKERS.labels(controller).dec()
+        _RECONCILE_TIME.labels(controller).observe(time.perf_counter() - started)
+        _RECONCILES.labels(controller, this.result).inc()
+        if this.result == "error":
+            _RECONCILE_ERRORS.labels(controller).inc()
+
+
+def set_max_concurrent(workers: int) -> None:
+    """So many passes may be under way at a time."""
+    for kind in _kinds:
+        _MAX_CONCURRENT.labels(controller_label(kind)).set(workers)
+
+
+class QueueMeter(Collector):
+    """Measures a work queue, whose keys are of any hashable type.
+
+    clock: the queue's, in seconds. due: the kinds of all keys that are due and not taken, one for each key.
+    What only counts at the moment of reading is computed then; register it with REGISTRY to be read.
+    """
+
+    def __init__(self, clock: Callable[[], float], due: Callable[[], Iterable[str]]) -> None:
+        self._clock = clock
+        self._due = due
+        self._taken = Count[str]()
+        self._under_way: dict[Hashable, tuple[str, float]] = {}
+
+    def taken(self, key: Hashable, kind: str, due_at: float) -> None:
+        """A key that was due at due_at is worked on from now on."""
+        name, now = controller_label(kind), self._clock()
+        self._taken[name] += 1
+        self._under_way[key] = name, now
+        _QUEUE_WAIT.labels(name).observe(max(0.0, now - due_at))
+
+    def done(self, key: Hashable) -> None:
+        """The key is not worked on any more."""
+        name, since = self._under_way.pop(key)
+        _QUEUE_WORK.labels(name).observe(self._clock() - since)
+
+    def retried(self, kind: str) -> None:
+        """A key was put off after a failure."""
+        _RETRIES.labels(controller_label(kind)).inc()
+
+    def longest_s(self) -> float:
+        """For how many seconds the oldest key has been worked on."""
+        return max((self._clock() - since for _, since in self._under_way.values()), default=0.0)
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics that are computed when they are read."""
+        depth = GaugeMetricFamily("workqueue_depth", "Resources that are due for a pass.", labels=["name"])
+        adds = CounterMetricFamily(
+            "workqueue_adds", "How often a resource became due for a pass.", labels=["name"]
+        )
+        unfinished = GaugeMetricFamily(
+            "workqueue_unfinished_work_seconds",
+            "For how long resources that are worked on have been so, in all.",
+            labels=["name"],
+        )
+        longest = GaugeMetricFamily(
+            "workqueue_longest_running_processor_seconds",
+            "For how long the oldest of them has been worked on.",
+            labels=["name"],
+        )
+        waiting = Count(map(controller_label, self._due()))
+        now = self._clock()
+        for name in map(controller_label, _kinds):
+            ages = [now - since for whose, since in self._under_way.values() if whose == name]
+            depth.add_metric([name], waiting[name])
+            # A key that is due is taken some time and never forgotten, so this sum only grows.
+            adds.add_metric([name], self._taken[name] + waiting[name])
+            unfinished.add_metric([name], sum(ages))
+            longest.add_metric([name], max(ages, default=0.0))
+        yield from (depth, adds, unfinished, longest)
+
+
+# --- our own -----------------------------------------------------------------------------------------------
+
+_ADOPTIONS = Counter(
+    "devserver_adoptions_total",
+    "Objects that a stack took up because they existed and it did not know them, by their kind.",
+    ["kind"],
+    registry=REGISTRY,
+)
+_ORPHANS_SWEPT = Counter(
+    "devserver_orphans_swept_total",
+    "Objects of a destroyed stack that its state did not know, deleted, by their kind.",
+    ["kind"],
+    registry=REGISTRY,
+)
+_DRIFT = Counter(
+    "devserver_drift_total",
+    "Children that someone else changed or deleted, by the kind of the resource and what was done about it.",
+    ["kind", "result"],
+    registry=REGISTRY,
+)
+CLOCK_OFFSET = Gauge(
+    "devserver_clock_offset_seconds",
+    "How far the API server's clock is ahead of ours, to within a second.",
+    registry=REGISTRY,
+)
+_WATCH_SILENCE = Gauge(
+    "devserver_watch_silence_seconds",
+    "For how long the API server has said nothing in a watch.",
+    ["watch"],
+    registry=REGISTRY,
+)
+EXPIRATIONS = Counter(
+    "devserver_expirations_total",
+    "DevServers deleted because their time to live was up.",
+    registry=REGISTRY,
+)
+
+
+def follow_silence(watch: str, silent_s: Callable[[], float]) -> None:
+    """From now on tell for how long the watch of that name has heard nothing."""
+    _WATCH_SILENCE.labels(watch).set_function(silent_s)
+
+
+def forget_silence(watch: str) -> None:
+    """The watch has ended, as it should."""
+    _WATCH_SILENCE.remove(watch)
+
+
+def adopted(child_kind: str) -> None:
+    """A stack took up an object that it did not know."""
+    _ADOPTIONS.labels(kind_label(child_kind)).inc()
+
+
+def orphan_swept(child_kind: str) -> None:
+    """An object that no state knew was deleted after a destroy."""
+    _ORPHANS_SWEPT.labels(kind_label(child_kind)).inc()
+
+
+def drift(kind: str, result: DriftResult) -> None:
+    """Someone else changed or deleted children of a resource of that kind."""
+    _DRIFT.labels(kind_label(kind), result).inc()
+
+
+def register_kinds(kinds: Iterable[str]) -> None:
+    """Give these kinds label values of their own, from zero on: a rate does not see the step from nothing to one."""
+    for kind in kinds:
+        if kind not in _kinds:
+            _kinds.append(kind)
+        controller = controller_label(kind)
+        _RECONCILE_ERRORS.labels(controller)
+        _RETRIES.labels(controller)
+        _ACTIVE_WORKERS.labels(controller)
+        for result in get_args(ReconcileResult):
+            _RECONCILES.labels(controller, result)
+        for drifted in get_args(DriftResult):
+            _DRIFT.labels(kind, drifted)
+
+
+for _child_kind in CHILD_KINDS:
+    _ADOPTIONS.labels(_child_kind)
+    _ORPHANS_SWEPT.labels(_child_kind)

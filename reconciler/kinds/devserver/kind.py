@@ -1,0 +1,136 @@
+"""The kind DevServer: what the loop asks of it, answered from the modules beside this one."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from crds import DevServer
+from crds.resources import CHILD_RESOURCES, DEVSERVER
+from reconciler.controller.kind import Kind, Lookup, Prepared
+from reconciler.kinds.devserver import expiry, home
+from reconciler.kinds.devserver.inputs import devserver_inputs
+from reconciler.kinds.devserver.pod import restarts
+from reconciler.kinds.devserver.pod.readiness import devserver_readiness
+from reconciler.kinds.devserver.ssh.address import ssh_address
+from reconciler.kinds.devserver.ssh.host_keys import find_host_keys
+from reconciler.kinds.devserver.watches import DevServerWatches
+from reconciler.kube.cache import Cache
+from reconciler.kube.client import Client
+from reconciler.kube.objects import Object, belongs_to, created_at, owner_of
+from reconciler.kube.recorder import Recorder
+from reconciler.kube.watch import WatchSpec
+from reconciler.settings import Settings
+from reconciler.status import reasons
+from reconciler.status.conditions import Readiness, StatusPatch
+from stacks import devserver
+from stacks.devserver import SSH_PORT, DevServerChildren, DevServerInputs
+from stacks.metadata import Owner
+
+
+class DevServerKind(Kind[DevServer, DevServerInputs]):
+    """DevServers: a pod behind SSH, with or without a home, until its time to live ends."""
+
+    resource = DEVSERVER
+    model = DevServer
+    child_resources = tuple(
+        CHILD_RESOURCES[kind]
+        for kind in (("apps/v1", "StatefulSet"), ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "Secret"))
+    )
+
+    def __init__(self, cache: Cache, settings: Settings, cluster_id: str) -> None:
+        super().__init__(cache, settings, cluster_id)
+        self.watched = DevServerWatches(cache)
+
+    def inputs(self, resource: Object, model: DevServer, now: datetime) -> DevServerInputs:
+        """See inputs.py."""
+        return devserver_inputs(
+            self.cache, self.watched, self.settings, self.cluster_id, resource, model, now
+        )
+
+    async def prepare(self, inputs: DevServerInputs, lookup: Lookup) -> Prepared:
+        """The program, once the host keys are found."""
+        names = DevServerChildren.of(inputs.owner)
+        keys = await find_host_keys(lookup, inputs.owner, names.host_keys)
+        service = {"service": names.ssh.name, "port": SSH_PORT, "hostKeys": list(keys.public)}
+        return Prepared(
+            partial(devserver.program, inputs, keys), devserver.children(inputs, keys), {"ssh": service}
+        )
+
+    def data_owner(self, model: DevServer) -> str:
+        """The person whose home it is."""
+        return model.spec.owner
+
+    def retains(self, model: DevServer) -> bool:
+        """Whether the home stays."""
+        return model.spec.home is None or model.spec.home.on_delete == "Retain"
+
+    def expires_at(self, model: DevServer, now: datetime) -> datetime | None:
+        """See expiry.py."""
+        settings = self.settings
+        return expiry.expires_at(model, settings.default_time_to_live_s, settings.max_time_to_live_s, now)
+
+    def expiry_note(self, model: DevServer) -> str:
+        """What becomes of the home."""
+        return expiry.fate_of_home(model)
+
+    def fields(self, inputs: DevServerInputs) -> Mapping[str, Any]:
+        """The end, the time to live that brings it, the flavor that it got."""
+        return {
+            "expiresAt": inputs.expires_at,
+            "timeToLive": inputs.time_to_live,
+            "flavor": inputs.flavor_name,
+        }
+
+    def readiness(self, owner: Owner) -> Readiness:
+        """Whether people can log in."""
+        workload = DevServerChildren.of(owner).stateful_set
+        refusal = self.watched.refusals.get((workload.namespace, workload.name))
+        pod = self.watched.pod_of(owner)
+        told = self.watched.events.of(pod) if pod is not None else ()
+        return devserver_readiness(self.cache.child(workload), pod, refusal, told)
+
+    def conditions(
+        self, resource: Object, model: DevServer | None, ends: datetime | None, now: datetime
+    ) -> StatusPatch:
+        """The address, and how it stands with the home, the pod's template and the end."""
+        owner = owner_of(resource)
+        names = DevServerChildren.of(owner)
+        service, claim = (
+            child
+            if (child := self.cache.child(name)) is not None and belongs_to(child, owner, name)
+            else None
+            for name in (names.ssh, names.home)
+        )
+        fields = {"sshAddress": ssh_address(service, self.watched.pod_of(owner))}
+        smaller = home.shortfall_of(resource, claim, self.watched.storage_class_of(claim))
+        always = {reasons.HOME_SMALLER: smaller, reasons.RESTART_PENDING: None}
+        if model is None:
+            return StatusPatch(fields, always)
+        created = created_at(resource)
+        ttl = expiry.time_to_live(model, self.settings.default_time_to_live_s)
+        conditions = {
+            **always,
+            reasons.RESTART_PENDING: restarts.restart_pending(self._restart(owner, model)),
+            reasons.EXPIRING: expiry.warning(created, ends, expiry.fate_of_home(model), now),
+            reasons.EXPIRY_LIMITED: expiry.limited(created, ttl, ends),
+        }
+        return StatusPatch(fields, conditions, until=expiry.next_warning(created, ends, now))
+
+    async def tend(self, resource: Object, model: DevServer, client: Client, recorder: Recorder) -> None:
+        """Restart a pod that is not as the user wants it; hasten one for which there is room now."""
+        owner = owner_of(resource)
+        pod, restart = self.watched.pod_of(owner), self._restart(owner, model)
+        if pod is None:
+            await restarts.hasten(client, self.watched.refusals, owner)
+        elif restart is not None and restart.due:
+            await restarts.restart(client, pod)
+            await recorder.record(resource, "Normal", reasons.RESTARTED, restart.message)
+
+    def watches(self) -> Iterable[WatchSpec]:
+        """See watches.py."""
+        return self.watched.specs()
+
+    def _restart(self, owner: Owner, model: DevServer) -> restarts.Restart | None:
+        workload = self.cache.child(DevServerChildren.of(owner).stateful_set)
+        return restarts.pending_restart(workload, self.watched.pod_of(owner), model.spec.update_policy)

@@ -1,0 +1,59 @@
+"""Which flavor a DevServer gets: the one that it names, or the default one. Pure."""
+
+from crds import DevServerFlavor, DevServerFlavorSpec
+from crds.resources import FLAVOR
+from reconciler.controller.desired import parsed
+from reconciler.kube.cache import Cache
+from reconciler.kube.objects import Object, is_deleting
+from reconciler.status import reasons
+from reconciler.status.errors import WaitingError
+
+
+def find_flavor(cache: Cache, name: str | None, had: str | None = None) -> tuple[str, DevServerFlavorSpec]:
+    """The named flavor, or without a name the default one. had: the one that the DevServer has been given."""
+    keeps = f" Meanwhile the DevServer stays as flavor {had!r} made it." if had is not None else ""
+    if name is not None:
+        found = cache.resources[FLAVOR.kind].get(("", name))
+        if found is None or is_deleting(found):
+            raise WaitingError(
+                reasons.FLAVOR_NOT_FOUND,
+                f"spec.flavor: there is no DevServerFlavor {name!r}; waiting for it.{keeps}",
+            )
+        return name, _flavor_spec(found)
+    default = default_flavor(cache)
+    if default is None:
+        raise WaitingError(
+            reasons.NO_DEFAULT_FLAVOR,
+            f"spec.flavor is empty and no DevServerFlavor has spec.default: true; waiting for one.{keeps}",
+        )
+    return default["metadata"]["name"], _flavor_spec(default)
+
+
+# Flavors are few, and each pass of each DevServer looks at one. By the object itself: the watch replaces it.
+_flavors: dict[int, tuple[Object, DevServerFlavorSpec]] = {}
+_MOST_FLAVORS = 256
+
+
+def _flavor_spec(flavor: Object) -> DevServerFlavorSpec:
+    known = _flavors.get(id(flavor))
+    if known is not None and known[0] is flavor:
+        return known[1]
+    spec = parsed(DevServerFlavor, flavor).spec
+    if len(_flavors) >= _MOST_FLAVORS:
+        _flavors.clear()
+    _flavors[id(flavor)] = flavor, spec
+    return spec
+
+
+def default_flavor(cache: Cache) -> Object | None:
+    """The flavor that DevServers take which name none: the oldest that is marked so, by name among equals."""
+    defaults = [
+        flavor
+        for flavor in cache.resources[FLAVOR.kind].values()
+        if flavor.get("spec", {}).get("default") is True and not is_deleting(flavor)
+    ]
+    return min(
+        defaults,
+        key=lambda flavor: (flavor["metadata"]["creationTimestamp"], flavor["metadata"]["name"]),
+        default=None,
+    )

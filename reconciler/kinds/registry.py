@@ -1,0 +1,30 @@
+"""All kinds, built over one cache. A new kind is one line here."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from crds.resources import Resource
+from reconciler.controller.kind import Kind
+from reconciler.kinds.devserver.kind import DevServerKind
+from reconciler.kinds.flavor.kind import FlavorKind
+from reconciler.kinds.user.kind import UserKind
+from reconciler.kube.cache import Cache
+from reconciler.settings import Settings
+
+KINDS: tuple[type[Kind[Any, Any]], ...] = (
+    DevServerKind,
+    FlavorKind,
+    UserKind,
+)
+
+
+def resources_of(kinds: Iterable[type[Kind[Any, Any]]] = KINDS) -> tuple[Resource, ...]:
+    """The custom resources of these kinds: what a cache is made for."""
+    return tuple(kind.resource for kind in kinds)
+
+
+def build_kinds(
+    cache: Cache, settings: Settings, cluster_id: str, kinds: Iterable[type[Kind[Any, Any]]] = KINDS
+) -> dict[str, Kind[Any, Any]]:
+    """The kinds by their names. cluster_id: the uid of the namespace kube-system."""
+    return {kind.resource.kind: kind(cache, settings, cluster_id) for kind in kinds}

@@ -1,0 +1,55 @@
+"""From a DevServerUser and what the watches show to the inputs of its program. Pure."""
+
+from crds import DevServerUser
+from crds.user import Rbac, RoleRef
+from reconciler.kinds.user.username import holder_of
+from reconciler.kube.cache import Cache
+from reconciler.kube.objects import Object, owner_of
+from reconciler.settings import Settings
+from reconciler.status import reasons
+from reconciler.status.errors import StalledError
+from stacks.user import DevServerUserInputs
+
+
+def user_inputs(
+    cache: Cache, settings: Settings, cluster_id: str, resource: Object, user: DevServerUser
+) -> DevServerUserInputs:
+    """Inputs of a DevServerUser's program: roles that are not allowed are left out, and so taken away.
+
+    resource, user: as it is watched and as it was parsed. Raises StalledError if another one has the username.
+    """
+    spec, owner = user.spec, owner_of(resource)
+    holder = holder_of(cache, spec.username)
+    if holder != owner.name:
+        raise StalledError(
+            reasons.USERNAME_TAKEN,
+            f"spec.username: {spec.username} is that of the DevServerUser {holder}; choose another username, or delete "
+            f"{holder}.",
+        )
+    refs = spec.rbac.additional_role_refs
+    allowed = [ref for ref in refs if _role(ref) in settings.allowed_roles]
+    return DevServerUserInputs(
+        owner=owner,
+        spec=spec.model_copy(update={"rbac": Rbac.model_validate({"additionalRoleRefs": allowed})}),
+        refused_roles=tuple(
+            f"spec.rbac.additionalRoleRefs[{index}]: {_role(ref)}"
+            for index, ref in enumerate(refs)
+            if ref not in allowed
+        ),
+        cluster_id=cluster_id,
+    )
+
+
+def _role(ref: RoleRef) -> str:
+    return f"{ref.kind}/{ref.name}"
+
+
+def rejected_roles(inputs: DevServerUserInputs) -> StalledError | None:
+    """What the inputs leave out of the spec."""
+    if not inputs.refused_roles:
+        return None
+    return StalledError(
+        reasons.ROLE_NOT_ALLOWED,
+        f"{'; '.join(inputs.refused_roles)}: not among the roles that the operator's setting DEVSERVER_ALLOWED_ROLES "
+        "names; not given.",
+    )

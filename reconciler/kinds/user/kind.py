@@ -1,0 +1,110 @@
+"""The kind DevServerUser: what the loop asks of it, answered from the modules beside this one."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import partial
+
+from crds import DevServerUser
+from crds.quotas import MOST_LIMITS, QuotaStatus
+from crds.resources import CHILD_RESOURCES, NAMESPACE, USER
+from reconciler.controller.kind import Kind, Lookup, Prepared
+from reconciler.controller.watches import MANAGED
+from reconciler.kinds.user.inputs import rejected_roles, user_inputs
+from reconciler.kinds.user.username import namesakes
+from reconciler.kube.objects import Key, Object, belongs_to, is_deleting, labels, owner_of
+from reconciler.kube.watch import WatchSpec
+from reconciler.status import reasons
+from reconciler.status.conditions import APPLIED, Readiness, StatusPatch, not_ready
+from reconciler.status.errors import StalledError
+from stacks import user
+from stacks.metadata import USER_LABEL, Child, Owner
+from stacks.user import DevServerUserInputs, namespace_of, quota_of
+
+_RBAC = "rbac.authorization.k8s.io/v1"
+
+
+class UserKind(Kind[DevServerUser, DevServerUserInputs]):
+    """DevServerUsers: people, with a namespace, rights and quotas of their own."""
+
+    resource = USER
+    model = DevServerUser
+    child_resources = tuple(
+        CHILD_RESOURCES[kind]
+        for kind in (
+            (_RBAC, "RoleBinding"),
+            ("networking.k8s.io/v1", "NetworkPolicy"),
+            ("v1", "ServiceAccount"),
+            ("v1", "ResourceQuota"),
+            ("v1", "LimitRange"),
+        )
+    )
+
+    def inputs(self, resource: Object, model: DevServerUser, now: datetime) -> DevServerUserInputs:
+        """See inputs.py."""
+        return user_inputs(self.cache, self.settings, self.cluster_id, resource, model)
+
+    async def prepare(self, inputs: DevServerUserInputs, lookup: Lookup) -> Prepared:
+        """The program; nothing has to be looked up for it."""
+        # The namespace may be someone else's until the run has begun.
+        fields = {"namespace": inputs.namespace}
+        return Prepared(partial(user.program, inputs), user.children(inputs), fields)
+
+    def rejected_fields(self, inputs: DevServerUserInputs) -> StalledError | None:
+        """Roles that the settings do not allow."""
+        return rejected_roles(inputs)
+
+    def data_owner(self, model: DevServerUser) -> str:
+        """The person whose namespace it is."""
+        return model.spec.username
+
+    def retains(self, model: DevServerUser) -> bool:
+        """Whether the namespace stays."""
+        return model.spec.deletion_policy == "Retain"
+
+    def readiness(self, owner: Owner) -> Readiness:
+        """All children are in place, unless someone deletes the namespace. (What is gone is made again by a run.)"""
+        resource = self.cache.resource(Key(owner.kind, owner.namespace, owner.name))
+        name = namespace_of(resource["spec"]["username"]) if resource is not None else ""
+        namespace = self.cache.child(Child(NAMESPACE.api_version, NAMESPACE.kind, "", name))
+        if namespace is not None and is_deleting(namespace):
+            message = f"Namespace {name} is being deleted; it is made again when it is gone."
+            since = namespace["metadata"]["deletionTimestamp"]
+            return not_ready(reasons.NAMESPACE_TERMINATING, message, "Pending", since)
+        return APPLIED
+
+    def conditions(
+        self, resource: Object, model: DevServerUser | None, ends: datetime | None, now: datetime
+    ) -> StatusPatch:
+        """The quota's limits and the use against them, as the API server counts it."""
+        child = quota_of(namespace_of(resource["spec"]["username"]))
+        quota = self.cache.child(child)
+        if quota is None or not belongs_to(quota, owner_of(resource), child):
+            return StatusPatch({"quota": None})
+        counted = quota.get("status", {})
+        names = sorted(counted.get("hard", {}))[:MOST_LIMITS]
+        hard, used = (
+            {name: counted[part][name] for name in names if name in counted.get(part, {})}
+            for part in ("hard", "used")
+        )
+        return StatusPatch({"quota": QuotaStatus(hard=hard, used=used).manifest() if names else None})
+
+    def watches(self) -> Iterable[WatchSpec]:
+        """What changes whose a username is."""
+        yield WatchSpec(USER, (self._user_changed,))
+        yield WatchSpec(NAMESPACE, (self._namespace_changed,), selector=MANAGED)
+
+    def _user_changed(self, old: Object | None, new: Object | None) -> Iterable[Key]:
+        """One came or went: those of the same username may have it now, or no more."""
+        if old is not None and new is not None:
+            return ()
+        return self._namesakes((new or old or {})["spec"]["username"])
+
+    def _namespace_changed(self, old: Object | None, new: Object | None) -> Iterable[Key]:
+        """A retained namespace was given to another DevServerUser by hand."""
+        if old is None or new is None or self.cache.owner_key(new) == self.cache.owner_key(old):
+            return ()
+        return self._namesakes(labels(new).get(USER_LABEL, ""))
+
+    def _namesakes(self, username: str) -> Iterator[Key]:
+        for namesake in namesakes(self.cache, username):
+            yield Key(USER.kind, "", namesake["metadata"]["name"])

@@ -1,0 +1,75 @@
+"""Objects of the API server as plain dicts, and what all of them have in common. Pure."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from crds.times import parse_time
+from stacks.metadata import MANAGED_BY_LABEL, MANAGER, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner
+
+# As on the wire.
+Object = dict[str, Any]
+# Objects of one resource by (namespace, name); the namespace is empty for cluster-scoped ones.
+Store = dict[tuple[str, str], Object]
+
+
+class Key(NamedTuple):
+    """The name of a custom resource. `namespace` is empty for cluster-scoped kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
+
+
+def key_of(resource: Object) -> Key:
+    """The custom resource's key."""
+    meta = resource["metadata"]
+    return Key(resource["kind"], meta.get("namespace", ""), meta["name"])
+
+
+def owner_of(resource: Object) -> Owner:
+    """The custom resource as the owner of its stack."""
+    return Owner(*key_of(resource), resource["metadata"]["uid"])
+
+
+def labels(obj: Object) -> dict[str, str]:
+    """The object's labels."""
+    found: dict[str, str] = obj["metadata"].get("labels") or {}
+    return found
+
+
+def annotations(obj: Object) -> dict[str, str]:
+    """The object's annotations."""
+    found: dict[str, str] = obj["metadata"].get("annotations") or {}
+    return found
+
+
+def is_deleting(obj: Object) -> bool:
+    """Whether the object is being deleted."""
+    return "deletionTimestamp" in obj["metadata"]
+
+
+def wanted_of(resource: Object | None) -> object:
+    """What is asked for of a resource, to tell whether that changed: its spec, and whether it is to go."""
+    return None if resource is None else (resource["spec"], is_deleting(resource))
+
+
+def created_at(obj: Object) -> datetime:
+    """When the API server made the object."""
+    return parse_time(obj["metadata"]["creationTimestamp"])
+
+
+def is_managed(obj: Object) -> bool:
+    """Whether the object carries our managed-by label."""
+    return labels(obj).get(MANAGED_BY_LABEL) == MANAGER
+
+
+def belongs_to(obj: Object, owner: Owner, child: Child) -> bool:
+    """Whether the object is the owner's child, in this life of the owner (for retained ones: in any life)."""
+    if not is_managed(obj):
+        return False
+    if child.retained:
+        return annotations(obj).get(RETAINED_BY_ANNOTATION) == owner.retained_by
+    return labels(obj).get(UID_LABEL) == owner.uid
