@@ -131,14 +131,14 @@ async def test_a_state_that_was_deleted_meanwhile_is_a_conflict(
 
 
 async def test_a_secret_that_the_admission_policy_takes_for_someone_elses_is_named(
-    store: StateStore, client: FakeClient, monkeypatch: pytest.MonkeyPatch
+    store: StateStore,
 ) -> None:
+    class Refusing(FakeClient):
+        async def patch(self, *_: Any, **__: Any) -> Object:
+            raise ApiError(403, "Forbidden", f"Secret {ID.secret_name} belongs to someone else (policy)")
+
+    store = replace(store, client=cast(Client, Refusing()))
     await store.save(ID, CONTENT, NOTHING_STORED)
-
-    async def refuse(*_: Any) -> Object:
-        raise ApiError(403, "Forbidden", f"Secret {ID.secret_name} belongs to someone else (policy)")
-
-    monkeypatch.setattr(client, "patch", refuse)
     with pytest.raises(StalledError, match="put the label back, or delete that Secret") as error:
         await store.claim(ID, await store.load(ID))
     assert error.value.reason == "NameConflict"
