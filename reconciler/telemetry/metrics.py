@@ -1,8 +1,8 @@
-"""All metrics of the reconciler, as Prometheus reads them at /metrics. docs/metrics.md explains them.
+"""The registry of all metrics, as Prometheus reads them at /metrics, and the metrics of the controller.
 
-The first part has the names, types and labels of controller-runtime, so that dashboards and alerts made for it
-fit; the second is our own. Nothing that a user can choose is ever a label value (names, messages, images): the
-number of series is bounded, and a hostile name reaches no monitoring system.
+docs/metrics.md explains them all. The first part has the names, types and labels of controller-runtime, so that
+dashboards and alerts made for it fit. The second part is our own. Nothing that a user can choose is ever a label value
+(names, messages, images): the number of series is bounded, and a hostile name reaches no monitoring system.
 """
 
 import time
@@ -240,7 +240,7 @@ EXPIRATIONS = Counter(
 
 
 def follow_silence(watch: str, silent_s: Callable[[], float]) -> None:
-    """From now on tell for how long the watch of that name has heard nothing."""
+    """From now on show for how long the watch of that name has received nothing."""
     _WATCH_SILENCE.labels(watch).set_function(silent_s)
 
 
