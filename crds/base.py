@@ -11,10 +11,6 @@ from pydantic.alias_generators import to_camel
 
 from crds.rules import Detail, Rule, UniqueBy
 
-GROUP = "devserver.io"
-VERSION = "v1"
-API_VERSION = f"{GROUP}/{VERSION}"
-
 DNS_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 DNS_SUBDOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 

@@ -20,6 +20,7 @@ from crds.base import (
     pattern,
 )
 from crds.rules import Rule, UniqueBy
+from crds.times import parse_duration
 
 # Children are named NAME-SUFFIX. A DevServer must not have a name that is a child's name of another one.
 CHILD_SUFFIXES = ("ssh", "hostkeys", "sshd", "home")
@@ -47,22 +48,8 @@ _NAME_RULES = (
     ),
 )
 
-_DURATION = r"(?:([0-9]{1,4})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?"
 MIN_TIME_TO_LIVE = timedelta(seconds=10)
 MAX_TIME_TO_LIVE = timedelta(days=365)
-
-
-def parse_duration(text: str) -> timedelta:
-    """The time span that a duration such as `8h`, `1h30m` or `90s` stands for.
-
-    Raises ValueError for anything else, the empty string included.
-    """
-    match = re.fullmatch(_DURATION, text)
-    if not match or not text:
-        raise ValueError(f"{text!r} is not a duration such as 8h, 1h30m or 45m")
-    hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
-
 
 _KEY_TYPES = (
     r"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)"

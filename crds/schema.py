@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from crds.base import GROUP, VERSION, CustomResource
+from crds.base import CustomResource
 from crds.devserver import DevServer
 from crds.flavor import DevServerFlavor
+from crds.resources import GROUP, VERSION
 from crds.user import DevServerUser
 
 JsonObject = dict[str, Any]

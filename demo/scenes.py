@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from crds.times import parse_time
 from demo import console, manifests, stack
 from demo.errors import DemoError
 from demo.kubectl import Kubectl
@@ -11,7 +12,6 @@ from demo.manifests import RECONCILER, SYSTEM_NAMESPACE
 from demo.reconciler import TOKEN_LIFE, Reconciler
 from demo.ssh import Login, port_forward
 from demo.target import Target
-from reconciler.kinds.devserver.expiry import parse_time
 from stacks.metadata import NAME_LABEL
 
 SHORT_LIVED = "short-lived"

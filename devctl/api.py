@@ -17,9 +17,9 @@ import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
+from crds.resources import Resource
 from devctl.errors import DevctlError, NoAnswer, NotFound, TimedOut, Unreachable
 from devctl.refusals import refusal_of
-from devctl.resources import Resource
 
 Object = dict[str, Any]
 

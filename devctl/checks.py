@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from rich.text import Text
 
+from crds.resources import DEVSERVER, FLAVOR, LEASE
 from crds.schema import definitions
 from devctl import advice, identity
 from devctl.api import Object, now
 from devctl.errors import DevctlError, Forbidden, NotFound
 from devctl.keys import default
 from devctl.output import Cell
-from devctl.resources import DEVSERVER, FLAVOR, LEASE
 from devctl.session import Session
 from devctl.text import inert, parse_time, span
 

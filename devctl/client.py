@@ -19,12 +19,13 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from crds.devserver import DevServerSpec, DevServerStatus, parse_duration
+from crds.devserver import DevServerSpec, DevServerStatus
+from crds.resources import DEVSERVER
+from crds.times import parse_duration
 from devctl import drafts, waiting
 from devctl.api import Api, Object
 from devctl.errors import CannotStart, DevctlError, Misuse, NotFound, Refused, TimedOut
 from devctl.progress import Stage, Standing, standing
-from devctl.resources import DEVSERVER
 from devctl.session import Session
 from devctl.streams import Completed, run
 from devctl.text import parse_time
@@ -239,7 +240,7 @@ class DevServer:
         self, *, follow: bool = False, tail: int | None = None, container: str = CONTAINER
     ) -> Iterator[bytes]:
         """Lines of its log, that is sshd's and the start script's."""
-        from devctl.resources import POD
+        from crds.resources import POD
 
         query = {"container": container, "follow": "true" if follow else ""}
         query["tailLines"] = "" if tail is None else str(tail)

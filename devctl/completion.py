@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from devctl.resources import DEVSERVER, FLAVOR, PVC, USER, Resource
+from crds.resources import DEVSERVER, FLAVOR, PVC, USER, Resource
 
 Completer = Callable[[typer.Context, str], list[str]]
 

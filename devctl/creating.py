@@ -1,10 +1,10 @@
 """`devctl create`: the draft, the hint whether its flavor finds room, and what is printed."""
 
+from crds.resources import DEVSERVER, FLAVOR
 from devctl import advice, drafts
 from devctl.api import Object
 from devctl.client import Client, DevServer
 from devctl.errors import CannotStart, Refused
-from devctl.resources import DEVSERVER, FLAVOR
 
 # Set by the API server, and of no use in a manifest.
 _SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid", "selfLink")

@@ -9,12 +9,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from crds.resources import CORE_EVENT, POD, PVC, SERVICE
 from devctl import keys, tables
 from devctl.api import Object
 from devctl.client import DevServer
 from devctl.errors import DevctlError
 from devctl.output import Cell
-from devctl.resources import EVENT, POD, PVC, SERVICE
 from devctl.text import ago, inert
 
 _MAX_EVENTS = 10
@@ -43,8 +43,8 @@ def gather(server: DevServer) -> Facts:
         if found is not None:
             children.append((resource.kind, found))
     try:
-        events = api.list_all(EVENT, namespace, fields=f"involvedObject.name={server.name}")
-        events += api.list_all(EVENT, namespace, fields=f"involvedObject.name={server.pod}")
+        events = api.list_all(CORE_EVENT, namespace, fields=f"involvedObject.name={server.name}")
+        events += api.list_all(CORE_EVENT, namespace, fields=f"involvedObject.name={server.pod}")
     except DevctlError:
         events = []
     uids = {server.uid, *(str(child["metadata"].get("uid")) for _, child in children)}

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from crds import API_VERSION
-from crds.devserver import MAX_TIME_TO_LIVE, DevServer, parse_duration
+from crds.devserver import MAX_TIME_TO_LIVE, DevServer
+from crds.times import parse_duration
 from devctl import keys
 from devctl.api import Object
 from devctl.errors import Misuse

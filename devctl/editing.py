@@ -10,11 +10,11 @@ import yaml
 
 from crds import API_VERSION
 from crds.reader import UnreadableError, load_documents
+from crds.resources import DEVSERVER
 from devctl import drafts
 from devctl.api import Object
 from devctl.client import DevServer
 from devctl.errors import Misuse, Refused
-from devctl.resources import DEVSERVER
 from devctl.text import inert
 
 _HEAD = "# The spec of DevServer {name}. An empty file, or one without a change, leaves it as it is.\n"

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from crds.resources import PVC
 from devctl.api import Object
 from devctl.client import Client, DevServer
 from devctl.errors import NotFound, Refused
 from devctl.output import Cell
-from devctl.resources import PVC
 from devctl.text import ago, nearest
 
 RETAINED_BY_ANNOTATION = "devserver.io/retained-by"

@@ -13,12 +13,12 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from crds.resources import DEVSERVER
 from devctl import tables
 from devctl.api import Object, now
 from devctl.client import Client, DevServer
 from devctl.errors import NoAnswer
 from devctl.output import table
-from devctl.resources import DEVSERVER
 from devctl.text import inert
 
 _RETRY_S = 1.0

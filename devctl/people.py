@@ -9,12 +9,12 @@ import yaml
 from pydantic import ValidationError
 
 from crds import API_VERSION, NAMESPACE_PREFIX
+from crds.resources import SERVICE_ACCOUNT, USER
 from crds.user import DevServerUser
 from devctl import hosts, waiting
 from devctl.api import Api, Object
 from devctl.errors import CannotStart, DevctlError, Forbidden, Misuse
 from devctl.progress import condition, is_true
-from devctl.resources import SERVICE_ACCOUNT, USER
 from devctl.session import Session
 
 # The API server's own bounds on TokenRequest.

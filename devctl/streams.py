@@ -13,10 +13,10 @@ import websocket
 import yaml
 from kubernetes.stream.ws_client import create_websocket
 
+from crds.resources import POD
 from devctl.api import Api
 from devctl.errors import DevctlError, NoAnswer, TimedOut
 from devctl.refusals import refusal_of
-from devctl.resources import POD
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 # v5 can say that standard input has ended.

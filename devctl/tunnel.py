@@ -13,10 +13,10 @@ from typing import Any
 
 import websocket
 
+from crds.resources import POD
 from devctl import streams
 from devctl.api import Api
 from devctl.errors import NoAnswer, NotFound
-from devctl.resources import POD
 
 PROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1

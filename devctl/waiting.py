@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from crds.resources import Resource
 from devctl.api import Api, Object
 from devctl.errors import NoAnswer, TimedOut
-from devctl.resources import Resource
 
 _T = TypeVar("_T")
 _RETRY_S = 0.5

@@ -17,17 +17,17 @@ from pydantic import ValidationError
 from crds import API_VERSION, is_valid_name
 from crds.base import Metadata
 from crds.reader import UnreadableError, load_documents
+from crds.resources import CHILDREN, DEVSERVER, FLAVOR, NAMESPACE, Resource
+from crds.times import format_time
 from reconciler.controller import adoption as claims
 from reconciler.controller.adoption import Ownership
 from reconciler.controller.kind import KINDS, Prepared
 from reconciler.controller.workqueue import Key
-from reconciler.kinds.devserver.expiry import format_time
 from reconciler.kinds.devserver.inputs import owner_of, parsed
 from reconciler.kinds.devserver.ssh.host_keys import HostKeySource, live_host_keys
 from reconciler.kinds.devserver.ssh.keys import generate_host_keys
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import ApiError, Client, Object, connect
-from reconciler.kube.resources import CHILDREN, DEVSERVER, FLAVOR, NAMESPACE, Resource
 from reconciler.settings import Settings
 from reconciler.status.errors import ReconcileError
 from stacks.devserver import HostKeys

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from crds.resources import NAMESPACE
 from reconciler.controller import wall_clock
 from reconciler.controller.actions import Actions
 from reconciler.controller.kind import KINDS
@@ -31,7 +32,6 @@ from reconciler.engine.setup import find_engine, start_engine
 from reconciler.gc_tuning import spare_what_is_there
 from reconciler.kube.client import ApiError, Client, connect
 from reconciler.kube.recorder import Recorder
-from reconciler.kube.resources import NAMESPACE
 from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
 from reconciler.leaderelection.lease import LeaseTimes
 from reconciler.leaderelection.watchdog import Watchdog

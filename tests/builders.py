@@ -12,9 +12,9 @@ from crds import (
     DevServerUserSpec,
 )
 from crds.base import CustomResource
+from crds.resources import CHILD_RESOURCES
 from reconciler.controller.workqueue import Key
 from reconciler.kube.cache import Cache
-from reconciler.kube.resources import CHILD_RESOURCES
 from reconciler.state.run_claim import Epoch, Term
 from reconciler.state.store import StackId
 from stacks.devserver import DevServerInputs, HostKeys

@@ -4,8 +4,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from crds.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 from reconciler.kube.client import MERGE_PATCH, ApiError
-from reconciler.kube.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 
 Object = dict[str, Any]
 _RESOURCES = {resource.kind: resource for resource in (DEVSERVER, FLAVOR, USER, *CHILD_RESOURCES.values())}

@@ -16,8 +16,8 @@ def flavors(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """List flavors: which is the default, which are schedulable now, on how many nodes, and why not."""
+    from crds.resources import FLAVOR
     from devctl import advice, tables
-    from devctl.resources import FLAVOR
     from devctl.session import Session
 
     session = Session.open(kubeconfig, context, None, output)

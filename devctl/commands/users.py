@@ -16,9 +16,9 @@ def list_(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """List DevServerUsers."""
+    from crds.resources import USER
     from devctl import tables
     from devctl.api import now
-    from devctl.resources import USER
     from devctl.session import Session
 
     session = Session.open(kubeconfig, context, None, output)
@@ -59,8 +59,8 @@ def remove(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Remove a DevServerUser. The namespace stays, unless the user was added with --delete."""
+    from crds.resources import USER
     from devctl import asking
-    from devctl.resources import USER
     from devctl.session import Session
 
     session = Session.open(kubeconfig, context)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crds import DevServer
+from crds.resources import NAMESPACE, POD, SECRET, STATEFUL_SET, Resource
 from reconciler.controller import adoption as claims
 from reconciler.controller.adoption import Ownership
 from reconciler.controller.decide import Destroy, Up
@@ -20,7 +21,6 @@ from reconciler.kinds.devserver.ssh.host_keys import HostKeyFinder
 from reconciler.kube.cache import FINALIZER, Cache, belongs_to, labels
 from reconciler.kube.client import JSON_PATCH, ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
-from reconciler.kube.resources import NAMESPACE, POD, SECRET, STATEFUL_SET, Resource
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
 from reconciler.state.alerts import StateAlerts

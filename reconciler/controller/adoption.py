@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from crds.resources import CHILD_RESOURCES
 from reconciler.kube.cache import Cache, annotations, belongs_to, is_managed, labels, owner_key
 from reconciler.kube.client import Client, Object
-from reconciler.kube.resources import CHILD_RESOURCES
 from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError, StalledError, WaitingError
 from stacks.metadata import OWNER_HASH_LABEL, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner, owner_hash

@@ -11,14 +11,13 @@ from pydantic import ValidationError
 from crds import DevServer, DevServerFlavor, DevServerUser
 from crds.base import CommonStatus, Metadata
 from crds.devserver import Home
+from crds.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 from reconciler.controller.workqueue import Key
 from reconciler.engine.engine import Program
 from reconciler.kinds.devserver import expiry
 from reconciler.kinds.devserver import inputs as gather
 from reconciler.kinds.devserver.home import shortfall
 from reconciler.kinds.devserver.pod.readiness import (
-    APPLIED,
-    Readiness,
     Restart,
     devserver_readiness,
     pending_restart,
@@ -29,10 +28,9 @@ from reconciler.kinds.flavor import summary as flavor_views
 from reconciler.kinds.user import username as users
 from reconciler.kube.cache import Cache, belongs_to
 from reconciler.kube.client import Object
-from reconciler.kube.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
 from reconciler.settings import Settings
 from reconciler.status import reasons
-from reconciler.status.conditions import Shown, Stated
+from reconciler.status.conditions import APPLIED, Readiness, Shown, Stated
 from reconciler.status.errors import StalledError
 from stacks import devserver, flavor, user
 from stacks.devserver import SSH_PORT, DevServerChildren, DevServerInputs

@@ -15,8 +15,8 @@ from reconciler.controller.kind import identity, pod_of
 from reconciler.kinds.devserver import expiry
 from reconciler.kinds.devserver.expiry import created_at, fate_of_home
 from reconciler.kinds.devserver.inputs import owner_of
-from reconciler.kinds.devserver.pod.readiness import Readiness
 from reconciler.status import reasons
+from reconciler.status.conditions import not_ready
 from reconciler.status.errors import ReconcileError
 from reconciler.status.next_status import PassResult, next_status, transitions
 from reconciler.telemetry import metrics
@@ -51,7 +51,7 @@ async def tell(
             await actor.hasten_pod(owner)
     objection = subject.objection if done.error is None else None
     if objection is not None:
-        readiness = Readiness(False, objection.reason, objection.message, "Stalled")
+        readiness = not_ready(objection.reason, objection.message, "Stalled")
     repaired = is_repair(action, done)
     shown = subject.kind.shows(actor.cache, subject.key, subject.resource)
     if isinstance(model, DevServer):
@@ -86,7 +86,7 @@ async def tell(
 
 async def _record(actor: Actions, subject: Desired, result: PassResult, news: Iterable[Condition]) -> None:
     """Events of the conditions that are new."""
-    fails = result.readiness is not None and result.readiness.phase == "Failing"
+    fails = result.readiness is not None and result.readiness.condition.warns
     for condition in news:
         if condition.reason in _LEFT_DRIFT:
             metrics.drift(subject.key.kind, _LEFT_DRIFT[condition.reason])

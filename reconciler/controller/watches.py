@@ -7,19 +7,7 @@ from functools import partial
 
 import structlog
 
-from reconciler.controller.kind import KINDS
-from reconciler.controller.retries import quota_freed, was_stopped_by_namespace, was_stopped_by_quota
-from reconciler.controller.workqueue import Key, WorkQueue
-from reconciler.kinds.devserver.pod import events as pod_events
-from reconciler.kinds.devserver.pod import refusals as refused_pods
-from reconciler.kinds.devserver.watches import EventWatches
-from reconciler.kinds.flavor.summary import FlavorSummaries, use
-from reconciler.kinds.flavor.watches import CapacityWatches
-from reconciler.kinds.user.username import namesakes
-from reconciler.kube.cache import Cache, labels, owner_key
-from reconciler.kube.client import Client, Object
-from reconciler.kube.managed_fields import with_managed_fields
-from reconciler.kube.resources import (
+from crds.resources import (
     CHILDREN,
     CORE_EVENT,
     DEVSERVER,
@@ -34,6 +22,18 @@ from reconciler.kube.resources import (
     USER,
     Resource,
 )
+from reconciler.controller.kind import KINDS
+from reconciler.controller.retries import quota_freed, was_stopped_by_namespace, was_stopped_by_quota
+from reconciler.controller.workqueue import Key, WorkQueue
+from reconciler.kinds.devserver.pod import events as pod_events
+from reconciler.kinds.devserver.pod import refusals as refused_pods
+from reconciler.kinds.devserver.watches import EventWatches
+from reconciler.kinds.flavor.summary import FlavorSummaries, use
+from reconciler.kinds.flavor.watches import CapacityWatches
+from reconciler.kinds.user.username import namesakes
+from reconciler.kube.cache import Cache, labels, owner_key
+from reconciler.kube.client import Client, Object
+from reconciler.kube.managed_fields import with_managed_fields
 from reconciler.kube.watch import OnChange, Transform, Watch
 from reconciler.settings import Settings
 from reconciler.state.index import StateIndex

@@ -18,13 +18,8 @@ from reconciler.engine.engine import Engine
 from reconciler.engine.outcome import EngineError
 from reconciler.engine.processes.command import PulumiProcess, PulumiWorker
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE, MARK_VARIABLE, PROCESS_MARK
-from reconciler.engine.processes.provider import (
-    PrivateProviders,
-    ProviderLimits,
-    ProviderProcess,
-    Providers,
-    SharedProvider,
-)
+from reconciler.engine.processes.provider import PrivateProviders, ProviderLimits, Providers, SharedProvider
+from reconciler.engine.processes.provider_process import ProviderProcess
 from reconciler.engine.processes.worker import Worker
 from reconciler.engine.processes.worker_pool import WorkerLimits, WorkerPool
 from reconciler.engine.run_dir import backends, own_run_dir

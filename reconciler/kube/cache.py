@@ -7,7 +7,7 @@ from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver.pod.events import PodEvents
 from reconciler.kinds.devserver.pod.refusals import Refusal
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
-from reconciler.kinds.flavor.scheduling.fit import Verdict
+from reconciler.kinds.flavor.scheduling.fit import Fit
 from reconciler.kube.client import Object
 from reconciler.state.index import StateRecord
 from stacks.metadata import (
@@ -31,7 +31,7 @@ _KINDS = {kind.lower(): kind for kind in ("DevServer", "DevServerFlavor", "DevSe
 class FlavorSummary:
     """How it stands with a flavor. devservers: how many use it. pending_restarts: those that wait for a restart."""
 
-    verdict: Verdict
+    verdict: Fit
     devservers: int = 0
     pending_restarts: int = 0
 

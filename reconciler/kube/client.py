@@ -16,7 +16,7 @@ import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
-from reconciler.kube.resources import Resource
+from crds.resources import Resource
 
 Object = dict[str, Any]
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import structlog
 
+from crds.resources import EVENT
 from reconciler.kube.client import ApiError, Client, Object
-from reconciler.kube.resources import EVENT
 from reconciler.text import one_line, shortened
 from stacks.metadata import MANAGER
 

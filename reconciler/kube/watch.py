@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from crds.resources import Resource
 from reconciler.kube.client import ApiError, Client, Object, WatchEvent
 from reconciler.kube.managed_fields import with_managed_fields
-from reconciler.kube.resources import Resource
 
 # What changed: the object before (None: added) and after (None: deleted).
 OnChange = Callable[[Object | None, Object | None], None]

@@ -20,8 +20,8 @@ from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
+from crds.resources import LEASE
 from reconciler.kube.client import ApiError, Client, Object
-from reconciler.kube.resources import LEASE
 from reconciler.leaderelection.lease import (
     LeaseTimes,
     Sighting,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from reconciler.kube.resources import CHILD_RESOURCES
+from crds.resources import CHILD_RESOURCES
 from reconciler.state import checkpoint as checkpoints
 from reconciler.state.checkpoint import Checkpoint
 from reconciler.status import reasons

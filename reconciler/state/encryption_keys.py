@@ -16,10 +16,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crds import GROUP
+from crds.resources import SECRET
 from reconciler.kube.cache import is_managed
 from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
-from reconciler.kube.resources import SECRET
 from reconciler.state import metrics
 from reconciler.state.diagnosis import Problem
 from reconciler.status import reasons

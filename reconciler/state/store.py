@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from crds import GROUP
+from crds.resources import SECRET
 from reconciler.controller.workqueue import Key
 from reconciler.kube.client import ApiError, Client, Object
-from reconciler.kube.resources import SECRET
 from reconciler.state import checkpoint as checkpoints
 from reconciler.state import metrics
 from reconciler.state.checkpoint import Checkpoint

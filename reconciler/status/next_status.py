@@ -17,12 +17,12 @@ from typing import Any
 
 from crds import Condition, LastUpdate
 from crds.base import CommonStatus, Metadata
+from crds.times import format_time
 from reconciler.controller.drift import Told
 from reconciler.engine.outcome import Outcome
-from reconciler.kinds.devserver.expiry import format_time
-from reconciler.kinds.devserver.pod.readiness import Readiness, Restart
+from reconciler.kinds.devserver.pod.readiness import Restart
 from reconciler.status import reasons
-from reconciler.status.conditions import Shown
+from reconciler.status.conditions import ConditionState, Readiness, Shown
 from reconciler.status.errors import ReconcileError, StalledError
 from reconciler.text import one_line, shortened
 
@@ -88,7 +88,8 @@ def next_status(
 
 def _set_ready(conditions: dict[str, Condition], generation: int, result: PassResult, stamp: str) -> None:
     if result.readiness is not None:
-        ready, reason, message = result.readiness.ready, result.readiness.reason, _dated(result.readiness)
+        state = result.readiness.condition
+        ready, reason, message = state.status == "True", state.reason, _dated(state)
     elif result.error is not None:
         ready, reason, message = False, result.error.reason, result.error.message
     else:
@@ -98,10 +99,10 @@ def _set_ready(conditions: dict[str, Condition], generation: int, result: PassRe
     _set(conditions, "Ready", "True" if ready else "False", reason, message, applied, stamp)
 
 
-def _dated(readiness: Readiness) -> str:
+def _dated(state: ConditionState) -> str:
     """The message, and since when it is so."""
-    message = shortened(one_line(readiness.message), _MAX_MESSAGE - 100)
-    return f"{message.removesuffix('.')}. Since {readiness.since}." if readiness.since else message
+    message = shortened(one_line(state.message), _MAX_MESSAGE - 100)
+    return f"{message.removesuffix('.')}. Since {state.since}." if state.since else message
 
 
 def _set_progress(

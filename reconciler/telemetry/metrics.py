@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from reconciler.kube.resources import CHILDREN, DEVSERVER, FLAVOR, USER
+from crds.resources import CHILDREN, DEVSERVER, FLAVOR, USER
 
 # When each series began is of no use here and would double their number.
 prometheus_client.disable_created_metrics()

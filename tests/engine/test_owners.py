@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from crds.resources import DEVSERVER, NAMESPACE, Resource
 from reconciler.kube.client import JSON_PATCH, MERGE_PATCH
-from reconciler.kube.resources import DEVSERVER, NAMESPACE, Resource
 from tests import builders
 from tests.e2e.kube import eventually
 from tests.faults.kubeapi import Api, ApiError

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from crds.resources import SECRET
 from reconciler.controller.workqueue import Key
 from reconciler.kube.client import Client, connect
-from reconciler.kube.resources import SECRET
 from reconciler.state import checkpoint
 from reconciler.state.run_claim import Epoch, Term
 from reconciler.state.store import MAX_BYTES, StackId, StateStore

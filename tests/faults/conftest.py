@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.kube.resources import DEVSERVER, FLAVOR, LEASE, NAMESPACE, SECRET
+from crds.resources import DEVSERVER, FLAVOR, LEASE, NAMESPACE, SECRET
 from reconciler.leaderelection.leader import LEASE_NAME
 from tests import builders
 from tests.faults.harness import Operator, Space

@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
+from crds.resources import DEVSERVER
 from reconciler.engine.processes.process_tree import kill_tree
-from reconciler.kube.resources import DEVSERVER
 from tests import builders
 from tests.e2e.kube import condition, eventually
 from tests.engine_speed.driver import processes_of

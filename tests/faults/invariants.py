@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from reconciler.kube.resources import CHILDREN, NAMESPACE, PVC, SECRET, STATEFUL_SET, Resource
+from crds.resources import CHILDREN, NAMESPACE, PVC, SECRET, STATEFUL_SET, Resource
 from reconciler.state import checkpoint
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, RETAINED_BY_ANNOTATION, UID_LABEL
 from tests.faults.harness import Operator, Space

@@ -6,8 +6,8 @@ from typing import Any
 
 from kubernetes import client, config
 
+from crds.resources import Resource
 from reconciler.kube.client import MERGE_PATCH
-from reconciler.kube.resources import Resource
 
 Object = dict[str, Any]
 _TIMEOUT_S = 60

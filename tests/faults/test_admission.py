@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.kube.resources import POD, PVC, QUOTA, SECRET, Resource
+from crds.resources import POD, PVC, QUOTA, SECRET, Resource
 from tests import shared_cluster
 from tests.e2e.kube import condition, eventually
 from tests.faults.harness import Operator, Space

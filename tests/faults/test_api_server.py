@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import localcluster
-from reconciler.kube.resources import DEVSERVER
+from crds.resources import DEVSERVER
 from tests import shared_cluster
 from tests.e2e.kube import eventually
 from tests.faults.harness import Operator, Space, is_applied

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from crds.resources import SECRET, STATEFUL_SET, Resource
 from reconciler.controller.drift import REPAIR_ROUNDS
-from reconciler.kube.resources import SECRET, STATEFUL_SET, Resource
 from tests.e2e.kube import condition, eventually
 from tests.faults.harness import Operator, Space, await_quiet
 from tests.faults.invariants import CONFIG_MAP, SERVICE, Guard

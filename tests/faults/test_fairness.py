@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from crds.resources import DEVSERVER, SECRET, STATEFUL_SET
 from reconciler.kube.client import MERGE_PATCH
-from reconciler.kube.resources import DEVSERVER, SECRET, STATEFUL_SET
 from tests import shared_cluster
 from tests.e2e.kube import condition, eventually
 from tests.faults.harness import Operator, Space, await_quiet

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from reconciler.kube.resources import PVC
+from crds.resources import PVC
 from stacks.metadata import UID_LABEL
 from tests.e2e.kube import eventually
 from tests.faults.harness import Operator, Space, await_quiet

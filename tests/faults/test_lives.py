@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.kinds.devserver.expiry import parse_time
+from crds.resources import DEVSERVER, NAMESPACE, USER
+from crds.times import parse_time
 from reconciler.kube.cache import FINALIZER
-from reconciler.kube.resources import DEVSERVER, NAMESPACE, USER
 from tests import builders
 from tests.e2e.kube import condition, eventually
 from tests.faults.harness import Operator, Space, await_quiet

@@ -2,7 +2,7 @@
 
 import base64
 
-from reconciler.kube.resources import DEVSERVER, EVENT, SECRET
+from crds.resources import DEVSERVER, EVENT, SECRET
 from reconciler.state.encryption_keys import SECRET_NAME
 from tests.e2e.kube import eventually
 from tests.faults.conftest import MakeOperator

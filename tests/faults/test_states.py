@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from crds.resources import SECRET
 from reconciler.controller.workqueue import Key
-from reconciler.kube.resources import SECRET
 from reconciler.state.diagnosis import DATA
 from reconciler.state.encryption_keys import SECRET_NAME
 from reconciler.state.store import StackId

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from reconciler.kube.resources import Resource
+from crds.resources import Resource
 from tests.faults.certificate import make_server_context
 from tests.faults.kubeapi import Api
 

@@ -1,18 +1,18 @@
-"""The cases as the reconciler judges them: through the same reductions as its watches."""
+"""The reconciler's answer to each case, through the same reductions as in its watches."""
 
 from collections.abc import Iterable
 
 from crds import DevServerFlavorSpec
 from reconciler.kinds.flavor.scheduling import capacity
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
-from reconciler.kinds.flavor.scheduling.fit import Verdict, verdict
-from reconciler.kinds.flavor.scheduling.node_info import rooms
-from reconciler.kinds.flavor.scheduling.pod_info import Refused, demand
+from reconciler.kinds.flavor.scheduling.fit import Fit, fit
+from reconciler.kinds.flavor.scheduling.node_info import node_infos
+from reconciler.kinds.flavor.scheduling.pod_info import PodRefusedError, pod_info
 from tests.flavors.cases import PRIORITIES, RUNTIME_CLASSES, Case, Object, admitted
 
 
-def judged(case: Case, tag: str = "case") -> Verdict:
-    """The verdict on a case, without a cluster."""
+def fit_of_case(case: Case, tag: str = "case") -> Fit:
+    """Whether a pod of the case's flavor fits, without a cluster."""
     filled = Capacity(
         nodes=stored(map(capacity.reduce_node, case.node_manifests(tag))),
         pods=stored(
@@ -29,16 +29,16 @@ def judged(case: Case, tag: str = "case") -> Verdict:
             for name, fields in RUNTIME_CLASSES.items()
         ),
     )
-    return verdict_on(case.spec(tag), filled)
+    return fit_of(case.spec(tag), filled)
 
 
-def verdict_on(spec: Object, filled: Capacity) -> Verdict:
-    """The verdict on a flavor's spec."""
+def fit_of(spec: Object, filled: Capacity) -> Fit:
+    """Whether a pod of a flavor with that spec fits."""
     try:
-        asked = demand(DevServerFlavorSpec.model_validate(spec), filled)
-    except Refused as error:
-        return Verdict("No", error.reason, error.message)
-    return verdict(asked, rooms(filled, asked.priority, asked.preempts), ())
+        needed = pod_info(DevServerFlavorSpec.model_validate(spec), filled)
+    except PodRefusedError as error:
+        return Fit("No", error.reason, error.message)
+    return fit(needed, node_infos(filled, needed.priority, needed.preempts), ())
 
 
 def stored(objects: Iterable[Object]) -> dict[tuple[str, str], Object]:

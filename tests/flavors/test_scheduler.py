@@ -1,4 +1,4 @@
-"""What is said of a flavor, compared with what the real scheduler does with a pod of it."""
+"""What the reconciler says of a flavor, compared with what the real kube-scheduler does with a pod of it."""
 
 import asyncio
 import os
@@ -15,27 +15,27 @@ from pulumi_kubernetes.apps.v1 import StatefulSet, StatefulSetSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from crds import DevServerFlavorSpec
+from crds.resources import NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler.kinds.flavor.scheduling import capacity
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
-from reconciler.kinds.flavor.scheduling.fit import Verdict
+from reconciler.kinds.flavor.scheduling.fit import Fit
 from reconciler.kube.client import MERGE_PATCH, connect
-from reconciler.kube.resources import NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from stacks.metadata import make_provider
 from stacks.pod import pod_template
 from tests import builders
 from tests.declared import declared
 from tests.faults.kubeapi import Api
-from tests.flavors import grounds
+from tests.flavors import fake_nodes as fakes
 from tests.flavors.cases import CASES, Case, Object
-from tests.flavors.grounds import create_pods, delete_pods, fake_nodes, wait_until
-from tests.flavors.model import stored, verdict_on
+from tests.flavors.fake_nodes import create_pods, delete_pods, fake_nodes, wait_until
+from tests.flavors.model import fit_of, stored
 from tests.flavors.strategies import random_cases
 from tests.shared_cluster import SharedCluster
 
 pytestmark = pytest.mark.cluster
 
 _SCHEDULED_WITHIN_S = 30
-# So long a pod that should find no node is given to find one, after all others have found theirs.
+# For so long a pod that should find no node may still find one, after all others have found theirs.
 _GRACE_S = 2.0
 # Each takes some seconds.
 _EXAMPLES, _CASES_OF_AN_EXAMPLE = 2, 25
@@ -44,7 +44,7 @@ _EXAMPLES, _CASES_OF_AN_EXAMPLE = 2, 25
 @pytest.fixture(scope="module")
 def api(cluster: SharedCluster) -> Iterator[Api]:
     found = Api(cluster.admin)
-    with grounds.classes(found):
+    with fakes.classes(found):
         yield found
     found.close()
 
@@ -56,7 +56,7 @@ def space(api: Api, namespace: str) -> str:
     return namespace
 
 
-def test_every_case_is_judged_as_the_scheduler_does(cluster: SharedCluster, api: Api, space: str) -> None:
+def test_every_case_has_the_answer_of_the_scheduler(cluster: SharedCluster, api: Api, space: str) -> None:
     cases = {f"case-{index}": case for index, case in enumerate(CASES)}
     said, done = compared(cluster, api, space, cases)
     for tag, case in cases.items():
@@ -69,7 +69,7 @@ def test_every_case_is_judged_as_the_scheduler_does(cluster: SharedCluster, api:
         assert (case.name, done[tag]) == (case.name, None if refused else bool(case.fits))
 
 
-def test_random_cases_are_judged_as_the_scheduler_does(cluster: SharedCluster, api: Api, space: str) -> None:
+def test_random_cases_have_the_answer_of_the_scheduler(cluster: SharedCluster, api: Api, space: str) -> None:
     both = {True: 0, False: 0}
 
     @settings(
@@ -100,8 +100,8 @@ def test_random_cases_are_judged_as_the_scheduler_does(cluster: SharedCluster, a
 
 def compared(
     cluster: SharedCluster, api: Api, space: str, cases: Mapping[str, Case]
-) -> tuple[dict[str, Verdict], dict[str, bool | None]]:
-    """By tag: what is said of each case, and whether the scheduler found a node for a pod of the flavor then.
+) -> tuple[dict[str, Fit], dict[str, bool | None]]:
+    """By tag: what the reconciler says of each case, and whether the scheduler then found a node for such a pod.
 
     None: the API server refused the pod.
     """
@@ -109,8 +109,8 @@ def compared(
     with fake_nodes(api, nodes):
         try:
             hold(api, space, cases)
-            seen = asyncio.run(observed(cluster))
-            said = {tag: verdict_on(case.spec(tag), seen) for tag, case in cases.items()}
+            capacity_now = asyncio.run(observed(cluster))
+            said = {tag: fit_of(case.spec(tag), capacity_now) for tag, case in cases.items()}
             refused = create_pods(api, space, pods_of_flavors(cases))
             awaited = {tag for tag, found in said.items() if found.answer == "Yes"} - refused.keys()
             done = scheduled(api, space, cases.keys() - refused.keys(), awaited)
@@ -147,7 +147,7 @@ async def observed(cluster: SharedCluster) -> Capacity:
 
             return Capacity(
                 nodes=await listed(NODE, capacity.reduce_node),
-                pods=await listed(POD, capacity.reduce_pod, capacity.HOLDING_PODS),
+                pods=await listed(POD, capacity.reduce_pod, capacity.NON_TERMINATED_PODS),
                 priority_classes=await listed(PRIORITY_CLASS, capacity.reduce_priority_class),
                 runtime_classes=await listed(RUNTIME_CLASS, capacity.reduce_runtime_class),
             )
@@ -180,7 +180,7 @@ def pods_of_flavors(cases: Mapping[str, Case]) -> list[Object]:
 def scheduled(api: Api, space: str, tags: set[str], awaited: set[str]) -> set[str]:
     """The tags whose pod has a node, once the scheduler has looked at each. awaited: those that should have one."""
 
-    def verdicts() -> dict[str, str]:
+    def statuses() -> dict[str, str]:
         return {
             pod["metadata"]["name"]: condition["status"]
             for pod in api.list(POD, space)
@@ -190,11 +190,11 @@ def scheduled(api: Api, space: str, tags: set[str], awaited: set[str]) -> set[st
         }
 
     def looked_at() -> bool:
-        found = verdicts()
+        found = statuses()
         return found.keys() >= tags and all(found[tag] == "True" for tag in awaited)
 
-    # If that does not come to pass, the comparison tells of which.
+    # If some stay without, the comparison names them.
     with suppress(AssertionError):
         wait_until(looked_at, "the scheduler has looked at every pod", _SCHEDULED_WITHIN_S)
         time.sleep(_GRACE_S)
-    return {tag for tag, status in verdicts().items() if status == "True"}
+    return {tag for tag, status in statuses().items() if status == "True"}

@@ -1,13 +1,10 @@
-"""Quantities, durations and names: what the strings of the API stand for."""
+"""Quantities and names: what the strings of the API stand for."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from crds import DevServerFlavorSpec, is_valid_name, parse_duration, parse_quantity
+from crds import DevServerFlavorSpec, is_valid_name, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -66,57 +63,6 @@ def test_anything_else_is_no_quantity_and_is_never_read_as_zero(text: str) -> No
 def test_what_python_takes_for_a_number_may_be_no_quantity(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity such as"):
         parse_quantity(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "span"),
-    [
-        ("8h", timedelta(hours=8)),
-        ("1h30m", timedelta(minutes=90)),
-        ("90s", timedelta(seconds=90)),
-        ("1h1m1s", timedelta(hours=1, minutes=1, seconds=1)),
-        ("0s", timedelta(0)),
-        ("08h", timedelta(hours=8)),
-        ("99999999s", timedelta(seconds=99999999)),
-    ],
-)
-def test_a_duration_stands_for_a_time_span(text: str, span: timedelta) -> None:
-    assert parse_duration(text) == span
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "8",
-        "h",
-        "-1h",
-        "+1h",
-        "1d",
-        "8 hours",
-        "1.5h",
-        "30m1h",
-        "1h1h",
-        "8h\n",
-        " 8h",
-        "8H",
-        "9999999h",
-        "inf",
-    ],
-)
-def test_anything_else_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a duration such as"):
-        parse_duration(text)
-
-
-@given(
-    hours=st.integers(0, 9999),
-    minutes=st.integers(0, 999999),
-    seconds=st.integers(0, 99999999),
-)
-def test_a_duration_in_all_units_is_their_sum(hours: int, minutes: int, seconds: int) -> None:
-    span = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    assert parse_duration(f"{hours}h{minutes}m{seconds}s") == span
 
 
 @pytest.mark.parametrize("name", ["a", "box", "box-2", "ssh", "ssh-box", "home-2", "boxssh", "a" * 52])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.kube.resources import CHILDREN, POD, Resource
+from crds.resources import CHILDREN, POD, Resource
 from stacks.user import USER_CLUSTER_ROLE
 from tests.e2e import rights
 

@@ -19,9 +19,9 @@ from crds.devserver import CHILD_SUFFIXES
 from devctl.output import table
 from devctl.text import inert
 from reconciler.controller.drift import Told
-from reconciler.kinds.devserver.pod.readiness import Readiness, Restart
+from reconciler.kinds.devserver.pod.readiness import Restart
 from reconciler.kube.recorder import Recorder
-from reconciler.status.conditions import Shown, Stated
+from reconciler.status.conditions import Shown, Stated, not_ready
 from reconciler.status.errors import StalledError, TransientError
 from reconciler.status.next_status import PassResult, next_status
 from reconciler.text import one_line, printable, shortened, without_middle
@@ -181,7 +181,7 @@ def test_a_row_of_a_table_is_one_line(cells: list[str]) -> None:
 PARTS: dict[str, Callable[[str], dict[str, Any]]] = {
     "Stalled": lambda text: {"error": StalledError("Rejected", text)},
     "Reconciling": lambda text: {"error": TransientError("RunFailed", text)},
-    "Ready": lambda text: {"readiness": Readiness(False, "CrashLoopBackOff", text, "Starting")},
+    "Ready": lambda text: {"readiness": not_ready("CrashLoopBackOff", text, "Starting")},
     "RestartPending": lambda text: {"restart": Restart(False, text)},
     "Drifted": lambda text: {"drift": Told("DriftObserved", text)},
     "Expiring": lambda text: {"shown": Shown(conditions={"Expiring": Stated("True", "EndsSoon", text)})},

@@ -1,24 +1,15 @@
 """When a DevServer ends. Pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from crds import DevServer, parse_duration
+from crds.times import format_time, parse_time
 from reconciler.kube.client import Object
 from reconciler.status import reasons
 from reconciler.status.conditions import Stated
 
 # How long before the end a DevServer warns, the first warning first.
 WARN_BEFORE = (timedelta(minutes=60), timedelta(minutes=15), timedelta(minutes=5))
-
-
-def parse_time(text: str) -> datetime:
-    """An RFC 3339 time as the API server writes it."""
-    return datetime.fromisoformat(text)
-
-
-def format_time(time: datetime) -> str:
-    """RFC 3339 in UTC with seconds, as the API server writes times."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def time_to_live(devserver: DevServer, default_s: int | None) -> str | None:

@@ -13,13 +13,14 @@ from crds import (
     DevServerFlavor,
     DevServerFlavorSpec,
 )
+from crds.resources import FLAVOR, PVC
+from crds.times import format_time
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver import expiry
 from reconciler.kinds.devserver.home import size_to_ask_for
 from reconciler.kinds.devserver.ssh.keys import authorized_key
 from reconciler.kube.cache import Cache, annotations, belongs_to
 from reconciler.kube.client import Object
-from reconciler.kube.resources import FLAVOR, PVC
 from reconciler.settings import Settings
 from reconciler.status import reasons
 from reconciler.status.errors import StalledError, WaitingError
@@ -71,7 +72,7 @@ def devserver_inputs(
         flavor=flavor,
         authorized_keys=tuple(dict.fromkeys([authorized_key(ssh.public_key, "spec.ssh.publicKey"), *extra])),
         time_to_live=expiry.time_to_live(devserver, settings.default_time_to_live_s),
-        expires_at=expiry.format_time(ends) if ends else None,
+        expires_at=format_time(ends) if ends else None,
         warn_minutes=expiry.warning_minutes(expiry.created_at(resource), ends) if ends else (),
         home_size=_home_size(cache, owner, devserver),
         tools_image=settings.tools_image,

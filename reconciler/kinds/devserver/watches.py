@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
+from crds.resources import CORE_EVENT, POD
 from reconciler.kinds.devserver.pod import events as pod_events
 from reconciler.kinds.flavor.watches import MakeWatch
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import Object
-from reconciler.kube.resources import CORE_EVENT, POD
 
 
 class EventWatches:

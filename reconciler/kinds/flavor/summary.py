@@ -13,16 +13,16 @@ from typing import Any, Literal
 import structlog
 
 from crds import DevServerFlavor
+from crds.resources import DEVSERVER, FLAVOR
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver.inputs import default_flavor, is_deleting, parsed
 from reconciler.kinds.flavor.debounce import Debouncer
-from reconciler.kinds.flavor.scheduling.capacity import Capacity, seen
-from reconciler.kinds.flavor.scheduling.fit import Verdict, verdict
-from reconciler.kinds.flavor.scheduling.node_info import NodeInfo, rooms
-from reconciler.kinds.flavor.scheduling.pod_info import PodInfo, Refused, demand
+from reconciler.kinds.flavor.scheduling.capacity import Capacity, relevant
+from reconciler.kinds.flavor.scheduling.fit import Fit, fit
+from reconciler.kinds.flavor.scheduling.node_info import NodeInfo, node_infos
+from reconciler.kinds.flavor.scheduling.pod_info import PodInfo, PodRefusedError, pod_info
 from reconciler.kube.cache import Cache, FlavorSummary
 from reconciler.kube.client import Object
-from reconciler.kube.resources import DEVSERVER, FLAVOR
 from reconciler.status import reasons
 from reconciler.status.conditions import Shown, Stated
 from reconciler.status.errors import StalledError
@@ -65,33 +65,35 @@ def views(cache: Cache, names: Iterable[str]) -> Iterator[tuple[str, FlavorSumma
     for name in names:
         flavor = cache.resources[FLAVOR.kind].get(("", name))
         if flavor is not None:
-            yield name, FlavorSummary(judge.verdict(flavor), users[name], pending[name])
+            yield name, FlavorSummary(judge.fit(flavor), users[name], pending[name])
 
 
 class _Judge:
-    """Finds verdicts. All flavors' pods have one priority, so the room on the nodes is one for all."""
+    """Finds out which flavors' pods fit. They all have one priority, so one list of nodes serves them all."""
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
-        self._rooms: list[NodeInfo] | None = None
+        self._node_infos: list[NodeInfo] | None = None
 
-    def verdict(self, flavor: Object) -> Verdict:
-        """Whether pods of the flavor find room."""
+    def fit(self, flavor: Object) -> Fit:
+        """Whether pods of the flavor fit on a node."""
         try:
-            asked = demand(parsed(DevServerFlavor, flavor).spec, self._capacity)
-        except Refused as error:
-            return Verdict("No", error.reason, error.message)
+            needed = pod_info(parsed(DevServerFlavor, flavor).spec, self._capacity)
+        except PodRefusedError as error:
+            return Fit("No", error.reason, error.message)
         except StalledError as error:
-            return Verdict("Unknown", error.reason, error.message)
+            return Fit("Unknown", error.reason, error.message)
         except ValueError as error:
-            return Verdict("Unknown", reasons.UNREADABLE_QUANTITY, f"{error}.")
-        pools = sorted((seen(obj) for obj in self._capacity.node_pools.values()), key=lambda pool: pool.name)
-        return verdict(asked, self._of(asked), pools)
+            return Fit("Unknown", reasons.UNREADABLE_QUANTITY, f"{error}.")
+        pools = sorted(
+            (relevant(obj) for obj in self._capacity.node_pools.values()), key=lambda pool: pool.name
+        )
+        return fit(needed, self._nodes_for(needed), pools)
 
-    def _of(self, asked: PodInfo) -> list[NodeInfo]:
-        if self._rooms is None:
-            self._rooms = rooms(self._capacity, asked.priority, asked.preempts)
-        return self._rooms
+    def _nodes_for(self, needed: PodInfo) -> list[NodeInfo]:
+        if self._node_infos is None:
+            self._node_infos = node_infos(self._capacity, needed.priority, needed.preempts)
+        return self._node_infos
 
 
 def shows(cache: Cache, key: Key, flavor: Object) -> Shown:

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import structlog
 
+from crds.resources import CRD, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler.kinds.flavor.scheduling import capacity, karpenter
-from reconciler.kinds.flavor.scheduling.capacity import Capacity, reduced, seen
+from reconciler.kinds.flavor.scheduling.capacity import Capacity, reduce_object, relevant
 from reconciler.kube.client import Object
-from reconciler.kube.resources import CRD, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
 from reconciler.kube.watch import OnChange, Transform, Watch
 from reconciler.telemetry import metrics
 
@@ -56,14 +56,14 @@ class CapacityWatches:
 
         nodes = watch(NODE, capacity.reduce_node)
         # Those of our own have a watch that keeps more of them.
-        pods = watch(POD, capacity.reduce_pod, "all-pods", capacity.HOLDING_PODS)
+        pods = watch(POD, capacity.reduce_pod, "all-pods", capacity.NON_TERMINATED_PODS)
         priorities = watch(PRIORITY_CLASS, capacity.reduce_priority_class)
         runtimes = watch(RUNTIME_CLASS, capacity.reduce_runtime_class)
         self._definition = make(
             CRD,
             lambda old, new: self._version_changed.set(),
             fields=f"metadata.name={_PLURAL}.{_GROUP}",
-            transform=lambda obj: reduced(obj, served_version),
+            transform=lambda obj: reduce_object(obj, served_version),
         )
         filled.nodes, filled.pods = nodes.objects, pods.objects
         filled.priority_classes, filled.runtime_classes = priorities.objects, runtimes.objects
@@ -71,7 +71,7 @@ class CapacityWatches:
 
     def _tell(self, old: Object | None, new: Object | None) -> None:
         # Heartbeats of nodes and progress of pods change nothing that counts.
-        if seen(old) != seen(new):
+        if relevant(old) != relevant(new):
             self._changed()
 
     async def settled(self) -> None:
@@ -93,7 +93,7 @@ class CapacityWatches:
                 await self._follow(version, followed)
 
     def _version(self) -> str | None:
-        return next((seen(obj) for obj in self._definition.objects.values()), None)
+        return next((relevant(obj) for obj in self._definition.objects.values()), None)
 
     async def _follow(self, version: str, followed: list[Watch]) -> None:
         """Follow NodePools until another version of them, or none, is served."""

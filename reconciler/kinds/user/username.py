@@ -4,16 +4,15 @@ from datetime import datetime
 
 from crds import DevServerUser
 from crds.quotas import MOST_LIMITS, QuotaStatus
+from crds.resources import USER
 from crds.user import Rbac, RoleRef
 from reconciler.controller.workqueue import Key
 from reconciler.kinds.devserver.inputs import owner_of, parsed
-from reconciler.kinds.devserver.pod.readiness import APPLIED, Readiness
 from reconciler.kube.cache import FINALIZER, Cache, annotations, belongs_to
 from reconciler.kube.client import Object
-from reconciler.kube.resources import USER
 from reconciler.settings import Settings
 from reconciler.status import reasons
-from reconciler.status.conditions import Shown
+from reconciler.status.conditions import APPLIED, Readiness, Shown, not_ready
 from reconciler.status.errors import StalledError
 from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
 from stacks.user import DevServerUserInputs, namespace_of, quota_of
@@ -93,7 +92,7 @@ def readiness(cache: Cache, owner: Owner) -> Readiness:
     if namespace is not None and "deletionTimestamp" in namespace["metadata"]:
         message = f"Namespace {name} is being deleted; it is made again when it is gone."
         since = namespace["metadata"]["deletionTimestamp"]
-        return Readiness(False, reasons.NAMESPACE_TERMINATING, message, "Pending", since)
+        return not_ready(reasons.NAMESPACE_TERMINATING, message, "Pending", since)
     return APPLIED
 
 

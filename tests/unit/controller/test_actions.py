@@ -13,18 +13,18 @@ from typing import Any, cast
 import pytest
 
 from crds import DevServer
+from crds.resources import CHILD_RESOURCES, DEVSERVER, SECRET, Resource
+from crds.times import parse_time
 from reconciler.controller.actions import Actions
 from reconciler.controller.decide import Destroy, Up
 from reconciler.controller.drift import Drift
 from reconciler.controller.kind import KINDS
 from reconciler.engine.engine import Engine
 from reconciler.engine.outcome import Outcome
-from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kinds.devserver.pod.refusals import Refusal
 from reconciler.kube.cache import FINALIZER
 from reconciler.kube.client import Client, Object
 from reconciler.kube.recorder import Recorder
-from reconciler.kube.resources import CHILD_RESOURCES, DEVSERVER, SECRET, Resource
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
 from reconciler.state.alerts import StateAlerts

@@ -11,6 +11,7 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from crds.times import parse_time
 from reconciler.controller.actions import FINALIZER, Actions
 from reconciler.controller.decide import Destroy, Up
 from reconciler.controller.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift
@@ -18,7 +19,6 @@ from reconciler.controller.kind import KINDS, Prepared
 from reconciler.controller.reconcile import Reconciler
 from reconciler.controller.workqueue import Key, Lane, WorkQueue
 from reconciler.engine.outcome import Outcome
-from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import ApiError
 from reconciler.settings import Settings

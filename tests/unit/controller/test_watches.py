@@ -5,10 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.controller.watches import Unblocked, Watches
-from reconciler.controller.workqueue import Key, WorkQueue
-from reconciler.kube.client import Client, Object
-from reconciler.kube.resources import (
+from crds.resources import (
     CHILD_RESOURCES,
     CORE_EVENT,
     DEVSERVER,
@@ -21,6 +18,9 @@ from reconciler.kube.resources import (
     STORAGE_CLASS,
     USER,
 )
+from reconciler.controller.watches import Unblocked, Watches
+from reconciler.controller.workqueue import Key, WorkQueue
+from reconciler.kube.client import Client, Object
 from reconciler.settings import Settings
 from reconciler.state.index import StateIndex
 from reconciler.state.store import StateStore, StoredState

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from aiohttp import web
 
+from crds.resources import DEVSERVER, SECRET
 from reconciler.kube.client import JSON_PATCH, ApiError, Client, WatchEvent, connect
-from reconciler.kube.resources import DEVSERVER, FLAVOR, SECRET
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Object = dict[str, Any]
@@ -100,19 +100,6 @@ def refusal(code: int, reason: str, message: str) -> Object:
 
 
 # --- single objects
-
-
-@pytest.mark.parametrize(
-    ("resource", "namespace", "name", "path"),
-    [
-        (SECRET, "dev-ada", "box", "/api/v1/namespaces/dev-ada/secrets/box"),
-        (DEVSERVER, "dev-ada", "box", "/apis/devserver.io/v1/namespaces/dev-ada/devservers/box"),
-        (FLAVOR, "", "gpu", "/apis/devserver.io/v1/devserverflavors/gpu"),
-        (SECRET, "../x", "a/b?c", "/api/v1/namespaces/..%2Fx/secrets/a%2Fb%3Fc"),
-    ],
-)
-def test_paths(resource: Any, namespace: str, name: str, path: str) -> None:
-    assert resource.path(namespace, name) == path
 
 
 async def test_get_returns_the_object_as_on_the_wire(server: Server, cluster: Client) -> None:

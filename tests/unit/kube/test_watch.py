@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from crds.resources import DEVSERVER
 from reconciler.kube import watch as watch_module
 from reconciler.kube.client import ApiError, Client, Object, WatchEvent
-from reconciler.kube.resources import DEVSERVER
 from reconciler.kube.watch import Watch
 
 # What one request of a watch brings: events, then its end or an error.

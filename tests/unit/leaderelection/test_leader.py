@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
+from crds.resources import LEASE, Resource
 from reconciler.kube.client import ApiError, Client, Object
-from reconciler.kube.resources import LEASE, Resource
 from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
 from reconciler.leaderelection.lease import LeaseTimes, holder_of
 from tests.fake_client import FakeClient

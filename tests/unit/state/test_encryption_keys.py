@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
+from crds.resources import SECRET, Resource
 from reconciler.kube.client import ApiError, Client, Object
 from reconciler.kube.recorder import Recorder
-from reconciler.kube.resources import SECRET, Resource
 from reconciler.state.encryption_keys import Keys, fit, load_or_make_keys
 from tests.fake_client import FakeClient
 

@@ -8,11 +8,11 @@ import pytest
 
 from crds.base import CommonStatus, Condition, Metadata
 from crds.devserver import DevServerStatus
+from crds.times import format_time, parse_time
 from reconciler.engine.outcome import Outcome
-from reconciler.kinds.devserver.expiry import format_time, parse_time
-from reconciler.kinds.devserver.pod.readiness import Readiness, Restart
+from reconciler.kinds.devserver.pod.readiness import Restart
 from reconciler.status import reasons
-from reconciler.status.conditions import Shown, Stated
+from reconciler.status.conditions import Shown, Stated, not_ready, ready
 from reconciler.status.errors import (
     EngineFailedError,
     EngineTimeoutError,
@@ -25,8 +25,8 @@ from reconciler.status.next_status import PassResult, next_status, transitions
 
 NOW = parse_time("2030-01-01T12:00:00Z")
 EARLIER = "2030-01-01T09:00:00Z"
-READY = Readiness(True, "PodReady", "The pod runs and sshd answers.", "Running")
-STARTING = Readiness(False, "PodStarting", "The containers are starting.", "Starting")
+READY = ready("PodReady", "The pod runs and sshd answers.", "Running")
+STARTING = not_ready("PodStarting", "The containers are starting.", "Starting")
 FINE = PassResult(error=None, outcome=None, digest="d", readiness=READY, restart=None, drift=None, facts={})
 RAN = Outcome(b"{}", {"create": 5}, 1.23456)
 TRANSIENT = TransientError("ClusterError", "The API server was away.")
@@ -154,11 +154,11 @@ def test_the_time_of_what_is_there_only_while_it_is_true_is_that_of_its_reason(
 
 
 def test_ready_says_since_when_the_cluster_shows_it() -> None:
-    failing = replace(STARTING, reason="ImagePullBackOff", message="No such image.", since=EARLIER)
+    failing = not_ready("ImagePullBackOff", "No such image.", "Failing", EARLIER)
     before = {"conditions": [had("Ready", "False", "PodStarting")]}
     told = conditions(following(replace(FINE, readiness=failing), before))["Ready"]
     assert told["message"] == f"No such image. Since {EARLIER}."
-    long = replace(failing, message="x" * 100_000)
+    long = not_ready("ImagePullBackOff", "x" * 100_000, "Failing", EARLIER)
     told = conditions(following(replace(FINE, readiness=long), before))["Ready"]
     assert told["message"].endswith(f"x ... Since {EARLIER}.")
     assert len(told["message"]) <= 2000

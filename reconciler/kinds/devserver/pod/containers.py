@@ -7,7 +7,7 @@ reason and message all that time: what is said depends on how often it has ended
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.kinds.devserver.expiry import parse_time
+from crds.times import parse_time
 from reconciler.status import reasons
 from reconciler.text import ending, one_line
 

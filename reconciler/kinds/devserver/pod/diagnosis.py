@@ -6,16 +6,16 @@ this clock's: so what is said changes only when the cluster has something new to
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from reconciler.kinds.devserver.expiry import format_time, parse_time
+from crds.times import format_time, parse_time
 from reconciler.kinds.devserver.pod import events as pod_events
 from reconciler.kinds.devserver.pod.containers import LOOPING, crash
 from reconciler.kinds.devserver.pod.events import Told
 from reconciler.kube.client import Object
 from reconciler.status import reasons
+from reconciler.status.conditions import Readiness, not_ready
 from reconciler.text import one_line, shortened
 
 # Waiting reasons of a container that are mere progress.
@@ -34,17 +34,7 @@ _CLAIM_UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 _CLAIM_LEAD = timedelta(minutes=1)
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """phase: one word for people. since: an RFC 3339 time, empty where none is told."""
-
-    reason: str
-    message: str
-    phase: str
-    since: str
-
-
-def trouble(pod: Object, told: Iterable[Told] = ()) -> Trouble:
+def diagnose(pod: Object, told: Iterable[Told] = ()) -> Readiness:
     """Why the pod, which is not ready, is not. told: by Events, of the pod and its claims."""
     status = pod.get("status") or {}
     newest = sorted(told, key=lambda item: item.last, reverse=True)
@@ -58,13 +48,13 @@ def trouble(pod: Object, told: Iterable[Told] = ()) -> Trouble:
     if ready and condition(status, "ContainersReady").get("status") == "True":
         node = one_line(str(pod.get("spec", {}).get("nodeName") or "of the pod"))
         message = f"The node {node} gives no sign of life; whether the pod runs cannot be told."
-        return Trouble(reasons.NODE_NOT_READY, message, "Failing", _since(ready))
+        return not_ready(reasons.NODE_NOT_READY, message, "Failing", _since(ready))
     scheduled = condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
         return _not_scheduled(pod, scheduled, newest)
     since = _since(condition(status, "ContainersReady")) or _created(pod)
     found = next(_of_containers(status, newest, since, pod), None) or _of_sandbox(pod, status, newest)
-    return found or Trouble(reasons.POD_STARTING, "The containers are starting.", "Starting", _created(pod))
+    return found or not_ready(reasons.POD_STARTING, "The containers are starting.", "Starting", _created(pod))
 
 
 def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
@@ -92,14 +82,14 @@ def _cause(text: Any) -> str:
 # --- pods that come to an end
 
 
-def _failed(status: dict[str, Any]) -> Trouble:
+def _failed(status: dict[str, Any]) -> Readiness:
     """Evicted, refused by kubelet, past a deadline, ...: the StatefulSet's controller makes another one."""
     reason = _word(status.get("reason"), reasons.POD_FAILED)
     message = f"The pod has failed and is made anew: {_cause(status.get('message')) or reason}"
-    return Trouble(reason, message, "Failing", _since(condition(status, "Ready")))
+    return not_ready(reason, message, "Failing", _since(condition(status, "Ready")))
 
 
-def _ending(pod: Object) -> Trouble:
+def _ending(pod: Object) -> Readiness:
     meta = pod["metadata"]
     gone_by = meta["deletionTimestamp"]
     message = f"The earlier pod is ending; it should be gone by {gone_by}"
@@ -109,17 +99,17 @@ def _ending(pod: Object) -> Trouble:
     if disruption.get("status") == "True":
         message += f". It was ended for {one_line(disruption.get('reason', ''))}: {_cause(disruption.get('message'))}"
     grace = timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0)
-    return Trouble(reasons.POD_ENDING, message, "Starting", format_time(parse_time(gone_by) - grace))
+    return not_ready(reasons.POD_ENDING, message, "Starting", format_time(parse_time(gone_by) - grace))
 
 
 # --- pods without a node
 
 
-def _not_scheduled(pod: Object, scheduled: dict[str, Any], told: list[Told]) -> Trouble:
+def _not_scheduled(pod: Object, scheduled: dict[str, Any], told: list[Told]) -> Readiness:
     """Waiting for a node is progress; waiting for a claim is not the scheduler's to end."""
     says, since = _cause(scheduled.get("message")), _since(scheduled)
     if _CLAIM_MISSING.search(says):
-        return Trouble(
+        return not_ready(
             reasons.CLAIM_MISSING, f"A claim that is to be mounted is missing: {says}", "Pending", since
         )
     if _CLAIM_UNBOUND in says:
@@ -129,29 +119,29 @@ def _not_scheduled(pod: Object, scheduled: dict[str, Any], told: list[Told]) -> 
             item.message for item in told if item.kind == "PersistentVolumeClaim" and item.last >= earliest
         ]
         message = f"A claim has no volume yet (mounted: {names}): {causes[0] if causes else says}"
-        return Trouble(reasons.CLAIM_PENDING, message, "Pending", since)
+        return not_ready(reasons.CLAIM_PENDING, message, "Pending", since)
     reason = _word(scheduled.get("reason"), reasons.UNSCHEDULABLE)
-    return Trouble(reason, f"Waiting for a node: {says or 'no node fits'}", "Pending", since)
+    return not_ready(reason, f"Waiting for a node: {says or 'no node fits'}", "Pending", since)
 
 
 # --- pods on a node
 
 
-def _of_containers(status: dict[str, Any], told: list[Told], since: str, pod: Object) -> Iterator[Trouble]:
+def _of_containers(status: dict[str, Any], told: list[Told], since: str, pod: Object) -> Iterator[Readiness]:
     for init, kind in ((True, "initContainerStatuses"), (False, "containerStatuses")):
         for container in status.get(kind) or []:
             waiting = (container.get("state") or {}).get("waiting") or {}
             reason = waiting.get("reason")
             if reason in _PULLING:
-                yield Trouble(reasons.IMAGE_PULL, _pull(container, waiting, told, pod), "Failing", since)
+                yield not_ready(reasons.IMAGE_PULL, _pull(container, waiting, told, pod), "Failing", since)
             elif reason and reason not in _PROGRESS | LOOPING:
                 message = (
                     f"Container {container['name']}: {_cause(waiting.get('message')) or one_line(reason)}"
                 )
-                yield Trouble(_word(reason, reasons.CONTAINER_WAITING), message, "Failing", since)
+                yield not_ready(_word(reason, reasons.CONTAINER_WAITING), message, "Failing", since)
             elif not container.get("ready") and (crashed := crash(container, init)) is not None:
                 phase = "Failing" if crashed.again else "Starting"
-                yield Trouble(crashed.reason, crashed.message, phase, since)
+                yield not_ready(crashed.reason, crashed.message, phase, since)
 
 
 def _pull(container: dict[str, Any], waiting: dict[str, Any], told: list[Told], pod: Object) -> str:
@@ -165,7 +155,7 @@ def _pull(container: dict[str, Any], waiting: dict[str, Any], told: list[Told], 
     return ": ".join([message, "; ".join(causes)] if causes else [message])
 
 
-def _of_sandbox(pod: Object, status: dict[str, Any], told: list[Told]) -> Trouble | None:
+def _of_sandbox(pod: Object, status: dict[str, Any], told: list[Told]) -> Readiness | None:
     """Volumes and sandbox come before the containers, and kubelet tells of them in Events only."""
     started = condition(status, "PodReadyToStartContainers")
     if started.get("status") == "True" or any(
@@ -183,11 +173,11 @@ def _of_sandbox(pod: Object, status: dict[str, Any], told: list[Told]) -> Troubl
     # The sandbox is made when all volumes are mounted: what was told of them until then is over.
     if sandbox is not None and all(item.last <= sandbox.last for item in mounts):
         message = f"The pod cannot be set up: {sandbox.message}"
-        return Trouble(reasons.FAILED_SANDBOX, message, "Failing", sandbox.first)
+        return not_ready(reasons.FAILED_SANDBOX, message, "Failing", sandbox.first)
     # After some minutes kubelet tells that it waited in vain, and no longer for what.
     for item in sorted(mounts, key=lambda item: item.message.startswith("Unable to attach or mount volumes")):
         message = f"A volume cannot be mounted: {item.message}"
-        return Trouble(reasons.FAILED_MOUNT, message, "Failing", item.first)
+        return not_ready(reasons.FAILED_MOUNT, message, "Failing", item.first)
     return None
 
 

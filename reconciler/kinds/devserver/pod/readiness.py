@@ -3,32 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.kinds.devserver.pod.diagnosis import condition, trouble
+from reconciler.kinds.devserver.pod.diagnosis import condition, diagnose
 from reconciler.kinds.devserver.pod.events import Told
 from reconciler.kinds.devserver.pod.refusals import Refusal
 from reconciler.kube.cache import annotations, labels
 from reconciler.kube.client import Object
 from reconciler.status import reasons
+from reconciler.status.conditions import Readiness, not_ready, ready
 from stacks.metadata import RESTART_DIGEST_ANNOTATION
 
-
-@dataclass(frozen=True)
-class Readiness:
-    """What the Ready condition says.
-
-    phase: one word for people. since: when the cluster first saw what the message says, an RFC 3339 time; empty
-    where it does not tell.
-    """
-
-    ready: bool
-    reason: str
-    message: str
-    phase: str
-    since: str = ""
-
-
-APPLIED = Readiness(True, reasons.APPLIED, "All children are in place.", "Ready")
-READY = Readiness(True, reasons.READY, "The pod runs and sshd answers.", "Running")
+READY = ready(reasons.READY, "The pod runs and sshd answers.", "Running")
 
 
 def devserver_readiness(
@@ -41,21 +25,20 @@ def devserver_readiness(
     if stateful_set is None:
         return _starting("The StatefulSet is being made.")
     if stateful_set["spec"].get("replicas") == 0:
-        return Readiness(False, reasons.STOPPED, "spec.running is false; set it to true to start.", "Stopped")
+        return not_ready(reasons.STOPPED, "spec.running is false; set it to true to start.", "Stopped")
     if pod is None and refusal is not None and refusal.uid == stateful_set["metadata"]["uid"]:
         message = f"The pod was refused: {refusal.message}"
-        return Readiness(False, refusal.reason, message, "Pending", refusal.since)
+        return not_ready(refusal.reason, message, "Pending", refusal.since)
     if pod is None:
         return _starting("The pod is being made.")
     is_ready = condition(pod.get("status") or {}, "Ready").get("status") == "True"
     if is_ready and not pod["metadata"].get("deletionTimestamp"):
         return READY
-    found = trouble(pod, told)
-    return Readiness(False, found.reason, found.message, found.phase, found.since)
+    return diagnose(pod, told)
 
 
 def _starting(message: str) -> Readiness:
-    return Readiness(False, reasons.POD_STARTING, message, "Starting")
+    return not_ready(reasons.POD_STARTING, message, "Starting")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What decides where a pod finds room, as the watches have seen it, reduced to just that.
+"""What the watches know of everything that decides on which nodes a pod fits.
 
-Each `essence_of_*` is a watch's trim: what it keeps under SEEN is compared to tell whether a change matters. A quantity
-that cannot be read is kept as a fault and told of; it never counts as zero.
+Each `reduce_*` is the transform of a watch. It keeps the relevant part of an object alone, so that comparing two such
+parts tells whether a change matters. A quantity that cannot be read is kept as a fault; it never counts as zero.
 """
 
 import sys
@@ -11,14 +11,29 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from crds.flavor import Toleration
-from reconciler.kinds.flavor.scheduling.pod_requests import Object, Requests, exact, pod_requests, whole
-from reconciler.kinds.flavor.scheduling.taints import NOT_READY, UNREACHABLE, UNSCHEDULABLE, Taint, taints
+from reconciler.kinds.flavor.scheduling.pod_requests import (
+    Requests,
+    parse_quantities,
+    pod_requests,
+    rounded_up,
+)
+from reconciler.kinds.flavor.scheduling.taints import (
+    NOT_READY,
+    UNREACHABLE,
+    UNSCHEDULABLE,
+    Taint,
+    enforced_taints,
+)
+from reconciler.kube.client import Object
 
-# The part of a reduced object that counts.
-SEEN = "seen"
-Store = dict[tuple[str, str], Object]
-# Which pods hold room: others have ended.
-HOLDING_PODS = "status.phase!=Succeeded,status.phase!=Failed"
+# The key of a reduced object's relevant part.
+_RELEVANT = "relevant"
+# By namespace and name.
+ReducedObjects = dict[tuple[str, str], Object]
+# The field selector of pods that have not ended: only these take resources of a node.
+NON_TERMINATED_PODS = "status.phase!=Succeeded,status.phase!=Failed"
+# The NoSchedule taints that the node controller sets by a node's conditions, besides those by Ready:
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/controller/nodelifecycle/node_lifecycle_controller.go
 _CONDITION_TAINTS = {
     "DiskPressure": "node.kubernetes.io/disk-pressure",
     "MemoryPressure": "node.kubernetes.io/memory-pressure",
@@ -28,7 +43,11 @@ _CONDITION_TAINTS = {
 
 
 class Node(NamedTuple):
-    """A node. taints: those by its conditions included, for the API server's own come a moment later."""
+    """A node.
+
+    taints: also those that its conditions will bring; the node controller adds them a moment later.
+    fault: why allocatable is not known; empty if it is.
+    """
 
     name: str
     labels: Mapping[str, str]
@@ -38,7 +57,10 @@ class Node(NamedTuple):
 
 
 class Pod(NamedTuple):
-    """A pod on a node, or nominated to one for which it makes room."""
+    """A pod on a node, or one that is nominated to a node and waits there for the pods that it preempts to end.
+
+    fault: why requests are not known; empty if they are.
+    """
 
     node: str
     nominated: bool
@@ -48,7 +70,7 @@ class Pod(NamedTuple):
 
 
 class PriorityClass(NamedTuple):
-    """value: higher goes first."""
+    """value: the priority; higher goes first. preempts: its pods may preempt others."""
 
     value: int
     is_default: bool
@@ -65,43 +87,43 @@ class RuntimeClass(NamedTuple):
 
 @dataclass
 class Capacity:
-    """Stores of reduced objects; the watches fill them."""
+    """Reduced objects by kind; the watches fill them."""
 
-    nodes: Store = field(default_factory=dict)
-    pods: Store = field(default_factory=dict)
-    priority_classes: Store = field(default_factory=dict)
-    runtime_classes: Store = field(default_factory=dict)
-    node_pools: Store = field(default_factory=dict)
-
-
-def seen(obj: Object | None) -> Any:
-    """What counts of a reduced object."""
-    return None if obj is None else obj[SEEN]
+    nodes: ReducedObjects = field(default_factory=dict)
+    pods: ReducedObjects = field(default_factory=dict)
+    priority_classes: ReducedObjects = field(default_factory=dict)
+    runtime_classes: ReducedObjects = field(default_factory=dict)
+    node_pools: ReducedObjects = field(default_factory=dict)
 
 
-def reduced(obj: Object, what: Callable[[Object], Any]) -> Object:
-    """The object with what counts of it alone, and what a watch needs."""
+def relevant(obj: Object | None) -> Any:
+    """The relevant part of a reduced object; None if there is no such object."""
+    return None if obj is None else obj[_RELEVANT]
+
+
+def reduce_object(obj: Object, extract: Callable[[Object], Any]) -> Object:
+    """The object, reduced to its relevant part, which `extract` makes of it, and to the metadata that a watch needs."""
     meta = obj["metadata"]
     kept = {name: meta[name] for name in ("namespace", "name", "uid", "resourceVersion") if name in meta}
-    return {"metadata": kept, SEEN: what(obj)}
+    return {"metadata": kept, _RELEVANT: extract(obj)}
 
 
 def reduce_node(obj: Object) -> Object:
     """A node, reduced."""
-    return reduced(obj, _node)
+    return reduce_object(obj, _node)
 
 
 def _node(obj: Object) -> Node:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    found = list(taints(spec.get("taints")))
-    found += [taint for taint in _taints_to_come(spec, status) if taint not in found]
-    allocatable, fault = _read(lambda: whole(exact(status.get("allocatable"))))
+    taints = list(enforced_taints(spec.get("taints")))
+    taints += [taint for taint in _taints_to_come(spec, status) if taint not in taints]
+    allocatable, fault = _read(lambda: rounded_up(parse_quantities(status.get("allocatable"))))
     meta = obj["metadata"]
-    return Node(meta["name"], meta.get("labels") or {}, tuple(found), allocatable, fault)
+    return Node(meta["name"], meta.get("labels") or {}, tuple(taints), allocatable, fault)
 
 
 def _taints_to_come(spec: Object, status: Object) -> list[Taint]:
-    """Those that the API server's controllers derive from the rest of the node, in a moment at the latest."""
+    """The taints that the node controller will soon derive from the node's conditions, if it has not already."""
     conditions = {item["type"]: item["status"] for item in status.get("conditions") or []}
     ready = conditions.get("Ready", "Unknown")
     coming = [] if ready == "True" else [NOT_READY if ready == "False" else UNREACHABLE]
@@ -111,8 +133,8 @@ def _taints_to_come(spec: Object, status: Object) -> list[Taint]:
 
 
 def reduce_pod(obj: Object) -> Object:
-    """A pod, reduced; what waits for a node without a claim on one holds no room."""
-    return reduced(obj, _pod)
+    """A pod, reduced. Nothing is relevant of one that has no node and is nominated to none."""
+    return reduce_object(obj, _pod)
 
 
 def _pod(obj: Object) -> Pod | None:
@@ -133,13 +155,13 @@ def _pod(obj: Object) -> Pod | None:
 
 @lru_cache(maxsize=1024)
 def _shared(items: tuple[tuple[str, int], ...]) -> Requests:
-    """Most pods ask for what others ask for, too."""
+    """One copy of equal requests: most pods request what others request too."""
     return dict(items)
 
 
 def reduce_priority_class(obj: Object) -> Object:
     """A PriorityClass, reduced."""
-    return reduced(
+    return reduce_object(
         obj,
         lambda found: PriorityClass(
             found["value"], bool(found.get("globalDefault")), found.get("preemptionPolicy") != "Never"
@@ -158,16 +180,17 @@ def reduce_runtime_class(obj: Object) -> Object:
             tuple(_toleration(item) for item in scheduling.get("tolerations") or []),
         )
 
-    return reduced(obj, runtime_class)
+    return reduce_object(obj, runtime_class)
 
 
 def _toleration(item: Object) -> Toleration:
-    # Keys and values that the API server took are not judged again.
+    # The API server has checked keys and values already.
     known = {name: item.get(name) or None for name in ("key", "value", "effect")}
     return Toleration.model_construct(**known, operator=item.get("operator") or "Equal")
 
 
 def _read(read: Callable[[], Requests]) -> tuple[Requests, str]:
+    """The requests, and no fault; or none, and why they cannot be read."""
     try:
         return read(), ""
     except ValueError as error:

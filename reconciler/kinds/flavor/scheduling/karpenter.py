@@ -1,19 +1,22 @@
 """Whether a Karpenter NodePool may bring a node for a pod. Pure.
 
-Which instance types there are only the provider knows, so the answer is "may": requirements, taints and limits of the
-NodePool do not rule it out.
+Only the provider knows which instance types there are. So the answer is "may": the NodePool's requirements, taints and
+limits do not rule it out. The rules are those of https://karpenter.sh/docs/concepts/nodepools/ and of
+https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/scheduling/requirements.go
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from reconciler.kinds.flavor.scheduling.capacity import reduced
+from reconciler.kinds.flavor.scheduling.capacity import reduce_object
 from reconciler.kinds.flavor.scheduling.pod_info import PodInfo
-from reconciler.kinds.flavor.scheduling.pod_requests import Object, Requests, exact, whole
-from reconciler.kinds.flavor.scheduling.taints import Taint, not_tolerated, taints
+from reconciler.kinds.flavor.scheduling.pod_requests import Requests, parse_quantities, rounded_up
+from reconciler.kinds.flavor.scheduling.taints import Taint, enforced_taints, untolerated
+from reconciler.kube.client import Object
 
-# Labels that every node gets, whatever its NodePool says of them; and those that providers define.
+# Labels that every node gets, whatever its NodePool says of them. These and the earlier names are Karpenter's
+# WellKnownLabels and NormalizedLabels: https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/apis/v1/labels.go
 _WELL_KNOWN = (
     "karpenter.sh/capacity-type",
     "kubernetes.io/arch",
@@ -23,6 +26,7 @@ _WELL_KNOWN = (
     "topology.kubernetes.io/region",
     "topology.kubernetes.io/zone",
 )
+# Beginnings of the labels that providers define.
 _PROVIDERS = (
     "karpenter.k8s.",
     "karpenter.azure.com/",
@@ -42,7 +46,7 @@ _NODES = "nodes"
 
 
 class Requirement(NamedTuple):
-    """What a label of the nodes must be like."""
+    """What a NodePool requires of a label of its nodes."""
 
     key: str
     operator: str
@@ -65,7 +69,7 @@ class Requirement(NamedTuple):
 
     @property
     def bound(self) -> int:
-        """Of Gt, Gte, Lt and Lte. Raises ValueError if it is no number."""
+        """The number of Gt, Gte, Lt and Lte. Raises ValueError if it is none."""
         if len(self.values) != 1 or not self.values[0].lstrip("-").isdecimal():
             raise ValueError(f"{self.key}: {self.operator} needs one whole number, not {list(self.values)}")
         return int(self.values[0])
@@ -86,7 +90,11 @@ class Requirement(NamedTuple):
 
 @dataclass(frozen=True)
 class NodePool:
-    """A NodePool. unusable: why it brings no nodes at all. used: of its limits."""
+    """A NodePool.
+
+    unusable: why it brings no nodes at all; empty if it does. used: what its nodes take of its limits.
+    fault: why it cannot be read; empty if it can.
+    """
 
     name: str
     unusable: str = ""
@@ -99,11 +107,11 @@ class NodePool:
 
 def reduce_node_pool(obj: Object) -> Object:
     """A NodePool, reduced."""
-    return reduced(obj, node_pool)
+    return reduce_object(obj, node_pool)
 
 
 def node_pool(obj: Object) -> NodePool:
-    """A NodePool. What cannot be read is its fault."""
+    """The NodePool of a manifest. Raises nothing: what cannot be read is its fault."""
     name = obj["metadata"]["name"]
     try:
         spec, status = obj["spec"], obj.get("status") or {}
@@ -114,14 +122,14 @@ def node_pool(obj: Object) -> NodePool:
             unusable=_unusable(obj["metadata"], spec, status),
             requirements=(
                 Requirement(_NODE_POOL_LABEL, "In", (name,)),
-                *(Requirement(_key(key), "In", (value,)) for key, value in labels.items()),
+                *(Requirement(_current_name(key), "In", (value,)) for key, value in labels.items()),
                 *(_requirement(item) for item in template["spec"].get("requirements") or []),
             ),
-            taints=taints(template["spec"].get("taints")),
-            limits=whole(exact(spec.get("limits"))),
-            used=whole(exact(status.get("resources"))),
+            taints=enforced_taints(template["spec"].get("taints")),
+            limits=rounded_up(parse_quantities(spec.get("limits"))),
+            used=rounded_up(parse_quantities(status.get("resources"))),
         )
-        # Every operator and bound is read once, so that what is not known is told of.
+        # This raises ValueError for an unknown operator and for a bound that is no number.
         for requirement in found.requirements:
             requirement.allows("0")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -143,45 +151,41 @@ def _unusable(metadata: Object, spec: Object, status: Object) -> str:
 
 
 def _requirement(item: Mapping[str, Any]) -> Requirement:
-    return Requirement(_key(item["key"]), item["operator"], tuple(item.get("values") or ()))
+    return Requirement(_current_name(item["key"]), item["operator"], tuple(item.get("values") or ()))
 
 
-def _key(key: str) -> str:
+def _current_name(key: str) -> str:
     return _EARLIER_NAMES.get(key, key)
 
 
-def why_not(demand: PodInfo, pool: NodePool) -> str:
+def incompatibility(pod_info: PodInfo, pool: NodePool) -> str:
     """Why the NodePool brings no node for such a pod; empty if it may."""
     if pool.unusable:
         return pool.unusable
-    if keeping := not_tolerated(pool.taints, demand.tolerations):
-        return f"taint {keeping[0]}"
+    if taints := untolerated(pool.taints, pod_info.tolerations):
+        return f"taint {taints[0]}"
     for key in dict.fromkeys(requirement.key for requirement in pool.requirements):
-        if not _possible(_of(pool, key)):
+        if not _satisfiable(_requirements_on(pool, key)):
             return f"no node can meet its requirements on {key}"
-    for name, value in demand.node_selector.items():
-        key = _key(name)
-        required = _of(pool, key)
-        if not all(requirement.allows(value) for requirement in required) or not (required or _is_given(key)):
+    for name, value in pod_info.node_selector.items():
+        key = _current_name(name)
+        required = _requirements_on(pool, key)
+        is_defined = bool(required) or key in _WELL_KNOWN or key.startswith(_PROVIDERS)
+        if not is_defined or not all(requirement.allows(value) for requirement in required):
             return f"no nodes with {name}={value}"
     for name, limit in pool.limits.items():
-        asked = 1 if name == _NODES else demand.requests.get(name, 0)
-        if pool.used.get(name, 0) + asked > limit:
+        amount = 1 if name == _NODES else pod_info.requests.get(name, 0)
+        if pool.used.get(name, 0) + amount > limit:
             return f"its limit of {name} is reached"
     return ""
 
 
-def _of(pool: NodePool, key: str) -> list[Requirement]:
+def _requirements_on(pool: NodePool, key: str) -> list[Requirement]:
     return [requirement for requirement in pool.requirements if requirement.key == key]
 
 
-def _is_given(key: str) -> bool:
-    """Whether nodes may have the label although the NodePool does not speak of it."""
-    return key in _WELL_KNOWN or key.startswith(_PROVIDERS)
-
-
-def _possible(requirements: Iterable[Requirement]) -> bool:
-    """Whether there is a value, or none, that meets all requirements on one label."""
+def _satisfiable(requirements: Iterable[Requirement]) -> bool:
+    """Whether a label can meet all these requirements, by some value or by its absence."""
     required = list(requirements)
     if listed := [item.values for item in required if item.operator == "In"]:
         return any(all(item.allows(value) for item in required) for value in listed[0])

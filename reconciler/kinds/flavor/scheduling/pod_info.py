@@ -1,32 +1,32 @@
-"""What a DevServer's pod of a flavor asks of a node. Pure."""
+"""What a DevServer's pod of a flavor needs of a node. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from crds import DevServerFlavorSpec
 from crds.flavor import Resources, Toleration
-from reconciler.kinds.flavor.scheduling.capacity import Capacity, PriorityClass, RuntimeClass, seen
+from reconciler.kinds.flavor.scheduling.capacity import Capacity, PriorityClass, RuntimeClass, relevant
 from reconciler.kinds.flavor.scheduling.pod_requests import (
     Requests,
-    added,
     container_requests,
-    exact,
-    larger,
-    whole,
+    maximum,
+    parse_quantities,
+    rounded_up,
+    total,
 )
 from reconciler.kinds.flavor.scheduling.taints import DEFAULT_TOLERATIONS
 from reconciler.status import reasons
 from stacks.pod import TOOLS_REQUESTS
 
-# Without a PriorityClass that is the default of the cluster.
+# Of pods in a cluster where no PriorityClass is the default.
 _DEFAULT_PRIORITY = PriorityClass(0, True, True)
-# Resources that pods may have more of than they asked for.
-_SHARED = ("cpu", "memory", "ephemeral-storage")
+# Resources of which a limit may exceed the request.
+_OVERCOMMITTED = ("cpu", "memory", "ephemeral-storage")
 _HUGE_PAGES = "hugepages-"
 
 
-class Refused(Exception):
-    """The API server would refuse such a pod. reason: for the condition; the message names the field."""
+class PodRefusedError(Exception):
+    """The API server would refuse such a pod. reason: for the condition. message: names the field."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class PodInfo:
-    """What must be found. requests: effective ones. priority: pods of a lower one give way, if preempts."""
+    """What a pod needs of a node. requests: effective ones. preempts: it may preempt pods of a lower priority."""
 
     requests: Requests
     node_selector: Mapping[str, str]
@@ -45,15 +45,15 @@ class PodInfo:
     preempts: bool = True
 
 
-def demand(spec: DevServerFlavorSpec, capacity: Capacity) -> PodInfo:
-    """What a pod of the flavor asks for. Raises Refused, and ValueError for what cannot be read."""
-    _refuse_resources(spec.resources)
+def pod_info(spec: DevServerFlavorSpec, capacity: Capacity) -> PodInfo:
+    """What a pod of the flavor needs. Raises PodRefusedError, and ValueError for a quantity that cannot be read."""
+    _check_resources(spec.resources)
     runtime = _runtime_class(spec.runtime_class_name, capacity)
-    priority = default_priority(seen(obj) for obj in capacity.priority_classes.values())
-    resources = container_requests(spec.resources.model_dump())
-    overhead = exact(runtime.overhead)
+    priority = default_priority(relevant(obj) for obj in capacity.priority_classes.values())
+    # An init container copies the tools, before the main container runs.
+    largest = maximum(container_requests(spec.resources.model_dump()), parse_quantities(TOOLS_REQUESTS))
     return PodInfo(
-        requests=whole(added((larger(resources, exact(TOOLS_REQUESTS)), overhead))),
+        requests=rounded_up(total((largest, parse_quantities(runtime.overhead)))),
         node_selector=_merged_selector(spec, runtime),
         tolerations=(*spec.tolerations, *runtime.tolerations, *DEFAULT_TOLERATIONS),
         priority=priority.value,
@@ -62,20 +62,26 @@ def demand(spec: DevServerFlavorSpec, capacity: Capacity) -> PodInfo:
 
 
 def default_priority(classes: Iterable[PriorityClass]) -> PriorityClass:
-    """That of pods which name none: the lowest of the defaults, as the API server takes it."""
+    """The priority of pods that name none: that of the lowest default class, as in getDefaultPriorityClass of
+    https://github.com/kubernetes/kubernetes/blob/v1.34.4/plugin/pkg/admission/priority/admission.go
+    """
     defaults = [item for item in classes if item.is_default]
     return min(defaults, key=lambda item: item.value, default=_DEFAULT_PRIORITY)
 
 
-def _refuse_resources(resources: Resources) -> None:
-    """What the API server would refuse, for the schema of a flavor knows no resource by name."""
-    requests, limits = container_requests(resources.model_dump()), exact(resources.limits)
+def _check_resources(resources: Resources) -> None:
+    """Raise PodRefusedError for what the schema of a flavor allows and the API server refuses in a pod.
+
+    See validateContainerResourceName and ValidateContainerResourceRequirements of
+    https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/apis/core/validation/validation.go
+    """
+    requests, limits = container_requests(resources.model_dump()), parse_quantities(resources.limits)
     for name, amount in requests.items():
-        if "/" not in name and name not in _SHARED and not name.startswith(_HUGE_PAGES):
+        if "/" not in name and name not in _OVERCOMMITTED and not name.startswith(_HUGE_PAGES):
             raise _refused(
                 "resources", f"{name} is no resource of containers (others have a prefix, as nvidia.com/gpu)"
             )
-        if name not in _SHARED and amount != limits.get(name):
+        if name not in _OVERCOMMITTED and amount != limits.get(name):
             raise _refused(
                 "resources", f"{name} needs a limit that equals its request, for it cannot be shared"
             )
@@ -85,20 +91,21 @@ def _refuse_resources(resources: Resources) -> None:
         raise _refused("resources", "huge pages need cpu or memory beside them")
 
 
-def _refused(field: str, what: str) -> Refused:
-    return Refused(reasons.POD_REFUSED, f"spec.{field}: {what}.")
+def _refused(field: str, what: str) -> PodRefusedError:
+    return PodRefusedError(reasons.POD_REFUSED, f"spec.{field}: {what}.")
 
 
 def _runtime_class(name: str | None, capacity: Capacity) -> RuntimeClass:
     if name is None:
         return RuntimeClass({}, {}, ())
-    found: RuntimeClass | None = seen(capacity.runtime_classes.get(("", name)))
+    found: RuntimeClass | None = relevant(capacity.runtime_classes.get(("", name)))
     if found is None:
         raise _refused("runtimeClassName", f"there is no RuntimeClass {name}")
     return found
 
 
 def _merged_selector(spec: DevServerFlavorSpec, runtime: RuntimeClass) -> dict[str, str]:
+    """As https://github.com/kubernetes/kubernetes/blob/v1.34.4/plugin/pkg/admission/runtimeclass/admission.go does."""
     for key, value in runtime.node_selector.items():
         if spec.node_selector.get(key, value) != value:
             what = f"{key} must be {value!r} for RuntimeClass {spec.runtime_class_name}"

@@ -1,4 +1,8 @@
-"""Taints and tolerations, as the scheduler matches them. Pure."""
+"""Taints and tolerations, as kube-scheduler matches them. Pure.
+
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/component-helpers/scheduling/corev1/helpers.go
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/api/core/v1/toleration.go
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -8,13 +12,14 @@ from crds.flavor import Toleration
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
-# What an admission plugin of every API server adds to every pod.
+# An admission plugin that every API server runs by default adds these to every pod:
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/plugin/pkg/admission/defaulttolerationseconds/admission.go
 DEFAULT_TOLERATIONS = (
     Toleration(key=NOT_READY, operator="Exists", effect="NoExecute"),
     Toleration(key=UNREACHABLE, operator="Exists", effect="NoExecute"),
 )
-# PreferNoSchedule is a wish.
-_KEEPING_AWAY = ("NoSchedule", "NoExecute")
+# The third effect, PreferNoSchedule, keeps no pod away.
+_ENFORCED_EFFECTS = ("NoSchedule", "NoExecute")
 
 
 class Taint(NamedTuple):
@@ -28,16 +33,16 @@ class Taint(NamedTuple):
         return f"{self.key}{f'={self.value}' if self.value else ''}:{self.effect}"
 
 
-def taints(listed: Iterable[Mapping[str, Any]] | None) -> tuple[Taint, ...]:
-    """Those of a manifest that keep pods away."""
+def enforced_taints(listed: Iterable[Mapping[str, Any]] | None) -> tuple[Taint, ...]:
+    """The taints of a manifest that keep pods away."""
     found = (Taint(item["key"], item.get("value") or "", item["effect"]) for item in listed or ())
-    return tuple(taint for taint in found if taint.effect in _KEEPING_AWAY)
+    return tuple(taint for taint in found if taint.effect in _ENFORCED_EFFECTS)
 
 
-def not_tolerated(present: Iterable[Taint], tolerations: Iterable[Toleration]) -> list[Taint]:
+def untolerated(taints: Iterable[Taint], tolerations: Iterable[Toleration]) -> list[Taint]:
     """The taints that keep a pod with these tolerations away."""
-    accepted = tuple(tolerations)
-    return [taint for taint in present if not any(_tolerates(item, taint) for item in accepted)]
+    tolerations = tuple(tolerations)
+    return [taint for taint in taints if not any(_tolerates(item, taint) for item in tolerations)]
 
 
 def _tolerates(toleration: Toleration, taint: Taint) -> bool:

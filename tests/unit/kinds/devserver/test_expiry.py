@@ -1,6 +1,6 @@
 """When a DevServer ends."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crds import DevServer
+from crds.times import format_time, parse_time
 from reconciler.kinds.devserver.expiry import (
     expires_at,
     fate_of_home,
-    format_time,
     limited,
     next_warning,
-    parse_time,
     time_to_live,
     warning,
     warning_minutes,
@@ -114,22 +113,6 @@ def test_the_end_never_moves_once_it_is_kept(ttl_s: int, age_s: int, longest_s: 
 )
 def test_the_time_to_live_that_holds(own: str | None, default_s: int | None, holds: str | None) -> None:
     assert time_to_live(with_ttl(own), default_s) == holds
-
-
-@pytest.mark.parametrize(
-    ("text", "time"),
-    [
-        ("2030-01-01T08:00:00Z", datetime(2030, 1, 1, 8, tzinfo=UTC)),
-        ("2030-01-01T08:00:00.123456Z", datetime(2030, 1, 1, 8, 0, 0, 123456, tzinfo=UTC)),
-        ("2030-01-01T10:00:00+02:00", datetime(2030, 1, 1, 8, tzinfo=UTC)),
-    ],
-)
-def test_times_are_read_as_the_api_server_writes_them(text: str, time: datetime) -> None:
-    assert parse_time(text) == time
-
-
-def test_times_are_written_in_utc_with_seconds() -> None:
-    assert format_time(parse_time("2030-01-01T10:00:00.9+02:00")) == "2030-01-01T08:00:00Z"
 
 
 def minutes(number: float) -> timedelta:

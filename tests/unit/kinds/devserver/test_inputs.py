@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from crds import DevServer
+from crds.times import parse_time
 from reconciler.controller.workqueue import Key
-from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kinds.devserver.inputs import devserver_inputs, find_flavor, flavor_inputs, parsed
 from reconciler.kube.cache import Cache
 from reconciler.settings import Settings

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from reconciler.kinds.flavor.scheduling.capacity import Capacity
+from crds.resources import CRD, NODE, POD, Resource
+from reconciler.kinds.flavor.scheduling.capacity import Capacity, relevant
 from reconciler.kinds.flavor.watches import CapacityWatches, served_version
 from reconciler.kube.client import Client
-from reconciler.kube.resources import CRD, NODE, POD, Resource
 from reconciler.kube.watch import OnChange, Watch
 from tests.flavors.cases import Node, Pod
 from tests.unit.kinds.flavor.scheduling.test_karpenter import pool
@@ -100,7 +100,7 @@ async def test_node_pools_are_followed_while_they_are_served() -> None:
     await bench.rest()
     (watch,) = bench.followed
     assert watch.resource.api_version == "karpenter.sh/v1beta1"
-    assert [obj["seen"].name for obj in bench.capacity.node_pools.values()] == ["pool"]
+    assert [relevant(obj).name for obj in bench.capacity.node_pools.values()] == ["pool"]
 
     definitions.apply_write(definition("v1beta1", "v1", version="2"))
     await bench.rest()

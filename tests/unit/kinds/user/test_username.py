@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from crds.times import parse_time
 from reconciler.controller.workqueue import Key
-from reconciler.kinds.devserver.expiry import parse_time
 from reconciler.kinds.user.username import holder_of, objection, readiness, shown, user_inputs
 from reconciler.kube.cache import FINALIZER
 from reconciler.settings import Settings
@@ -97,9 +97,9 @@ def test_others_of_the_username_stall_and_are_told_whose_it_is() -> None:
     ids=["in place", "not seen yet", "on its way out"],
 )
 def test_a_user_is_ready_unless_the_namespace_is_being_deleted(objects: list[Object], reason: str) -> None:
-    found = readiness(cache(user("ada"), *objects), owner("DevServerUser", "ada"))
+    found = readiness(cache(user("ada"), *objects), owner("DevServerUser", "ada")).condition
     assert found.reason == reason
-    assert found.ready is (reason == "Applied")
+    assert found.status == ("True" if reason == "Applied" else "False")
 
 
 # --- roles

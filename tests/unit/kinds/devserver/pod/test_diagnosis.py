@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crds import Condition
-from reconciler.kinds.devserver.pod.diagnosis import Trouble, trouble
+from reconciler.kinds.devserver.pod.diagnosis import diagnose
 from reconciler.kinds.devserver.pod.events import Told
+from reconciler.status.conditions import Readiness, not_ready
 from tests.builders import pod
 
 Object = dict[str, Any]
@@ -66,16 +67,16 @@ NOT_ATTACHED = told("FailedAttachVolume", "Multi-Attach error")
 NOT_MOUNTED = told("FailedMount", "no such directory")
 IN_VAIN = told("FailedMount", "Unable to attach or mount volumes: timed out", last="2030-01-01T12:02:00Z")
 
-CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
+CASES: dict[str, tuple[Object, list[Told], Readiness]] = {
     "it starts": (
         box(**CREATING),
         [],
-        Trouble("PodStarting", "The containers are starting.", "Starting", CREATED),
+        not_ready("PodStarting", "The containers are starting.", "Starting", CREATED),
     ),
     "no node has room": (
         box(no_node("0/1 nodes are available: 1 Insufficient cpu.")),
         [],
-        Trouble(
+        not_ready(
             "Unschedulable",
             "Waiting for a node: 0/1 nodes are available: 1 Insufficient cpu.",
             "Pending",
@@ -85,24 +86,24 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "a gate holds it back": (
         box(no_node("Scheduling is blocked", "SchedulingGated")),
         [],
-        Trouble("SchedulingGated", "Waiting for a node: Scheduling is blocked", "Pending", PLACED),
+        not_ready("SchedulingGated", "Waiting for a node: Scheduling is blocked", "Pending", PLACED),
     ),
     "a claim is missing": (
         box(no_node(GONE)),
         [],
-        Trouble("ClaimMissing", f"A claim that is to be mounted is missing: {GONE}", "Pending", PLACED),
+        not_ready("ClaimMissing", f"A claim that is to be mounted is missing: {GONE}", "Pending", PLACED),
     ),
     "a claim has no volume, and nobody says why": (
         box(no_node(UNBOUND), spec=CLAIMS),
         [],
-        Trouble(
+        not_ready(
             "ClaimPending", f"A claim has no volume yet (mounted: data, more): {UNBOUND}", "Pending", PLACED
         ),
     ),
     "a claim has no volume for want of its class": (
         box(no_node(UNBOUND), spec=CLAIMS),
         [told("ProvisioningFailed", "no such class", kind="PersistentVolumeClaim")],
-        Trouble(
+        not_ready(
             "ClaimPending",
             "A claim has no volume yet (mounted: data, more): no such class",
             "Pending",
@@ -119,7 +120,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
                 last="2030-01-01T11:59:55Z",
             )
         ],
-        Trouble(
+        not_ready(
             "ClaimPending",
             "A claim has no volume yet (mounted: data, more): no such class",
             "Pending",
@@ -136,14 +137,14 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
                 last="2030-01-01T11:00:00Z",
             )
         ],
-        Trouble(
+        not_ready(
             "ClaimPending", f"A claim has no volume yet (mounted: data, more): {UNBOUND}", "Pending", PLACED
         ),
     ),
     "an image is pulled in vain": (
         box(**waits("ErrImagePull", "no such host")),
         [],
-        Trouble(
+        not_ready(
             "ImagePullBackOff",
             "The image debian of container devserver cannot be pulled: no such host",
             "Failing",
@@ -153,7 +154,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "an image will be pulled again": (
         box(**waits("ImagePullBackOff", 'Back-off pulling image "debian": ErrImagePull: no such host')),
         [],
-        Trouble(
+        not_ready(
             "ImagePullBackOff",
             "The image debian of container devserver cannot be pulled: no such host",
             "Failing",
@@ -163,7 +164,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "a kubelet does not repeat why": (
         box(**waits("ImagePullBackOff", 'Back-off pulling image "debian"')),
         [],
-        Trouble(
+        not_ready(
             "ImagePullBackOff",
             "The image debian of container devserver cannot be pulled",
             "Failing",
@@ -173,7 +174,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "the secret for the image is missing": (
         box(**waits("ErrImagePull", "denied")),
         [told("FailedToRetrieveImagePullSecret", "no secret"), told("FailedMount", "another matter")],
-        Trouble(
+        not_ready(
             "ImagePullBackOff",
             "The image debian of container devserver cannot be pulled: denied; no secret",
             "Failing",
@@ -183,12 +184,14 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "an image has no valid name": (
         box(**waits("InvalidImageName", "invalid reference format")),
         [],
-        Trouble("InvalidImageName", "Container devserver: invalid reference format", "Failing", READY_SINCE),
+        not_ready(
+            "InvalidImageName", "Container devserver: invalid reference format", "Failing", READY_SINCE
+        ),
     ),
     "a reason that is none": (
         box(**waits("not a reason\x1b", "what?")),
         [],
-        Trouble("ContainerWaiting", "Container devserver: what?", "Failing", READY_SINCE),
+        not_ready("ContainerWaiting", "Container devserver: what?", "Failing", READY_SINCE),
     ),
     "an init container crashes": (
         box(
@@ -203,7 +206,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
             **waits("PodInitializing"),
         ),
         [],
-        Trouble(
+        not_ready(
             "CrashLoopBackOff",
             "Container tools has ended 2 times, the last time with exit code 1 (Error)",
             "Failing",
@@ -213,37 +216,37 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "a volume cannot be mounted": (
         box(*SANDBOX, **CREATING),
         [NOT_MOUNTED],
-        Trouble("FailedMount", "A volume cannot be mounted: no such directory", "Failing", READY_SINCE),
+        not_ready("FailedMount", "A volume cannot be mounted: no such directory", "Failing", READY_SINCE),
     ),
     "a volume cannot be attached": (
         box(*SANDBOX, **CREATING),
         [NOT_ATTACHED],
-        Trouble("FailedMount", "A volume cannot be mounted: Multi-Attach error", "Failing", READY_SINCE),
+        not_ready("FailedMount", "A volume cannot be mounted: Multi-Attach error", "Failing", READY_SINCE),
     ),
     "kubelet waited in vain for a volume": (
         box(*SANDBOX, **CREATING),
         [IN_VAIN, NOT_ATTACHED],
-        Trouble("FailedMount", "A volume cannot be mounted: Multi-Attach error", "Failing", READY_SINCE),
+        not_ready("FailedMount", "A volume cannot be mounted: Multi-Attach error", "Failing", READY_SINCE),
     ),
     "a volume is mounted by now": (
         box(*STARTED, **CREATING),
         [NOT_MOUNTED],
-        Trouble("PodStarting", "The containers are starting.", "Starting", CREATED),
+        not_ready("PodStarting", "The containers are starting.", "Starting", CREATED),
     ),
     "a volume of an earlier sandbox": (
         box(*SANDBOX, **CREATING),
         [told("FailedMount", "no", last=PLACED)],
-        Trouble("PodStarting", "The containers are starting.", "Starting", CREATED),
+        not_ready("PodStarting", "The containers are starting.", "Starting", CREATED),
     ),
     "a volume of an earlier pod": (
         box(*SANDBOX, **CREATING),
         [told("FailedMount", "no", uid="another")],
-        Trouble("PodStarting", "The containers are starting.", "Starting", CREATED),
+        not_ready("PodStarting", "The containers are starting.", "Starting", CREATED),
     ),
     "no sandbox can be made": (
         box(*SANDBOX, **CREATING),
         [told("FailedCreatePodSandBox", 'no runtime for "gvisor" is configured')],
-        Trouble(
+        not_ready(
             "FailedCreatePodSandBox",
             'The pod cannot be set up: no runtime for "gvisor" is configured',
             "Failing",
@@ -253,12 +256,12 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "no sandbox can be made, once the volumes are mounted": (
         box(*SANDBOX, **CREATING),
         [told("FailedMount", "no cache yet", last=READY_SINCE), told("FailedCreatePodSandBox", "no runtime")],
-        Trouble("FailedCreatePodSandBox", "The pod cannot be set up: no runtime", "Failing", READY_SINCE),
+        not_ready("FailedCreatePodSandBox", "The pod cannot be set up: no runtime", "Failing", READY_SINCE),
     ),
     "it was evicted": (
         box(**EVICTED),
         [],
-        Trouble(
+        not_ready(
             "Evicted",
             "The pod has failed and is made anew: Container devserver exceeded its limit",
             "Failing",
@@ -268,7 +271,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "it was evicted and is being deleted": (
         box(meta=DELETED, **EVICTED),
         [],
-        Trouble(
+        not_ready(
             "Evicted",
             "The pod has failed and is made anew: Container devserver exceeded its limit",
             "Failing",
@@ -278,7 +281,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "it was active for too long": (
         box(phase="Failed", reason="DeadlineExceeded"),
         [],
-        Trouble(
+        not_ready(
             "DeadlineExceeded",
             "The pod has failed and is made anew: DeadlineExceeded",
             "Failing",
@@ -288,12 +291,12 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "it failed and says no word": (
         box(phase="Failed"),
         [],
-        Trouble("PodFailed", "The pod has failed and is made anew: PodFailed", "Failing", READY_SINCE),
+        not_ready("PodFailed", "The pod has failed and is made anew: PodFailed", "Failing", READY_SINCE),
     ),
     "it is ending": (
         box(meta=DELETED),
         [],
-        Trouble(
+        not_ready(
             "PodEnding",
             "The earlier pod is ending; it should be gone by 2030-01-01T12:01:10Z",
             "Starting",
@@ -303,7 +306,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "it is ending and its container was stopped": (
         box(meta=DELETED, phase="Failed"),
         [],
-        Trouble(
+        not_ready(
             "PodEnding",
             "The earlier pod is ending; it should be gone by 2030-01-01T12:01:10Z",
             "Starting",
@@ -322,7 +325,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
             meta=DELETED | {"finalizers": ["example.com/hold"]},
         ),
         [],
-        Trouble(
+        not_ready(
             "PodEnding",
             "The earlier pod is ending; it should be gone by 2030-01-01T12:01:10Z, but is kept by example.com/hold. "
             "It was ended for DeletionByTaintManager: deleting due to NoExecute taint",
@@ -337,7 +340,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
             spec={"nodeName": "rack-1"},
         ),
         [],
-        Trouble(
+        not_ready(
             "NodeNotReady",
             "The node rack-1 gives no sign of life; whether the pod runs cannot be told.",
             "Failing",
@@ -348,8 +351,8 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
 
 
 @pytest.mark.parametrize(("pod", "told", "expected"), CASES.values(), ids=CASES.keys())
-def test_trouble(pod: Object, told: list[Told], expected: Trouble) -> None:
-    assert trouble(pod, told) == expected
+def test_diagnosis(pod: Object, told: list[Told], expected: Readiness) -> None:
+    assert diagnose(pod, told) == expected
 
 
 HOSTILE = "\x1b]0;owned\x07 <{%reset%}>\u202e\n" + "y" * 5000
@@ -367,7 +370,7 @@ HOSTILE = "\x1b]0;owned\x07 <{%reset%}>\u202e\n" + "y" * 5000
     ids=["image", "container", "scheduler", "kubelet", "finalizer"],
 )
 def test_what_others_wrote_is_one_short_line(pod: Object, told: list[Told]) -> None:
-    found = trouble(pod, told)
+    found = diagnose(pod, told).condition
     assert found.message.isprintable()
     assert "owned" in found.message
     assert len(found.message) < 1500
@@ -425,7 +428,7 @@ STATUSES = some(
 @given(STATUSES, st.booleans())
 def test_any_status_of_a_pod_makes_a_condition(status: Object, ends: bool) -> None:
     made = pod(status=status, **(DELETED if ends else {}))
-    found = trouble(made)
+    found = diagnose(made).condition
     assert found.message.isprintable()
     fields = {"type": "Ready", "status": "False", "lastTransitionTime": CREATED}
     Condition.model_validate(fields | {"reason": found.reason, "message": found.message})

@@ -137,21 +137,23 @@ CASES: dict[str, tuple[Object | None, Object | None, bool, str, str]] = {
 @pytest.mark.parametrize(("workload", "box", "ready", "reason", "phase"), CASES.values(), ids=CASES.keys())
 def test_readiness(workload: Object | None, box: Object | None, ready: bool, reason: str, phase: str) -> None:
     found = devserver_readiness(workload, box)
-    assert (found.ready, found.reason, found.phase) == (ready, reason, phase)
-    assert found.message
+    said = found.condition
+    assert (said.status == "True", said.reason, found.phase) == (ready, reason, phase)
+    assert said.message
 
 
 def test_a_refused_pod_is_told_of_where_it_is_this_stateful_sets() -> None:
     workload = stateful_set()
     since = "2030-01-01T12:00:00Z"
     refusal = Refusal(workload["metadata"]["uid"], "exceeded quota: few, requested: pods=1", since)
-    told = devserver_readiness(workload, None, refusal)
-    assert (told.ready, told.reason, told.phase) == (False, "QuotaExceeded", "Pending")
-    assert refusal.message in told.message
-    assert told.since == since
-    assert devserver_readiness(workload, None, Refusal("another", "")).reason == "PodStarting"
+    found = devserver_readiness(workload, None, refusal)
+    said = found.condition
+    assert (said.status, said.reason, found.phase) == ("False", "QuotaExceeded", "Pending")
+    assert refusal.message in said.message
+    assert said.since == since
+    assert devserver_readiness(workload, None, Refusal("another", "")).condition.reason == "PodStarting"
     ready = pod(status={"conditions": [condition("Ready", "True")]})
-    assert devserver_readiness(workload, ready, refusal).ready
+    assert devserver_readiness(workload, ready, refusal).condition.status == "True"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_a_refused_pod_is_told_of_where_it_is_this_stateful_sets() -> None:
     ],
 )
 def test_the_message_says_what_the_cluster_says(status: Object, part: str) -> None:
-    assert part in devserver_readiness(stateful_set(), pod(status=status)).message
+    assert part in devserver_readiness(stateful_set(), pod(status=status)).condition.message
 
 
 def box(revision: str | None = "rev-1", digest: str = "chosen", **metadata: Any) -> Object:

@@ -1,4 +1,4 @@
-"""What is kept of nodes and pods, and that nothing else counts as a change."""
+"""Which changes of nodes and pods are relevant to scheduling, and that nothing else is kept of them."""
 
 from copy import deepcopy
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reconciler.kinds.flavor.scheduling import capacity
-from reconciler.kinds.flavor.scheduling.capacity import seen
+from reconciler.kinds.flavor.scheduling.capacity import relevant
 from tests.flavors.cases import Node, Pod, container
 
 Object = dict[str, Any]
@@ -26,7 +26,7 @@ def changed(obj: Object, path: str, value: Any) -> Object:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "counts"),
+    ("path", "value", "is_relevant"),
     [
         ("status.nodeInfo", {"kubeletVersion": "v1"}, False),
         ("status.images", [{"names": ["a"]}], False),
@@ -42,13 +42,13 @@ def changed(obj: Object, path: str, value: Any) -> Object:
         ("status.conditions", [], True),
     ],
 )
-def test_what_counts_of_a_node(path: str, value: Any, counts: bool) -> None:
+def test_which_changes_of_a_node_are_relevant(path: str, value: Any, is_relevant: bool) -> None:
     before, after = map(capacity.reduce_node, (NODE, changed(NODE, path, value)))
-    assert (seen(before) != seen(after)) is counts
+    assert (relevant(before) != relevant(after)) is is_relevant
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "counts"),
+    ("path", "value", "is_relevant"),
     [
         ("status.conditions", [{"type": "Ready", "status": "True"}], False),
         ("status.podIP", "10.0.0.1", False),
@@ -60,21 +60,21 @@ def test_what_counts_of_a_node(path: str, value: Any, counts: bool) -> None:
         ("spec.overhead", {"cpu": "1"}, True),
     ],
 )
-def test_what_counts_of_a_pod(path: str, value: Any, counts: bool) -> None:
+def test_which_changes_of_a_pod_are_relevant(path: str, value: Any, is_relevant: bool) -> None:
     before, after = map(capacity.reduce_pod, (POD, changed(POD, path, value)))
-    assert (seen(before) != seen(after)) is counts
+    assert (relevant(before) != relevant(after)) is is_relevant
 
 
-def test_a_pod_that_waits_for_a_node_holds_nothing_unless_it_was_nominated() -> None:
+def test_nothing_is_relevant_of_a_pod_without_a_node_unless_it_is_nominated_to_one() -> None:
     waiting = changed(POD, "spec.nodeName", "")
-    assert seen(capacity.reduce_pod(waiting)) is None
-    nominated = seen(capacity.reduce_pod(changed(waiting, "status.nominatedNodeName", "one")))
+    assert relevant(capacity.reduce_pod(waiting)) is None
+    nominated = relevant(capacity.reduce_pod(changed(waiting, "status.nominatedNodeName", "one")))
     assert (nominated.node, nominated.nominated) == ("one", True)
 
 
-def test_little_is_kept_and_that_in_one_copy() -> None:
+def test_only_the_relevant_part_is_kept_and_equal_requests_share_one_copy() -> None:
     kept = capacity.reduce_pod(POD)
-    assert kept.keys() == {"metadata", "seen"}
+    assert kept.keys() == {"metadata", "relevant"}
     assert kept["metadata"] == {"namespace": "ns", "name": "p", "uid": "u", "resourceVersion": "7"}
     other = capacity.reduce_pod(changed(POD, "metadata.name", "q"))
-    assert seen(kept).requests is seen(other).requests
+    assert relevant(kept).requests is relevant(other).requests

@@ -1,7 +1,6 @@
-"""Whether a pod of a flavor finds room. tests/flavors has the real scheduler judge the same cases."""
+"""Whether a pod of a flavor fits on a node. tests/flavors has the real kube-scheduler answer the same cases."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,10 +8,10 @@ from hypothesis import given
 from crds import DevServerFlavorSpec
 from reconciler.kinds.flavor.scheduling import capacity
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
-from reconciler.kinds.flavor.scheduling.fit import verdict
+from reconciler.kinds.flavor.scheduling.fit import fit
 from reconciler.kinds.flavor.scheduling.karpenter import NodePool, Requirement
-from reconciler.kinds.flavor.scheduling.node_info import NodeInfo, rooms
-from reconciler.kinds.flavor.scheduling.pod_info import demand
+from reconciler.kinds.flavor.scheduling.node_info import NodeInfo, node_infos
+from reconciler.kinds.flavor.scheduling.pod_info import PodInfo, pod_info
 from tests.flavors.cases import (
     CASES,
     DEDICATED,
@@ -28,13 +27,13 @@ from tests.flavors.cases import (
     selects,
     tainted,
 )
-from tests.flavors.model import judged, stored
+from tests.flavors.model import fit_of_case, stored
 from tests.flavors.strategies import random_cases
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_case_is_judged_as_it_should_be(case: Case) -> None:
-    found = judged(case)
+def test_every_case_has_the_expected_answer(case: Case) -> None:
+    found = fit_of_case(case)
     assert found.fitting_nodes == (case.fits or 0), found.message
     assert found.answer == ("Yes" if case.fits else "No")
     assert (found.reason == "PodRefused") is (case.fits is None)
@@ -90,26 +89,26 @@ MESSAGES: list[tuple[Case, str, str]] = [
 
 @pytest.mark.parametrize(("case", "reason", "message"), MESSAGES, ids=[message for _, _, message in MESSAGES])
 def test_the_message_names_what_is_missing(case: Case, reason: str, message: str) -> None:
-    found = judged(case)
+    found = fit_of_case(case)
     assert (found.fitting_nodes, found.reason, found.message) == (case.fits or 0, reason, message)
 
 
 def test_a_message_stays_short_however_many_taints_there_are() -> None:
     nodes = tuple(Node(taints=({"key": f"taint-{index}", "effect": "NoSchedule"},)) for index in range(50))
-    message = judged(Case("", 0, nodes)).message
+    message = fit_of_case(Case("", 0, nodes)).message
     assert "50 tainted (taint-0:NoSchedule, taint-10:NoSchedule, taint-11:NoSchedule and 47 more)" in message
 
 
 # --- what cannot be read
 
-ASKED = demand(DevServerFlavorSpec.model_validate(asks(cpu=2)), Capacity())
+NEEDED = pod_info(DevServerFlavorSpec.model_validate(asks(cpu=2)), Capacity())
 
 
-def seen(nodes: tuple[Object, ...], pods: tuple[Object, ...] = ()) -> list[NodeInfo]:
+def infos(nodes: tuple[Object, ...], pods: tuple[Object, ...] = ()) -> list[NodeInfo]:
     filled = Capacity(
         nodes=stored(map(capacity.reduce_node, nodes)), pods=stored(map(capacity.reduce_pod, pods))
     )
-    return rooms(filled, 0, preempts=True)
+    return node_infos(filled, 0, preempts=True)
 
 
 BROKEN = Node({"cpu": "lots"}).manifest("broken", "case")
@@ -118,42 +117,44 @@ BROKEN_POD = Pod("some").manifest("odd", "fine")
 
 
 @pytest.mark.parametrize(
-    ("found", "answer", "part"),
+    ("nodes", "answer", "part"),
     [
-        (seen((BROKEN,)), "Unknown", "Not known: node broken: cpu: 'lots' is not a quantity"),
-        (seen((FINE,), (BROKEN_POD,)), "Unknown", "Not known: pod /odd: cpu: 'some' is not a quantity"),
-        (seen((BROKEN, FINE)), "Yes", "1 of 2 nodes has room."),
+        (infos((BROKEN,)), "Unknown", "Not known: node broken: cpu: 'lots' is not a quantity"),
+        (infos((FINE,), (BROKEN_POD,)), "Unknown", "Not known: pod /odd: cpu: 'some' is not a quantity"),
+        (infos((BROKEN, FINE)), "Yes", "1 of 2 nodes has room."),
     ],
     ids=["of a node", "of a pod", "while another node fits"],
 )
-def test_what_cannot_be_read_is_no_room_and_not_none(found: list[NodeInfo], answer: str, part: str) -> None:
-    judgement = verdict(ASKED, found, ())
-    assert judgement.answer == answer
-    assert part in judgement.message
-    assert judgement.reason == ("UnreadableQuantity" if answer == "Unknown" else "NodesFit")
+def test_a_node_with_an_unreadable_quantity_neither_fits_nor_counts_as_full(
+    nodes: list[NodeInfo], answer: str, part: str
+) -> None:
+    found = fit(NEEDED, nodes, ())
+    assert found.answer == answer
+    assert part in found.message
+    assert found.reason == ("UnreadableQuantity" if answer == "Unknown" else "NodesFit")
 
 
-def test_what_cannot_be_read_does_not_matter_where_a_pod_may_not_run_at_all() -> None:
+def test_an_unreadable_quantity_does_not_matter_on_a_node_that_taints_or_labels_rule_out() -> None:
     broken = Node({"cpu": "lots"}, cordoned=True).manifest("broken", "case")
-    assert verdict(ASKED, seen((broken,)), ()).answer == "No"
+    assert fit(NEEDED, infos((broken,)), ()).answer == "No"
 
 
 # --- NodePools
 
 ARM = NodePool("arm", requirements=(Requirement("kubernetes.io/arch", "In", ("arm64",)),))
 ODD = NodePool("odd", fault="cpu: 'lots' is not a quantity such as 500m, 2 or 4Gi")
-AMD = demand(
+AMD = pod_info(
     DevServerFlavorSpec.model_validate(asks(cpu=2) | {"nodeSelector": {"kubernetes.io/arch": "amd64"}}),
     Capacity(),
 )
 
 
 @pytest.mark.parametrize(
-    ("asked", "nodes", "pools", "answer", "message"),
+    ("needed", "nodes", "pools", "answer", "message"),
     [
-        (ASKED, (FINE,), (ARM,), "Yes", "1 of 1 node has room."),
-        (ASKED, (), (ARM,), "AUTOSCALED", "The cluster has no node. NodePool arm may bring one."),
-        (ASKED, (), (ODD, ARM), "AUTOSCALED", "The cluster has no node. NodePool arm may bring one."),
+        (NEEDED, (FINE,), (ARM,), "Yes", "1 of 1 node has room."),
+        (NEEDED, (), (ARM,), "AUTOSCALED", "The cluster has no node. NodePool arm may bring one."),
+        (NEEDED, (), (ODD, ARM), "AUTOSCALED", "The cluster has no node. NodePool arm may bring one."),
         (
             AMD,
             (),
@@ -172,9 +173,9 @@ AMD = demand(
     ids=["a node fits", "a pool may fit", "one of two may fit", "none may fit", "one cannot be read"],
 )
 def test_node_pools_count_where_no_node_fits(
-    asked: Any, nodes: tuple[Object, ...], pools: tuple[NodePool, ...], answer: str, message: str
+    needed: PodInfo, nodes: tuple[Object, ...], pools: tuple[NodePool, ...], answer: str, message: str
 ) -> None:
-    found = verdict(asked, seen(nodes), pools)
+    found = fit(needed, infos(nodes), pools)
     assert (found.answer, found.message) == (answer, message)
 
 
@@ -182,13 +183,18 @@ def test_node_pools_count_where_no_node_fits(
 
 
 @given(random_cases())
-def test_a_node_more_never_makes_room_less_and_a_pod_more_never_more(case: Case) -> None:
-    before = judged(case).fitting_nodes
-    assert judged(replace(case, nodes=(*case.nodes, Node()))).fitting_nodes >= before
-    assert judged(replace(case, pods=(*case.pods, Pod("1")))).fitting_nodes <= before
+def test_another_node_never_lowers_the_number_of_fitting_nodes_and_another_pod_never_raises_it(
+    case: Case,
+) -> None:
+    before = fit_of_case(case).fitting_nodes
+    assert fit_of_case(replace(case, nodes=(*case.nodes, Node()))).fitting_nodes >= before
+    assert fit_of_case(replace(case, pods=(*case.pods, Pod("1")))).fitting_nodes <= before
 
 
 @given(random_cases())
-def test_pods_of_a_lower_priority_take_no_room(case: Case) -> None:
+def test_pods_of_a_lower_priority_count_as_if_they_were_not_there(case: Case) -> None:
     held = tuple(replace(pod, spec={**pod.spec, **LOW}) for pod in case.pods)
-    assert judged(replace(case, pods=held)).fitting_nodes == judged(replace(case, pods=())).fitting_nodes
+    assert (
+        fit_of_case(replace(case, pods=held)).fitting_nodes
+        == fit_of_case(replace(case, pods=())).fitting_nodes
+    )

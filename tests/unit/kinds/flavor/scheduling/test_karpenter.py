@@ -1,4 +1,4 @@
-"""NodePools: what rules out that one brings a node for a pod."""
+"""What rules out that a NodePool brings a node for a pod."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import pytest
 
 from crds import DevServerFlavorSpec
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
-from reconciler.kinds.flavor.scheduling.karpenter import node_pool, why_not
-from reconciler.kinds.flavor.scheduling.pod_info import PodInfo, demand
+from reconciler.kinds.flavor.scheduling.karpenter import incompatibility, node_pool
+from reconciler.kinds.flavor.scheduling.pod_info import PodInfo, pod_info
 
 Object = dict[str, Any]
 READY = [{"type": "Ready", "status": "True"}]
 ZONE, ARCH = "topology.kubernetes.io/zone", "kubernetes.io/arch"
 
 
-def asked(**spec: Any) -> PodInfo:
-    return demand(DevServerFlavorSpec.model_validate(spec), Capacity())
+def needed(**spec: Any) -> PodInfo:
+    return pod_info(DevServerFlavorSpec.model_validate(spec), Capacity())
 
 
 def pool(
@@ -45,10 +45,10 @@ def pool(
     }
 
 
-def refusal(found: Object, **spec: Any) -> str:
+def reason(found: Object, **spec: Any) -> str:
     parsed = node_pool(found)
     assert parsed.fault == ""
-    return why_not(asked(**spec), parsed)
+    return incompatibility(needed(**spec), parsed)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def refusal(found: Object, **spec: Any) -> str:
     ],
 )
 def test_each_operator(operator: str, values: list[str], value: str, allows: bool) -> None:
-    found = refusal(pool(("example.com/size", operator, values)), nodeSelector={"example.com/size": value})
+    found = reason(pool(("example.com/size", operator, values)), nodeSelector={"example.com/size": value})
     assert found == ("" if allows else f"no nodes with example.com/size={value}")
 
 
 @pytest.mark.parametrize(
-    ("found", "spec", "why"),
+    ("found", "spec", "expected"),
     [
         (pool(), {}, ""),
         (pool((ZONE, "In", ["a"])), {}, ""),
@@ -126,8 +126,10 @@ def test_each_operator(operator: str, values: list[str], value: str, allows: boo
         "within a range",
     ],
 )
-def test_the_node_selector_against_labels_and_requirements(found: Object, spec: Object, why: str) -> None:
-    assert refusal(found, **spec) == why
+def test_the_node_selector_against_labels_and_requirements(
+    found: Object, spec: Object, expected: str
+) -> None:
+    assert reason(found, **spec) == expected
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_the_node_selector_against_labels_and_requirements(found: Object, spec: 
 def test_requirements_that_contradict_each_other_bring_no_node(
     requirements: list[tuple[str, list[str]]], possible: bool
 ) -> None:
-    found = refusal(pool(*(("size", operator, values) for operator, values in requirements)))
+    found = reason(pool(*(("size", operator, values) for operator, values in requirements)))
     assert found == ("" if possible else "no node can meet its requirements on size")
 
 
@@ -161,7 +163,7 @@ TOLERATES = {"tolerations": [{"key": "gpu", "operator": "Exists"}]}
 
 
 @pytest.mark.parametrize(
-    ("found", "spec", "why"),
+    ("found", "spec", "expected"),
     [
         (pool(taints=taint("NoSchedule")), {}, "taint gpu:NoSchedule"),
         (pool(taints=taint("NoExecute")), {}, "taint gpu:NoExecute"),
@@ -169,14 +171,14 @@ TOLERATES = {"tolerations": [{"key": "gpu", "operator": "Exists"}]}
         (pool(taints=taint("NoSchedule")), TOLERATES, ""),
         (pool(startupTaints=taint("NoSchedule")), {}, ""),
     ],
-    ids=["not tolerated", "evicts", "a wish", "tolerated", "for the start only"],
+    ids=["not tolerated", "evicts", "only preferred", "tolerated", "for the start only"],
 )
-def test_taints(found: Object, spec: Object, why: str) -> None:
-    assert refusal(found, **spec) == why
+def test_taints(found: Object, spec: Object, expected: str) -> None:
+    assert reason(found, **spec) == expected
 
 
 @pytest.mark.parametrize(
-    ("limits", "used", "cpu", "why"),
+    ("limits", "used", "cpu", "expected"),
     [
         (None, None, 64, ""),
         ({"cpu": "8"}, None, 8, ""),
@@ -189,26 +191,26 @@ def test_taints(found: Object, spec: Object, why: str) -> None:
         ({"nodes": "3"}, {"nodes": "2"}, 1, ""),
     ],
 )
-def test_limits(limits: Object | None, used: Object | None, cpu: int, why: str) -> None:
-    assert refusal(pool(limits=limits, used=used), resources={"requests": {"cpu": cpu}}) == why
+def test_limits(limits: Object | None, used: Object | None, cpu: int, expected: str) -> None:
+    assert reason(pool(limits=limits, used=used), resources={"requests": {"cpu": cpu}}) == expected
 
 
 @pytest.mark.parametrize(
-    ("found", "why"),
+    ("found", "expected"),
     [
         (pool(conditions=[]), "it is not ready"),
         (pool(conditions=[{"type": "Ready", "status": "Unknown"}]), "it is not ready"),
         (pool(replicas=3), "its number of nodes is fixed"),
     ],
 )
-def test_a_pool_that_brings_no_nodes(found: Object, why: str) -> None:
-    assert refusal(found) == why
+def test_a_pool_that_is_not_ready_or_of_fixed_size_brings_no_nodes(found: Object, expected: str) -> None:
+    assert reason(found) == expected
 
 
-def test_a_pool_on_its_way_out_brings_no_nodes() -> None:
+def test_a_pool_that_is_being_deleted_brings_no_nodes() -> None:
     found = pool()
     found["metadata"]["deletionTimestamp"] = "2030-01-01T08:00:00Z"
-    assert refusal(found) == "it is being deleted"
+    assert reason(found) == "it is being deleted"
 
 
 @pytest.mark.parametrize(

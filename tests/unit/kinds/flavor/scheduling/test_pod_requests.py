@@ -1,4 +1,4 @@
-"""Effective requests of pods. tests/flavors/cases.py has what the scheduler can be asked about."""
+"""Effective requests of pods. tests/flavors compares those of whole pods with the real kube-scheduler."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def pod(*containers: Object, status: Object | None = None, **spec: Any) -> Objec
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("manifest", "expected"),
     [
         (pod(), {}),
         (pod(container("a")), {}),
@@ -50,21 +50,21 @@ def pod(*containers: Object, status: Object | None = None, **spec: Any) -> Objec
     ],
     ids=[
         "no container",
-        "nothing asked",
+        "nothing requested",
         "one container",
         "containers together",
-        "finer than can be",
+        "finer than a thousandth or a byte",
         "rounded up as a sum",
         "a limit is a request",
         "fields that are null",
         "overhead",
-        "as a whole, and overhead on top",
-        "not as a whole",
-        "sidecars from their turn on",
+        "of the pod as a whole, and overhead on top",
+        "of the pod as a whole, but not for this resource",
+        "sidecars from their start on",
     ],
 )
-def test_the_effective_requests(asked: Object, expected: dict[str, int]) -> None:
-    assert pod_requests(asked) == expected
+def test_the_effective_requests(manifest: Object, expected: dict[str, int]) -> None:
+    assert pod_requests(manifest) == expected
 
 
 def resizing(spec: str, given: str, allocated: str, *, infeasible: bool = False) -> Object:
@@ -80,7 +80,7 @@ def resizing(spec: str, given: str, allocated: str, *, infeasible: bool = False)
 
 
 @pytest.mark.parametrize(
-    ("asked", "cpu"),
+    ("manifest", "cpu"),
     [
         (resizing("2", "1", "1"), 2000),
         (resizing("1", "2", "1"), 2000),
@@ -89,12 +89,12 @@ def resizing(spec: str, given: str, allocated: str, *, infeasible: bool = False)
     ],
     ids=["grows", "shrinks", "granted, not done", "can never be"],
 )
-def test_the_larger_amount_counts_while_a_pod_is_resized(asked: Object, cpu: int) -> None:
-    assert pod_requests(asked) == {"cpu": cpu}
+def test_the_larger_amount_counts_while_a_pod_is_resized(manifest: Object, cpu: int) -> None:
+    assert pod_requests(manifest) == {"cpu": cpu}
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "manifest",
     [
         pod(container("a", cpu="lots")),
         pod(container("a", cpu="-1")),
@@ -103,12 +103,12 @@ def test_the_larger_amount_counts_while_a_pod_is_resized(asked: Object, cpu: int
         pod(overhead={"cpu": "lots"}),
         pod(resources={"requests": {"cpu": "lots"}}),
     ],
-    ids=["a container", "less than nothing", "empty", "an init container", "overhead", "as a whole"],
+    ids=["a container", "negative", "empty", "an init container", "overhead", "as a whole"],
 )
-def test_what_cannot_be_read_is_an_error_that_names_the_resource(asked: Object) -> None:
+def test_an_unreadable_quantity_is_an_error_that_names_the_resource(manifest: Object) -> None:
     with pytest.raises(ValueError, match=r"cpu: '.*' is not a quantity"):
-        pod_requests(asked)
+        pod_requests(manifest)
 
 
-def test_an_amount_beyond_all_numbers_is_the_largest_one() -> None:
+def test_an_amount_that_is_too_large_is_clamped() -> None:
     assert pod_requests(pod(container("a", memory="999999999999999Pi"))) == {"memory": 2**63 - 1}

@@ -1,4 +1,4 @@
-"""Nodes without a machine: objects with a renewed Lease, so that the cluster's controllers take them for well."""
+"""Nodes without a machine: objects whose Leases are renewed, so that the cluster's controllers take them for ready."""
 
 import threading
 import time
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from reconciler.kinds.flavor.scheduling.capacity import reduce_node, seen
-from reconciler.kube.resources import LEASE, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS
+from crds.resources import LEASE, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS
+from reconciler.kinds.flavor.scheduling.capacity import reduce_node, relevant
 from tests.faults.kubeapi import Api, ApiError
 from tests.flavors.cases import CASE, PRIORITIES, RUNTIME_CLASSES, Object
 
@@ -85,7 +85,7 @@ def _now() -> str:
 
 def _wait_for_taints(api: Api, manifests: list[Object]) -> None:
     """New nodes are tainted as not ready until a controller has looked at their conditions."""
-    expected = {item["metadata"]["name"]: set(seen(reduce_node(item)).taints) for item in manifests}
+    expected = {item["metadata"]["name"]: set(relevant(reduce_node(item)).taints) for item in manifests}
 
     def settled() -> bool:
         live = {

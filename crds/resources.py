@@ -1,9 +1,14 @@
-"""The kinds of objects that the operator deals with, as the API server serves them."""
+"""The kinds of objects that the operator and devctl deal with, as the API server serves them.
+
+Loads neither the models nor a client, so that a command which needs a path only is quick.
+"""
 
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from crds import API_VERSION
+GROUP = "devserver.io"
+VERSION = "v1"
+API_VERSION = f"{GROUP}/{VERSION}"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ FLAVOR = Resource(API_VERSION, "DevServerFlavor", "devserverflavors", namespaced
 USER = Resource(API_VERSION, "DevServerUser", "devserverusers", namespaced=False)
 SECRET = Resource("v1", "Secret", "secrets")
 POD = Resource("v1", "Pod", "pods")
+SERVICE = Resource("v1", "Service", "services")
+SERVICE_ACCOUNT = Resource("v1", "ServiceAccount", "serviceaccounts")
 NAMESPACE = Resource("v1", "Namespace", "namespaces", namespaced=False)
 STATEFUL_SET = Resource("apps/v1", "StatefulSet", "statefulsets")
 QUOTA = Resource("v1", "ResourceQuota", "resourcequotas")
@@ -49,12 +56,12 @@ CHILDREN = (
     STATEFUL_SET,
     Resource("apps/v1", "DaemonSet", "daemonsets"),
     Resource("apps/v1", "Deployment", "deployments"),
-    Resource("v1", "Service", "services"),
+    SERVICE,
     Resource("v1", "ConfigMap", "configmaps"),
     SECRET,
     Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
     Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
-    Resource("v1", "ServiceAccount", "serviceaccounts"),
+    SERVICE_ACCOUNT,
     QUOTA,
     Resource("v1", "LimitRange", "limitranges"),
     PVC,
