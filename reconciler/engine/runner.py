@@ -116,6 +116,11 @@ class Runner:
             raise EngineError("pulumi stack init made no encryption salt")
         return str(salt)
 
+    @property
+    def running(self) -> tuple[PulumiProcess, ...]:
+        """What runs the commands of each run under way, the oldest run first."""
+        return tuple(self._running)
+
     def run_seconds(self) -> dict[str, float]:
         """How long each run under way has lasted, by its stack."""
         now = time.monotonic()
@@ -124,7 +129,7 @@ class Runner:
     def stop(self) -> None:
         """Kill all runs under way, and each later one at its start."""
         self._stopping = True
-        for process in tuple(self._running):
+        for process in self.running:
             process.kill()
 
     def _operate(
