@@ -1,1 +1,1 @@
-"""Pulumi programs against checkpoints. Asks the API server nothing; alone in importing `pulumi.automation`."""
+"""Runs Pulumi programs against checkpoints. Sends no requests; alone in importing `pulumi.automation`."""

@@ -1,9 +1,9 @@
 """Where the checkpoint of a run comes from and goes to.
 
-Normally that is a directory of the run's own: no lock in it can go stale, and a killed run leaves nothing that
-matters. With an external backend, runs work on a store of their own kind (file://, postgres://, s3://, ...) which
-other people and other processes may use, too: it has locks, and a killed run leaves its lock and the operations
-that it had begun.
+Normally that is a directory of the run's own. No lock in it can go stale, and a killed run leaves nothing behind that
+matters. An external backend (file://, postgres://, s3://, ...) is one of Pulumi's own, and other people and processes
+may use it too. It has locks. A killed run leaves its lock there, and the operations that it had begun.
+https://www.pulumi.com/docs/iac/concepts/state-and-backends/
 """
 
 import json
@@ -22,7 +22,7 @@ import structlog
 from pulumi.automation.errors import CommandError
 
 from reconciler.engine.locks import Host, is_stale, locks_in
-from reconciler.state import checkpoint
+from reconciler.state import checkpoint as checkpoints
 from reconciler.state.checkpoint import PROJECT, Checkpoint
 from reconciler.state.diagnosis import Problem, Unusable
 from reconciler.state.run_claim import CutShort
@@ -32,12 +32,12 @@ from reconciler.status.errors import TransientError
 _log = structlog.get_logger()
 _URL_VARIABLE = "PULUMI_BACKEND_URL"
 _NO_SUCH_STACK = "no stack named"
-# What only damaged bytes lead to. (A store that cannot be reached fails with other words, and is no damage.)
+# The errors that only damaged bytes lead to. (A store that cannot be reached fails with other words.)
 _NONSENSE = (
     r"(unexpected end of JSON|invalid character|cannot unmarshal|unsupported checkpoint|integrity failure)"
 )
 _DAMAGED = re.compile(rf"failed to load checkpoint: .*{_NONSENSE}|snapshot integrity failure", re.DOTALL)
-# `stack rm` says less.
+# `stack rm` does not say that it was the loading that failed.
 _NOT_REMOVABLE = re.compile(_NONSENSE)
 _AWAY = re.compile(
     r"unable to open state|unable to check if|failed to load checkpoint|problem with.* bucket|could not list"
@@ -57,16 +57,16 @@ class Backend(Protocol):
     """How a run gets its checkpoint and leaves it."""
 
     def environment(self, directory: Path) -> Mapping[str, str]:
-        """What tells the CLI of the backend."""
+        """The variables that tell the CLI where the backend is."""
 
-    def give(self, place: RunPlace, state: Checkpoint) -> None:
-        """Have the backend hold that state for the run to come."""
+    def give(self, run: RunPlace, checkpoint: Checkpoint) -> None:
+        """Have the backend hold the checkpoint, before the run."""
 
-    def take(self, place: RunPlace) -> Checkpoint:
-        """The state after the run."""
+    def take(self, run: RunPlace) -> Checkpoint:
+        """The checkpoint after the run."""
 
-    def recover(self, place: RunPlace, output: str, cut_short: Sequence[CutShort]) -> bool:
-        """Whether to try a command again that failed with that output. Raises TransientError if it is to wait."""
+    def recover(self, run: RunPlace, output: str, cut_short: Sequence[CutShort]) -> bool:
+        """Whether to retry a command that failed with that output. Raises TransientError if it must wait."""
 
     def redacted(self, text: str) -> str:
         """The text without what must not be shown."""
@@ -78,30 +78,30 @@ class PrivateDirectory:
     def environment(self, directory: Path) -> Mapping[str, str]:
         """The address of a backend in the run's directory.
 
-        The state is written once, at the end of the run: what a run that is cut short has written is not used, and
-        to write it after every step is a third of an engine's processor time.
+        The engine writes the checkpoint once, at the end of the run. What a run that is cut short has written is not
+        used, and writing after every step takes a third of an engine's processor time.
         """
         return {_URL_VARIABLE: f"file://{directory}", "PULUMI_SKIP_CHECKPOINTS": "true"}
 
-    def give(self, place: RunPlace, state: Checkpoint) -> None:
+    def give(self, run: RunPlace, checkpoint: Checkpoint) -> None:
         """Write the file that the engine reads."""
-        file = self._file(place)
+        file = self._file(run)
         file.parent.mkdir(parents=True)
-        file.write_bytes(state)
-        (place.directory / ".pulumi" / "meta.yaml").write_text("version: 1\n")
+        file.write_bytes(checkpoint)
+        (run.directory / ".pulumi" / "meta.yaml").write_text("version: 1\n")
 
-    def take(self, place: RunPlace) -> Checkpoint:
-        """Read the file that the engine wrote. Raises TransientError if it is cut off, as on a full disk."""
-        left = self._file(place).read_bytes()
+    def take(self, run: RunPlace) -> Checkpoint:
+        """Read the file that the engine wrote. Raises TransientError if it is incomplete, as on a full disk."""
+        checkpoint = self._file(run).read_bytes()
         try:
-            checkpoint.children(left)
+            checkpoints.children(checkpoint)
         except ValueError as error:
             why = "The run left half a state: the run directory may be full; trying again."
             raise TransientError(reasons.RUN_FAILED, why) from error
-        return left
+        return checkpoint
 
-    def recover(self, place: RunPlace, output: str, cut_short: Sequence[CutShort]) -> bool:
-        """Nobody else has this backend, so nothing can be in the way."""
+    def recover(self, run: RunPlace, output: str, cut_short: Sequence[CutShort]) -> bool:
+        """Never: nobody else uses this backend, so no lock of others can be the cause."""
         return False
 
     def redacted(self, text: str) -> str:
@@ -109,13 +109,13 @@ class PrivateDirectory:
         return text
 
     @staticmethod
-    def _file(place: RunPlace) -> Path:
-        return place.directory / ".pulumi" / "stacks" / PROJECT / f"{place.stack}.json"
+    def _file(run: RunPlace) -> Path:
+        return run.directory / ".pulumi" / "stacks" / PROJECT / f"{run.stack}.json"
 
 
 @dataclass(frozen=True)
 class ExternalBackend:
-    """A backend that outlives runs and has other users. url: may hold a password, which is shown to nobody."""
+    """A backend that outlives runs and has other users. url: may hold a password, which is never shown."""
 
     url: str
 
@@ -123,34 +123,35 @@ class ExternalBackend:
         """The external address."""
         parts = urlsplit(self.url)
         if parts.scheme == "file" and "metadata=" not in parts.query:
-            # Else the library keeps a file of attributes beside each, and one that a kill cut off in the middle of
-            # its writing would make the stack unreadable for ever. The files themselves are replaced as a whole.
+            # By default Pulumi's library keeps a file of attributes beside each file. A kill in the middle of
+            # writing one would make the stack unreadable for ever. The files themselves are replaced as a whole.
+            # https://pkg.go.dev/gocloud.dev/blob/fileblob#URLOpener
             parts = parts._replace(query="&".join(filter(None, (parts.query, "metadata=skip"))))
         return {_URL_VARIABLE: parts.geturl()}
 
-    def give(self, place: RunPlace, state: Checkpoint) -> None:
-        """Bring the backend in line with the state, where it differs."""
-        found = self.find(place)
+    def give(self, run: RunPlace, checkpoint: Checkpoint) -> None:
+        """Write the checkpoint to the backend, unless it is there already."""
+        found = self.find(run)
         if isinstance(found, Unusable) and found.problem is Problem.MISSING:
-            place.command("stack", "init", place.stack)
-        if isinstance(found, Unusable) or checkpoint.deployment(found) != checkpoint.deployment(state):
-            file = place.directory / "deployment.json"
-            file.write_text(json.dumps({"version": 3, "deployment": checkpoint.deployment(state)}))
-            place.command("stack", "import", "--file", str(file), "--stack", place.stack)
+            run.command("stack", "init", run.stack)
+        if isinstance(found, Unusable) or checkpoints.deployment(found) != checkpoints.deployment(checkpoint):
+            file = run.directory / "deployment.json"
+            file.write_text(json.dumps({"version": 3, "deployment": checkpoints.deployment(checkpoint)}))
+            run.command("stack", "import", "--file", str(file), "--stack", run.stack)
 
-    def take(self, place: RunPlace) -> Checkpoint:
-        """Read the state back. Raises TransientError if it cannot be read."""
-        found = self.find(place)
+    def take(self, run: RunPlace) -> Checkpoint:
+        """Read the checkpoint back. Raises TransientError if it cannot be read."""
+        found = self.find(run)
         if isinstance(found, Unusable):
             raise TransientError(
                 reasons.BACKEND_FAILED, f"The run's state cannot be read back: {found.detail}."
             )
         return found
 
-    def find(self, place: RunPlace) -> Checkpoint | Unusable:
-        """What the backend holds."""
+    def find(self, run: RunPlace) -> Checkpoint | Unusable:
+        """The checkpoint that the backend holds. Raises CommandError if the backend fails."""
         try:
-            exported = place.command("stack", "export", "--stack", place.stack)
+            exported = run.command("stack", "export", "--stack", run.stack)
         except CommandError as error:
             if _NO_SUCH_STACK in str(error):
                 return Unusable(Problem.MISSING, "there is none")
@@ -158,41 +159,41 @@ class ExternalBackend:
                 return Unusable(Problem.DAMAGED, "it cannot be parsed")
             raise
         try:
-            return checkpoint.of_deployment(place.stack, exported)
+            return checkpoints.of_deployment(run.stack, exported)
         except ValueError as error:
             return Unusable(Problem.DAMAGED, f"it cannot be parsed: {error}")
 
-    def remove(self, place: RunPlace) -> None:
-        """Remove the stack with its history and backups; what it still records is not deleted."""
-        remove = ("stack", "rm", "--yes", "--force", "--remove-backups", "--stack", place.stack)
+    def remove(self, run: RunPlace) -> None:
+        """Remove the stack with its history and backups. The objects that it still records are not deleted."""
+        remove = ("stack", "rm", "--yes", "--force", "--remove-backups", "--stack", run.stack)
         try:
-            place.command(*remove)
+            run.command(*remove)
         except CommandError as error:
             if _NO_SUCH_STACK in str(error):
                 return
             if not _NOT_REMOVABLE.search(str(error)):
                 raise
-            # It is not removed unless it can be read.
-            self.give(place, checkpoint.empty(place.stack))
-            place.command(*remove)
+            # Pulumi removes only a stack that it can read.
+            self.give(run, checkpoints.empty(run.stack))
+            run.command(*remove)
 
-    def recover(self, place: RunPlace, output: str, cut_short: Sequence[CutShort]) -> bool:
-        """Take locks of the dead away. Raises TransientError for the living, and if the backend is away."""
+    def recover(self, run: RunPlace, output: str, cut_short: Sequence[CutShort]) -> bool:
+        """Remove the locks of dead processes. Raises TransientError if a holder may live or the backend is away."""
         locks = locks_in(output)
         if locks is None:
             if _AWAY.search(output):
                 raise TransientError(reasons.BACKEND_FAILED, f"The backend of the states fails: {output}")
             return False
-        living = [lock for lock in locks if not is_stale(lock, _here(), cut_short)]
+        living = [lock for lock in locks if not is_stale(lock, _this_host(), cut_short)]
         if living:
             holders = ", ".join(map(str, living))
             raise TransientError(
                 reasons.STATE_LOCKED,
                 f"The stack is locked by {holders}; waiting for the end of that. If it is certain that nothing runs "
-                f"there any more: pulumi cancel --stack {checkpoint.full_name_of(place.stack)}",
+                f"there any more: pulumi cancel --stack {checkpoints.full_name_of(run.stack)}",
             )
-        _log.warning("stale lock taken away", holders=", ".join(map(str, locks)))
-        place.command("cancel", "--yes", "--stack", place.stack)
+        _log.warning("stale lock removed", holders=", ".join(map(str, locks)))
+        run.command("cancel", "--yes", "--stack", run.stack)
         return True
 
     def redacted(self, text: str) -> str:
@@ -206,7 +207,7 @@ class ExternalBackend:
         return text
 
 
-def _here() -> Host:
+def _this_host() -> Host:
     return Host(socket.gethostname(), _started, _is_ours)
 
 

@@ -1,7 +1,8 @@
-"""How the engine reaches the API server: through the watchdog, which passes on nothing after the Lease's time.
+"""The engine's kubeconfig: it reaches the API server through the watchdog.
 
-The engine's programs send requests when they like, also after the machine slept. So they get a kubeconfig of their
-own, with the watchdog's port in place of the API server's address; credentials stay in the files where they are.
+The engine may send requests at any time, even after the machine slept and the Lease ran out. The watchdog passes on
+none of those. So the engine gets a kubeconfig of its own, with the watchdog's port in place of the API server's
+address. Credentials stay in the files where they are.
 """
 
 import os
@@ -32,7 +33,7 @@ class Access:
         return server.hostname or "", server.port or 443
 
     def through(self, port: int) -> _Entry:
-        """A kubeconfig that goes by a port of this host; the API server is the one whose certificate is asked for."""
+        """A kubeconfig that goes through a port of this host. The API server's certificate is checked as before."""
         server = urlsplit(self.cluster["server"])._replace(netloc=f"127.0.0.1:{port}").geturl()
         cluster = {"tls-server-name": self.address[0], **self.cluster, "server": server}
         return {
@@ -46,11 +47,11 @@ class Access:
 
 
 def find_access(environment: Mapping[str, str]) -> Access | None:
-    """What `connect` uses too; None if that is by no plain HTTPS, or if there is nothing usable."""
+    """The cluster and user that `connect` uses too; None if there are none, or not by plain HTTPS."""
     if "KUBECONFIG" not in environment and "KUBERNETES_SERVICE_HOST" in environment:
         return _in_cluster(environment["KUBERNETES_SERVICE_HOST"], environment["KUBERNETES_SERVICE_PORT"])
-    places = environment.get("KUBECONFIG", "~/.kube/config").split(os.pathsep)
-    files = [Path(place).expanduser() for place in places if place]
+    paths = environment.get("KUBECONFIG", "~/.kube/config").split(os.pathsep)
+    files = [Path(path).expanduser() for path in paths if path]
     try:
         configs = [(file.parent, yaml.safe_load(file.read_text())) for file in files if file.exists()]
         context = _entry(configs, "contexts", _last(config.get("current-context") for _, config in configs))
@@ -64,7 +65,7 @@ def find_access(environment: Mapping[str, str]) -> Access | None:
 
 
 def write_config(access: Access, port: int, file: Path) -> None:
-    """Write the kubeconfig, for this user's eyes only."""
+    """Write the kubeconfig, readable by this user alone."""
     file.unlink(missing_ok=True)
     file.touch(mode=0o600)
     file.write_text(yaml.safe_dump(access.through(port)))

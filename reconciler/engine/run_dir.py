@@ -1,4 +1,4 @@
-"""The run directory: one process has it at a time, and its successor takes over in its name."""
+"""The run directory. One process at a time owns it, and its successor takes over under its name."""
 
 import fcntl
 import re
@@ -16,11 +16,11 @@ _TOKEN = re.compile(r"[0-9a-f]{16}")
 
 @contextmanager
 def own_run_dir(run_dir: Path) -> Iterator[str]:
-    """Lock the run directory until the block ends, and empty it; gives its token.
+    """Lock the run directory until the block ends, and empty it. Yields its token.
 
-    The token stays with the directory. Who has the lock knows that the process that had it before is dead, and
-    ends what that one started: it may act in the same name, without waiting for a Lease to run out.
-    Raises EngineError if another process has it.
+    The token stays with the directory. The owner of the lock knows that the previous owner is dead, and kills what
+    that one started. So it may act under the same name, without waiting for the Lease to run out.
+    Raises EngineError if another process owns the directory.
     """
     run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with open(run_dir / "lock", "w") as lock:
@@ -28,7 +28,7 @@ def own_run_dir(run_dir: Path) -> Iterator[str]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise EngineError(f"another reconciler uses {run_dir}: set DEVSERVER_RUN_DIR") from None
-        # What an earlier process left behind: provider plugins outlive a killed CLI.
+        # Provider plugins of an earlier process may run still: they outlive a killed CLI.
         kill_of_backend(backends(run_dir))
         for name in ("runs", "home"):
             shutil.rmtree(run_dir / name, ignore_errors=True)
@@ -37,7 +37,7 @@ def own_run_dir(run_dir: Path) -> Iterator[str]:
 
 
 def backends(run_dir: Path) -> str:
-    """What the URLs of all runs' backends begin with."""
+    """The common beginning of the URLs of all runs' private directories."""
     return f"file://{run_dir / 'runs'}/"
 
 

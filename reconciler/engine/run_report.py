@@ -1,4 +1,4 @@
-"""What the engine says about a run, and which error a failed one stands for: who must act."""
+"""What the engine says about a run, and the error that follows from it, which says who must act."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from reconciler.text import one_line, shortened
 
 _MAX_MESSAGE = 1000
 
-# A refusal for good: the same inputs would be refused again.
+# The API server would refuse the same inputs again.
 _REJECTIONS = re.compile(
     r"\bis invalid\b|Invalid value|Unsupported value|field is immutable|\bForbidden: updates to"
     r"|admission webhook \S+ denied the request|ValidatingAdmissionPolicy .* denied request"
@@ -31,32 +31,32 @@ _FOREIGN = re.compile(r"belongs to someone else \(devserver-managed-objects\)")
 
 
 class RunReport:
-    """Collects what the engine says about a run. redacted: takes secrets out of it."""
+    """Collects what the engine says about a run. redacted: removes secrets from a text."""
 
     def __init__(self, redacted: Callable[[str], str]) -> None:
         self._redacted = redacted
         self.clear()
 
     def clear(self) -> None:
-        """Forget what an attempt said that is followed by another."""
+        """Forget a failed attempt, before the next one."""
         self.changes: dict[str, int] = {}
         self._errors: list[str] = []
 
     def note_changes(self, changes: dict[str, int]) -> None:
-        """The number of resources by operation, at the end."""
+        """Note the number of resources by operation, which the engine counts at the end."""
         self.changes = changes
 
     def note_error(self, message: str) -> None:
-        """An error of a resource or of the program."""
+        """Note an error of a resource or of the program."""
         self._errors.append(self._redacted(plain(message)))
 
     def error(self, output: str) -> ReconcileError:
-        """The error that a failed command stands for."""
-        # The engine closes with a line that only says that the update failed.
-        telling = [
+        """The error to report for a failed command with that output."""
+        # The engine's last line only says that the update failed.
+        specific = [
             text for text in dict.fromkeys(self._errors) if text not in ("update failed", "preview failed")
         ]
-        message = "; ".join(telling) or plain(output)
+        message = "; ".join(specific) or plain(output)
         message = shortened(message, _MAX_MESSAGE)
         if _FOREIGN.search(message):
             return StalledError(reasons.NAME_CONFLICT, message)
@@ -74,7 +74,7 @@ class RunReport:
 
 
 def error_of(lost: RunLostError) -> ReconcileError:
-    """The error that a run stands for whose process ended or was killed."""
+    """The error to report for a run whose process ended or was killed."""
     if isinstance(lost, RunKilledError):
         return EngineTimeoutError(reasons.RUN_TIMEOUT, f"The Pulumi run was {lost}; trying again.")
     return EngineFailedError(reasons.RUN_FAILED, f"The Pulumi engine {plain(str(lost))}; trying again.")

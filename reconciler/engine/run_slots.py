@@ -1,4 +1,4 @@
-"""How many engine runs there are at a time. A slow run does not hold up the others."""
+"""Limits how many engine runs there are at a time. A slow run does not hold up the others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 
 class RunSlots:
-    """Slots for runs, handed out in the order of asking.
+    """Slots for runs, which get them in the order in which they ask.
 
-    count: slots. slow_s: a run that takes longer gives its slot to the next one, and goes on. So `count` bounds the
-    load of a busy engine, while runs that only wait (for a slow admission webhook, say) hold up nobody.
+    count: of slots. slow_s: a run that takes longer gives its slot to the next one, and goes on. So `count` bounds the
+    load of a busy engine, and runs that only wait, for example for a slow admission webhook, hold up no others.
     """
 
     def __init__(self, count: int, slow_s: float) -> None:
@@ -23,7 +23,7 @@ class RunSlots:
         """A slot until the block ends, or until it has lasted too long."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            # A semaphore serves one loop only, an engine may serve one after the other.
+            # A semaphore belongs to one event loop, but an engine may serve one loop after another.
             self._loop, self._free = loop, asyncio.Semaphore(self._count)
         free, returned = self._free, False
         await free.acquire()

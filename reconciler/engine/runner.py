@@ -78,10 +78,10 @@ class Runner:
             return Outcome(checkpoint, report.changes, time.monotonic() - started, error)
 
         try:
-            with self._workspace(task.stack, task.keys, task.backend) as (workspace, place):
+            with self._workspace(task.stack, task.keys, task.backend) as (workspace, run):
                 try:
-                    error = self._operate(task, workspace, place, report)
-                    return outcome(task.backend.take(place), error)
+                    error = self._operate(task, workspace, run, report)
+                    return outcome(task.backend.take(run), error)
                 except RunLostError as lost:
                     return outcome(None, error_of(lost))
                 except TransientError as waiting:
@@ -99,9 +99,9 @@ class Runner:
         self, stack: str, keys: Keys, act: Callable[[RunPlace], _T], cut_short: Sequence[CutShort]
     ) -> _T:
         """Do something with a stack in the backend that is no run. Raises TransientError if the backend fails."""
-        with self._workspace(stack, keys, self.backend) as (_, place):
+        with self._workspace(stack, keys, self.backend) as (_, run):
             try:
-                return self._with_recovery(place, self.backend, lambda: act(place), cut_short)
+                return self._with_recovery(run, self.backend, lambda: act(run), cut_short)
             except RunLostError as lost:
                 raise error_of(lost) from None
             except CommandError as failed:
@@ -116,6 +116,11 @@ class Runner:
             raise EngineError("pulumi stack init made no encryption salt")
         return str(salt)
 
+    @property
+    def running(self) -> tuple[PulumiProcess, ...]:
+        """What runs the commands of each run under way, the oldest run first."""
+        return tuple(self._running)
+
     def run_seconds(self) -> dict[str, float]:
         """How long each run under way has lasted, by its stack."""
         now = time.monotonic()
@@ -124,34 +129,34 @@ class Runner:
     def stop(self) -> None:
         """Kill all runs under way, and each later one at its start."""
         self._stopping = True
-        for process in tuple(self._running):
+        for process in self.running:
             process.kill()
 
     def _operate(
-        self, task: Task, workspace: LocalWorkspace, place: RunPlace, report: RunReport
+        self, task: Task, workspace: LocalWorkspace, run: RunPlace, report: RunReport
     ) -> ReconcileError | None:
         """Carry out the task's operation; why it failed, None if it succeeded."""
         on_event = listener(report)
 
         def attempt() -> None:
             report.clear()
-            task.backend.give(place, task.checkpoint)
+            task.backend.give(run, task.checkpoint)
             task.operation(Stack.select(task.stack, workspace), on_event)
 
         try:
-            self._with_recovery(place, task.backend, attempt, task.cut_short)
+            self._with_recovery(run, task.backend, attempt, task.cut_short)
         except CommandError as failed:
             return report.error(self._one_line(failed))
         return None
 
     def _with_recovery(
-        self, place: RunPlace, backend: Backend, attempt: Callable[[], _T], cut_short: Sequence[CutShort]
+        self, run: RunPlace, backend: Backend, attempt: Callable[[], _T], cut_short: Sequence[CutShort]
     ) -> _T:
         """Attempt it, and once more if the cause of the failure in the backend could be removed."""
         try:
             return attempt()
         except CommandError as failed:
-            if not backend.recover(place, self._one_line(failed), cut_short):
+            if not backend.recover(run, self._one_line(failed), cut_short):
                 raise
         return attempt()
 

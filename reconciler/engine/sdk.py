@@ -1,20 +1,20 @@
 """Makes Pulumi's Python SDK (3.259.0) fit for many inline programs in one process.
 
-It keeps what belongs to a program in context variables, with two leaks, through which a program can fail for the
-death of another one's engine:
+The SDK keeps what belongs to a program in context variables, with two leaks. Through them a program can fail because
+the engine of another one died:
 
-- An engine is asked for its features in an executor thread, which has no context: the engine of whichever program
-  started last is asked instead (`pulumi.runtime.settings._load_monitor_feature_support`).
-- gRPC shares connections between all channels to one address, and waits for some time before it tries one again
-  that has failed. Engines listen on ports that the system picks; one that gets the port of an engine that was
-  killed a moment ago is then unreachable for its own program.
+- The SDK asks the engine for its features in an executor thread, which has no context. So it asks the engine of
+  whichever program started last (`pulumi.runtime.settings._load_monitor_feature_support`).
+- gRPC shares connections between all channels to one address, and waits before it retries a failed one. Engines
+  listen on ports that the system picks. An engine that gets the port of one that was killed a moment ago cannot be
+  reached by its own program then.
 
-It tells the engine, call by call, what would interest those who debug the SDK; the engine passes that on as events.
-Nobody reads them, and they were a quarter of the processor time of a run. For each resource it sends the stack of
-calls that led to it, down to the interpreter's own: that was two thirds of a checkpoint.
+The SDK also sends what nobody here reads. Its debug messages go to the engine, which passes them on as events: a
+quarter of the processor time of a run. For each resource it sends the stack of calls that led to it, down to those of
+the interpreter: two thirds of a checkpoint.
 
-And a program whose engine was killed ends with a traceback in the log, which holds on to its event loop; what
-there is to say about it is in the run's outcome.
+And a program whose engine was killed ends with a traceback in the log, which keeps its event loop in memory. The
+run's outcome says what happened.
 """
 
 import logging
@@ -32,7 +32,7 @@ _OWN_CONNECTIONS = ("grpc.use_local_subchannel_pool", 1)
 
 
 def isolate_programs() -> None:
-    """From now on each program hears of its own engine only, and bothers it with what matters. May be called again."""
+    """Have each program talk to its own engine only, and send it only what matters. May be called again."""
     pulumi.log.debug = _say_nothing
     resource._get_stack_trace = source_pb2.StackTrace
     logging.getLogger("grpc._server").setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Puts the engine together from what is installed and what the settings ask for, and takes it apart again."""
+"""Assembles the engine from what is installed and from the settings."""
 
 import os
 import shutil
@@ -18,13 +18,8 @@ from reconciler.engine.engine import Engine
 from reconciler.engine.outcome import EngineError
 from reconciler.engine.processes.command import PulumiProcess, PulumiWorker
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE, MARK_VARIABLE, PROCESS_MARK
-from reconciler.engine.processes.provider import (
-    PrivateProviders,
-    ProviderLimits,
-    ProviderProcess,
-    Providers,
-    SharedProvider,
-)
+from reconciler.engine.processes.provider import PrivateProviders, ProviderLimits, Providers, SharedProvider
+from reconciler.engine.processes.provider_process import ProviderProcess
 from reconciler.engine.processes.worker import Worker
 from reconciler.engine.processes.worker_pool import WorkerLimits, WorkerPool
 from reconciler.engine.run_dir import backends, own_run_dir
@@ -38,18 +33,18 @@ _WORKER = "pulumi-engine-worker"
 _PROXY = "pulumi-provider-proxy"
 # The provider's limits are meant for one run, not for all of them together.
 _SHARED_CLIENT = {"PULUMI_K8S_CLIENT_QPS": "400", "PULUMI_K8S_CLIENT_BURST": "800"}
-# For processes that stay: less garbage in memory, for little more of the processor's time.
+# For processes that stay: less garbage in memory, for a little more processor time.
 _FRUGAL = {"GOGC": "50"}
 _VERSION_TIMEOUT_S = 30.0
 _PASSED_ON = ("PATH", "HOME", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "NO_PROXY")
 
-# What external backends may need.
+# The variables that external backends may need begin with these.
 _CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_", "PG")
 
 
 @dataclass(frozen=True)
 class Installed:
-    """What a Pulumi engine is made of here. worker: None if runs start the CLI."""
+    """The installed parts of a Pulumi engine. worker: None if runs start the CLI."""
 
     cli: Path
     version: VersionInfo
@@ -58,7 +53,7 @@ class Installed:
 
 
 def find_engine(settings: Settings) -> Installed:
-    """What is on PATH. Raises EngineError if it is not what the SDK or a setting needs."""
+    """The parts that are on PATH. Raises EngineError if they do not suit the SDK or a setting."""
     cli, version = _find_cli()
     plugins = settings.pulumi_home.expanduser() / "plugins"
     if not plugins.is_dir():
@@ -77,9 +72,9 @@ def find_engine(settings: Settings) -> Installed:
 def start_engine(
     settings: Settings, installed: Installed, kubeconfig: Path | None = None
 ) -> Iterator[Engine]:
-    """An engine over what is installed, in a run directory that is ours; its processes start here and end after.
+    """An engine in a run directory that this process owns. Its processes end with the block.
 
-    kubeconfig: by which it reaches the cluster, if that is not how this process does.
+    kubeconfig: of the engine, if it is not to reach the cluster as this process does.
     """
     with ExitStack() as stack:
         (settings.run_dir / "home" / "plugins").symlink_to(installed.plugins)
@@ -97,14 +92,14 @@ def start_engine(
         try:
             yield engine
         finally:
-            # First what lends processes: else each one that is killed with its run would be replaced.
+            # Pools stop first, or they would replace each process that is killed with its run.
             stack.close()
             engine.stop()
 
 
 @contextmanager
 def open_engine(settings: Settings) -> Iterator[Engine]:
-    """The engine with a run directory of its own. Raises EngineError if it cannot work or the directory is in use."""
+    """An engine and its run directory. Raises EngineError if it cannot work or the directory is in use."""
     installed = find_engine(settings)
     with own_run_dir(settings.run_dir), start_engine(settings, installed) as engine:
         yield engine
@@ -131,7 +126,7 @@ def _backend(settings: Settings) -> Backend:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """The environment of every process that the engine starts: what it needs and nothing that happens to be set."""
+    """The environment of every process that the engine starts. It holds what they need, not all that is set here."""
     run_dir = settings.run_dir
     credentials = _CREDENTIALS if settings.backend_url is not None else ()
     return {
@@ -154,7 +149,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _commands(
     settings: Settings, installed: Installed, environment: dict[str, str], stack: ExitStack
 ) -> Callable[[], PulumiProcess]:
-    """What runs a run's commands; what it starts to do so, in that environment, ends when `stack` is closed."""
+    """Makes what runs a run's commands. The processes that it starts in that environment end with `stack`."""
     providers = _providers(settings, environment, stack)
     cli, version, deadline_s = installed.cli, installed.version, settings.run_deadline_s
     if installed.worker is None:
@@ -188,7 +183,7 @@ def _providers(settings: Settings, environment: dict[str, str], stack: ExitStack
 
 
 def _find_worker(version: VersionInfo) -> Path | None:
-    """The warm engine worker, if the one on PATH is of the CLI's version."""
+    """The warm engine worker on PATH, if it has the CLI's version."""
     found = shutil.which(_WORKER)
     if found is None:
         return None

@@ -1,1 +1,1 @@
-"""Which of several reconcilers leads. Touches one Lease alone."""
+"""Decides which of several reconcilers leads. Touches nothing but one Lease."""

@@ -1,8 +1,8 @@
-"""Leader election: of several reconcilers one works, by a Lease.
+"""Leader election: of several reconcilers one works, the one that holds a Lease.
 
-The steps are those of the client library's elector. It goes by the wall clock, waits for answers without end and
-counts no transitions; so the lock that it asks decides all of that in its place: it shows the elector either a
-Lease that is free or one that somebody holds just now.
+The steps are those of the client library's elector. But that goes by the wall clock, waits for answers without end
+and counts no transitions. So all of that is decided by the lock that the elector asks: it shows the elector either a
+Lease that is free, or one that somebody holds at this moment.
 """
 
 import asyncio
@@ -40,19 +40,19 @@ _RELEASE_TRIES = 3
 _SHORTEST_PAUSE_S = 0.1
 _log = structlog.get_logger()
 _T = TypeVar("_T")
-# It tells of each refused step as of an error; what matters is logged here.
+# The library logs each refused step as an error. What matters is logged here.
 logging.getLogger("kubernetes.aio.leaderelection").setLevel(logging.CRITICAL)
 
 
 class LeaseLostError(BaseException):
-    """This process leads no more and must end. No Exception: nothing may take it for an error and go on."""
+    """This process no longer leads and must end. Not an Exception, so that no handler of errors catches it."""
 
 
 class Leader:
     """This process as a candidate, later as the leader.
 
-    cluster: for the Lease only, so that its requests wait for no others.
-    renewed: told after each renewal until when this process may act, by lease.clock_s.
+    client: for the Lease only, so that its requests wait for no others.
+    renewed: called after each renewal with the time until which this process may act, by lease.clock_s.
     elected: set once this process leads.
     """
 
@@ -97,7 +97,7 @@ class Leader:
         started_s = self._clock()
         if await self._elector.try_acquire_or_renew():
             self._held = self._lock.lease
-            # From the request's start: the answer may have taken its time.
+            # It counts from the start of the request, as the answer may have taken long.
             self._until_s = started_s + self._times.renew_deadline_s
             self._renewed(self._until_s)
             self.elected.set()
@@ -106,19 +106,19 @@ class Leader:
 
     @property
     def pause_s(self) -> float:
-        """Seconds until the next look: not later than when a Lease that another holds would run out."""
+        """Seconds until the next look: at most until a Lease that another holds would run out."""
         left_s = self._lock.runs_out_s - self._clock()
         return min(self._times.retry_s, max(left_s, _SHORTEST_PAUSE_S))
 
     def lease_changed(self) -> None:
-        """Who stands by looks at the Lease at once: it may have been given back."""
+        """Have a candidate look at the Lease at once, as it may have been given back."""
         if not self.elected.is_set():
             self._changed.set()
 
     def fence(self, method: str) -> None:
-        """Let a request of this process begin. Raises LeaseLostError once it may not act any more.
+        """Check that a request of this process may begin. Raises LeaseLostError if not.
 
-        Who does not lead yet may read.
+        A candidate may read. The leader may read and write until the Lease runs out.
         """
         if not self.elected.is_set():
             if method != "GET":
@@ -127,7 +127,7 @@ class Leader:
             raise LeaseLostError("the Lease was not renewed in time")
 
     async def release(self) -> None:
-        """Give the Lease back, for another to take it at once. Nothing of this process may run any more."""
+        """Give the Lease back, so that another can take it at once. Call it only when all work has ended."""
         if self.elected.is_set() and self._clock() < self._until_s:
             await self._lock.release()
             _log.info("Lease given back")
@@ -140,14 +140,14 @@ class Leader:
 
 
 async def _nothing() -> None:
-    """For the elector's own loop, which is not used: it has no end when it is cancelled."""
+    """A callback for the elector's own loop. That is not used, as it cannot be cancelled."""
 
 
 class _Lock(BaseLock):
-    """The Lease as the elector asks for it.
+    """The Lease, as the elector asks for it.
 
-    lease: as the API server answered last. other_holder: who else has it, empty if nobody.
-    runs_out_s: until when the other one has it, by our clock.
+    lease: as the API server answered last. other_holder: who else holds it, empty if nobody.
+    runs_out_s: until when the other holds it, by our clock.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class _Lock(BaseLock):
     async def get(
         self, name: str, namespace: str
     ) -> tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]:
-        """Whether the Lease exists, with a record if somebody else holds it, with None if it may be taken."""
+        """Whether the Lease exists; and a record if somebody else holds it, None if it may be taken."""
         try:
             lease = await self._call(self._client.get(LEASE, namespace, name))
         except ApiError as error:
@@ -182,7 +182,7 @@ class _Lock(BaseLock):
         if self._seen is not None and not is_free(self._seen, self.identity, now_s, self._times):
             self.other_holder = holder_of(self._seen.lease)
             self.runs_out_s = runs_out_s(self._seen, self._times)
-            # A record that is always a new one never runs out by the elector's clock.
+            # A record with a new time at each look never runs out by the elector's clock.
             stamp = str(now_s)
             return True, LeaderElectionRecord(self.other_holder, str(self._times.duration_s), stamp, stamp)
         self.lease = lease
@@ -193,7 +193,7 @@ class _Lock(BaseLock):
         return True, None
 
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
-        """Make the Lease, held by us; False if somebody was faster."""
+        """Create the Lease, held by us; False if somebody was faster."""
         body = {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.kind,
@@ -203,21 +203,21 @@ class _Lock(BaseLock):
         return await self._write(self._client.create(LEASE, body))
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
-        """Take or renew the Lease that get() showed to be free; False if it was changed since."""
-        # The elector might think that a Lease has run out because its clock was set.
+        """Take or renew the Lease that get() showed to be free; False if it has changed since."""
+        # If the wall clock was set, the elector may believe that a Lease of another has run out.
         if self.other_holder or self.lease is None:
             return False
         return await self._write(self._client.replace(LEASE, {**self.lease, "spec": self._taken(self.lease)}))
 
     async def release(self) -> None:
-        """Take our name out of the Lease."""
+        """Remove our name from the Lease."""
         for _ in range(_RELEASE_TRIES):
             try:
                 lease = await self._call(self._client.get(LEASE, self.namespace, self.name))
                 if lease is not None and holder_of(lease) == self.identity:
                     await self._call(self._client.replace(LEASE, released(lease)))
             except ApiError as error:
-                # A renewal that was under way may have come between.
+                # It may have been changed by a renewal that was still under way.
                 _log.warning("the Lease cannot be given back", error=str(error))
             else:
                 return

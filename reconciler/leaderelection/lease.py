@@ -1,8 +1,8 @@
 """The Lease by which one of several reconcilers leads: what it says, and when it may be taken. Pure.
 
-The holder may act until `renew_deadline_s` after the start of its last renewal. Others take the Lease when it has
-not changed for its `leaseDurationSeconds`, counted from when they saw it by their own clock: clocks of different
-machines are never compared, and the holder has stopped for long by then.
+The holder may act until `renew_deadline_s` after the start of its last renewal. Others take the Lease when they have
+seen it unchanged for its `leaseDurationSeconds`, by their own clock. So clocks of different machines are never
+compared, and the holder has stopped long before.
 """
 
 import time
@@ -14,7 +14,7 @@ from reconciler.kube.objects import Object
 
 @dataclass(frozen=True)
 class LeaseTimes:
-    """How long the Lease is valid for others and for its holder, and how often it is looked at. Seconds."""
+    """How long the Lease is valid for others and for its holder, and how often it is renewed or read. Seconds."""
 
     duration_s: int
     renew_deadline_s: float
@@ -22,13 +22,13 @@ class LeaseTimes:
 
     @property
     def call_deadline_s(self) -> float:
-        """For one request, so that one that is never answered leaves time for others."""
+        """The time for one request, so short that others can follow one that is never answered."""
         return self.renew_deadline_s / 4
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """A Lease, and since when it has been seen to be just so."""
+    """A Lease, and since when it has been seen unchanged, by clock_s."""
 
     lease: Object
     since_s: float
@@ -40,7 +40,7 @@ def clock_s() -> float:
 
 
 def sighted(before: Sighting | None, lease: Object | None, now_s: float) -> Sighting | None:
-    """What is known after a look at the Lease. One that is gone is believed in until it would have run out."""
+    """What is known after a look at the Lease. One that is gone counts until it would have run out."""
     if lease is None:
         return before
     if before is not None and _version(before.lease) == _version(lease):
@@ -54,20 +54,20 @@ def _version(lease: Object) -> tuple[str, str]:
 
 
 def holder_of(lease: Object) -> str:
-    """Who holds it; empty if nobody does."""
+    """The holder's identity; empty if nobody holds it."""
     return (lease.get("spec") or {}).get("holderIdentity") or ""
 
 
 def is_free(seen: Sighting | None, identity: str, now_s: float, times: LeaseTimes) -> bool:
-    """Whether `identity` may take the Lease: nobody has it, it is its own, or its holder let it run out."""
+    """Whether `identity` may take the Lease: nobody holds it, it does so itself, or the holder let it run out."""
     if seen is None or holder_of(seen.lease) in ("", identity):
         return True
     return now_s >= runs_out_s(seen, times)
 
 
 def runs_out_s(seen: Sighting, times: LeaseTimes) -> float:
-    """When the Lease is nobody's any more unless its holder renews it, by the clock of the sighting."""
-    # What the holder itself promised, for it may run with other settings.
+    """When the Lease runs out unless its holder renews it, by the clock of the sighting."""
+    # The holder's own duration counts, as it may run with other settings.
     duration_s: int = seen.lease["spec"].get("leaseDurationSeconds") or times.duration_s
     return seen.since_s + duration_s
 
@@ -88,5 +88,5 @@ def taken(lease: Object | None, identity: str, times: LeaseTimes, now: datetime)
 
 
 def released(lease: Object) -> Object:
-    """The Lease without a holder, for the next one to take at once."""
+    """The Lease without a holder, so that the next one can take it at once."""
     return {**lease, "spec": {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}}

@@ -1,12 +1,13 @@
-"""The watchdog's process: `python -I -S watchdog_process.py PID MARK [FD HOST PORT]`. The standard library alone,
-to be small.
+"""The watchdog's process: `python -I -S watchdog_process.py PID MARK [FD HOST PORT]`.
 
-It is told on its standard input, as doubles, until when its parent, the reconciler PID, may act by CLOCK_BOOTTIME.
-When that has passed, it kills the reconciler: its loop is blocked, or it was stopped. When the reconciler is dead
-(the input ends), it kills what that has left behind: every process whose environment holds MARK.
+It imports only the standard library, to be small.
+
+On its standard input it reads, as doubles, until when its parent, the reconciler PID, may act by CLOCK_BOOTTIME. Once
+that time has passed it kills the reconciler, whose event loop is blocked or which was stopped. When the reconciler is
+dead (the input ends), it kills what the reconciler left behind: every process whose environment holds MARK.
 
 It also passes the engine's connections, which come to the listening socket FD, on to the API server at HOST and PORT.
-Once the time to act has passed it passes nothing on: a process that was asleep sends what it likes when it wakes.
+Once the time to act has passed it passes nothing on, because a process that was asleep may send anything when it wakes.
 """
 
 import os
@@ -18,9 +19,9 @@ import sys
 import threading
 import time
 
-# The reconciler gives up at the deadline by itself, if it can.
+# The reconciler gets this long to end by itself at the deadline.
 _GRACE_S = 0.5
-# The longest wait: while the machine sleeps, waiting stands still and the time to act runs on.
+# Waits are short, because the time to act runs on while the machine sleeps and a wait does not.
 _LONGEST_WAIT_S = 1.0
 _ROUNDS = 40
 _PAUSE_S = 0.05
@@ -29,7 +30,7 @@ _CHUNK_BYTES = 1 << 16
 
 
 class Term:
-    """Until when the reconciler may act: without end before it leads."""
+    """Until when the reconciler may act. There is no limit before it leads."""
 
     def __init__(self) -> None:
         self.until_s = float("inf")
@@ -56,17 +57,17 @@ def main() -> None:
 
 
 def wait_for_end(reconciler: int, term: Term) -> None:
-    """Return when the reconciler is dead, if need be by our hand."""
+    """Return when the reconciler is dead. Kill it if its time to act has passed."""
     readable = select.poll()
     readable.register(0, select.POLLIN)
     while True:
         left_s = term.left_s() + _GRACE_S
-        # What was said while we did not run counts before the deadline does.
+        # Read first: a later deadline may have been sent while this process did not run.
         if readable.poll(max(0.0, min(left_s, _LONGEST_WAIT_S)) * 1000):
-            said = os.read(0, 4096)
-            if not said:
+            received = os.read(0, 4096)
+            if not received:
                 return
-            (term.until_s,) = struct.unpack("d", said[-8:])
+            (term.until_s,) = struct.unpack("d", received[-8:])
         elif left_s <= 0:
             if os.getppid() == reconciler:
                 os.kill(reconciler, signal.SIGKILL)
@@ -92,7 +93,7 @@ def kill_marked(mark: bytes) -> int:
 
 
 def serve(listening: socket.socket, upstream: tuple[str, int], term: Term) -> None:
-    """Pass on every connection, each by a thread."""
+    """Pass on every connection, each in a thread of its own."""
     while True:
         client, _ = listening.accept()
         threading.Thread(target=pass_on, args=(client, upstream, term), daemon=True).start()
@@ -118,7 +119,7 @@ def pass_on(client: socket.socket, upstream: tuple[str, int], term: Term) -> Non
 
 
 def copy(source: socket.socket, sink: socket.socket, term: Term | None) -> None:
-    """Copy one direction to its end; cut both if it breaks, or once there is no time left to act."""
+    """Copy one direction to its end. Reset both ends if it breaks, or once there is no time left to act."""
     try:
         while data := source.recv(_CHUNK_BYTES):
             if term is not None and term.left_s() <= 0:
@@ -131,7 +132,7 @@ def copy(source: socket.socket, sink: socket.socket, term: Term | None) -> None:
 
 
 def cut(connection: socket.socket) -> None:
-    """Reset it. Whoever waits at it in another thread learns of it."""
+    """Reset the connection. A thread that waits for it gets an error."""
     try:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RDWR)

@@ -1,1 +1,1 @@
-"""What stacks left behind: checkpoints in Secrets and the keys that they are encrypted with. Starts no process."""
+"""Keeps the checkpoints of stacks in Secrets, and the keys that they are encrypted with. Starts no process."""

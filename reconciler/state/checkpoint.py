@@ -1,7 +1,8 @@
 """A Pulumi checkpoint as bytes: what it holds, and what may be taken out of it. Pure.
 
 The format is that of the DIY backend's `.pulumi/stacks/PROJECT/STACK.json`, version 3:
-`{"version": 3, "checkpoint": {"stack": ..., "latest": {"resources": [...], ...}}}`.
+`{"version": 3, "checkpoint": {"stack": ..., "latest": {"resources": [...], ...}}}`, as in
+https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/go/common/apitype/core.go
 """
 
 import base64
@@ -17,10 +18,11 @@ from reconciler.kube.managed_fields import managed_fields
 from stacks.metadata import RETAINED_BY_ANNOTATION, Child
 
 PROJECT = "devserver"
-# The key that marks a wrapped secret in a serialised property value.
+# The key that marks a wrapped secret in a serialised property value:
+# https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/go/common/resource/sig/sig.go
 _SECRET_MARK = "4dabf18193072939515e22adb298388d"
 _URN = re.compile(r"urn:pulumi:(?P<stack>[^:]+)::")
-# Marks what only looks like a checkpoint; see outline().
+# The key that marks an outline; see outline().
 _OUTLINE = "outline"
 Checkpoint = bytes
 
@@ -34,10 +36,10 @@ class Recorded(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a checkpoint says of itself.
+    """What a checkpoint holds.
 
-    stack: full name. is_blank: no run was recorded in it. is_outline: see outline(). salt: what its secrets are
-    encrypted with; None if it holds none.
+    stack: full name. is_blank: whether no run was recorded in it. is_outline: see outline(). salt: of the encryption
+    of its secrets, None if it holds none. recorded: the Kubernetes objects that the stack manages.
     """
 
     stack: str
@@ -59,9 +61,9 @@ def full_name_of(stack: str) -> str:
 
 @lru_cache(maxsize=64)
 def contents(checkpoint: Checkpoint) -> Contents:
-    """Look into a checkpoint. Raises ValueError if the bytes are no checkpoint.
+    """Parse a checkpoint. Raises ValueError if the bytes are no checkpoint.
 
-    Around a run the same bytes are looked into again and again: once they are parsed.
+    The same bytes are asked for again and again around a run, so the answer is kept.
     """
     document = _parsed(checkpoint)
     stack = document["checkpoint"].get("stack")
@@ -79,9 +81,9 @@ def deployment(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def of_deployment(stack: str, exported: str) -> Checkpoint:
-    """The checkpoint that `pulumi stack export` printed for the stack. Raises ValueError if it is none.
+    """The checkpoint that `pulumi stack export` printed for the stack. Raises ValueError if it printed none.
 
-    The export does not say whose it is, but the names of the resources do.
+    The export does not name its stack, but the names of its resources do.
     """
     printed = json.loads(exported)
     latest = printed.get("deployment") or {} if isinstance(printed, dict) else None
@@ -94,9 +96,9 @@ def of_deployment(stack: str, exported: str) -> Checkpoint:
 
 
 def settled(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint without operations that a killed run had begun: Pulumi would keep those for ever.
+    """The checkpoint without the operations that a killed run had begun, which Pulumi would keep for ever.
 
-    Whatever of them was made is adopted by the next run or, at the end, swept.
+    What those operations made is adopted by the next run, or swept after the last one.
     """
     document = _parsed(checkpoint)
     if not (document["checkpoint"].get("latest") or {}).pop("pending_operations", None):
@@ -107,7 +109,7 @@ def settled(checkpoint: Checkpoint) -> Checkpoint:
 def outline(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint reduced to what children() and recorded() read: names and metadata, and no secret.
 
-    It takes the checkpoint's place where that is kept elsewhere.
+    The Secret holds it if the checkpoint itself is in an external backend.
     """
     document = _parsed(checkpoint)
     resources = [_outlined(resource) for resource in _resources(document)]
@@ -123,14 +125,14 @@ def recorded(checkpoint: Checkpoint) -> Mapping[Child, Recorded]:
 
 
 def children(checkpoint: Checkpoint) -> frozenset[Child]:
-    """Their names. Raises ValueError if the bytes are no checkpoint."""
+    """The names of the Kubernetes objects that the stack manages. Raises ValueError as recorded() does."""
     return frozenset(recorded(checkpoint))
 
 
 def without(checkpoint: Checkpoint, dropped: Callable[[Child], bool]) -> Checkpoint:
     """The checkpoint without the objects for which `dropped` is true.
 
-    The engine deletes by name, so an object that is not the stack's any more must leave the state first.
+    The engine deletes by name. So an object that is no longer the stack's must leave the checkpoint first.
     """
     names = {child for child in children(checkpoint) if dropped(child)}
     if not names:
@@ -173,7 +175,7 @@ def _parsed(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _recorded_of(document: dict[str, Any]) -> dict[Child, Recorded]:
     try:
-        # Without its urn nothing could be taken out.
+        # without() needs the urn, so a resource that has none is an error here.
         named = [(resource["urn"], resource, _child(resource)) for resource in _resources(document)]
         return {child: _recorded(resource) for _, resource, child in named if child is not None}
     except (AttributeError, KeyError, TypeError) as error:
@@ -229,7 +231,7 @@ def _recorded(resource: dict[str, Any]) -> Recorded:
 
 
 def _independent_of(resource: dict[str, Any], gone: set[str]) -> dict[str, Any]:
-    """The resource without its references to resources that left (dangling ones make a state invalid)."""
+    """The resource without its references to resources in `gone`. (Dangling ones make a checkpoint invalid.)"""
     result = dict(resource)
     if "dependencies" in result:
         result["dependencies"] = [urn for urn in result["dependencies"] if urn not in gone]

@@ -1,8 +1,8 @@
 """What can be wrong with a stack's stored state, and how it is found. Pure.
 
-The way out is the same for every problem: the run starts from an empty state, adopts what exists under the
-explicit names and records it anew. Nothing is lost by that, save the record of what a destroy would delete: that
-is then found by the uid label, and what is retained stays.
+The remedy is the same for every problem. The run starts from an empty checkpoint, adopts what exists under the
+explicit names and records it anew. Only the record of what a destroy would delete is lost. Those objects are found
+by the uid label instead, and what is retained stays.
 """
 
 import base64
@@ -14,12 +14,12 @@ from enum import StrEnum
 from typing import Any
 
 from crds.resources import CHILD_RESOURCES
-from reconciler.state import checkpoint
+from reconciler.state import checkpoint as checkpoints
 from reconciler.state.checkpoint import Checkpoint
 from reconciler.status import reasons
 
 DATA = "checkpoint.json.gz"
-# A damaged or hostile archive must not fill the memory; real ones are a tenth of a MiB.
+# A damaged or hostile archive must not fill the memory. Real checkpoints have a tenth of a MiB.
 _MAX_UNPACKED_BYTES = 64 * 2**20
 
 
@@ -35,7 +35,7 @@ class Problem(StrEnum):
     ENGINE_KEYS = "engine-keys"  # the Secret with the passphrase is damaged
 
 
-# Those that make a run start from nothing, and what an Event says of them.
+# The reasons of the Events about those problems that make a run start from an empty checkpoint.
 REASONS = {
     Problem.MISSING: reasons.STATE_MISSING,
     Problem.DAMAGED: reasons.STATE_DAMAGED,
@@ -64,19 +64,19 @@ def diagnose(
     if packed is None:
         return Unusable(Problem.MISSING, "there is none")
     try:
-        content = _unpacked(packed)
+        checkpoint = _unpacked(packed)
     except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:
         return Unusable(Problem.DAMAGED, f"it cannot be unpacked: {str(error) or type(error).__name__}")
-    return examine(content, stack, salt, outlines)
+    return examine(checkpoint, stack, salt, outlines)
 
 
-def examine(content: Checkpoint, stack: str, salt: str, outlines: bool = False) -> Checkpoint | Unusable:
+def examine(checkpoint: Checkpoint, stack: str, salt: str, outlines: bool = False) -> Checkpoint | Unusable:
     """The checkpoint, if it can be used for the stack under this salt."""
     try:
-        found = checkpoint.contents(content)
+        found = checkpoints.contents(checkpoint)
     except ValueError as error:
         return Unusable(Problem.DAMAGED, f"it cannot be parsed: {error}")
-    if found.stack != checkpoint.full_name_of(stack):
+    if found.stack != checkpoints.full_name_of(stack):
         return Unusable(Problem.FOREIGN, f"it is that of the stack {found.stack}")
     if found.is_blank:
         return Unusable(Problem.MISSING, "no run was recorded in it")
@@ -87,12 +87,12 @@ def examine(content: Checkpoint, stack: str, salt: str, outlines: bool = False) 
     for child in found.recorded:
         if (child.api_version, child.kind) not in CHILD_RESOURCES:
             return Unusable(Problem.DAMAGED, f"it holds a {child.kind}, which no stack makes")
-    return content
+    return checkpoint
 
 
 def _unpacked(packed: str) -> bytes:
     with gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(packed, validate=True))) as archive:
-        content = archive.read(_MAX_UNPACKED_BYTES + 1)
-    if len(content) > _MAX_UNPACKED_BYTES:
+        checkpoint = archive.read(_MAX_UNPACKED_BYTES + 1)
+    if len(checkpoint) > _MAX_UNPACKED_BYTES:
         raise ValueError(f"more than {_MAX_UNPACKED_BYTES} bytes")
-    return content
+    return checkpoint

@@ -1,7 +1,7 @@
 """The passphrase and the encryption salt of all stacks: one Secret, made once, never changed.
 
-Keys that are lost cost nothing but runs: checkpoints that were encrypted with them count as unusable, and each
-stack is rebuilt by adoption. So a Secret that is damaged is replaced, and one that was deleted is made anew.
+Lost keys cost nothing but runs. Checkpoints that were encrypted with them count as unusable, and each stack is
+rebuilt by adoption. So a damaged Secret is replaced, and a deleted one is made anew.
 """
 
 import asyncio
@@ -27,9 +27,10 @@ from stacks.metadata import MANAGED_BY_LABEL, MANAGER
 
 SECRET_NAME = "engine-keys"
 _log = structlog.get_logger()
-# Each try ends with a good Secret unless someone else writes between our requests.
+# One try is enough unless someone else writes between our requests.
 _TRIES = 5
-# As Pulumi derives its key.
+# As Pulumi derives its key:
+# https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/go/common/resource/config/crypt.go
 _PBKDF2_ROUNDS = 1_000_000
 
 # Makes an encryption salt for a passphrase.
@@ -87,9 +88,10 @@ async def load_or_make_keys(
 
 
 def fit(keys: Keys) -> bool:
-    """Whether the salt was made for the passphrase: it holds the word "pulumi", encrypted.
+    """Whether the salt was made for the passphrase. If not, every run would fail. Takes 0.2 s of computing.
 
-    The engine would fail every run otherwise. Takes 0.2 s of computing.
+    The salt holds the word "pulumi", encrypted:
+    https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/secrets/passphrase/manager.go
     """
     version, _, rest = keys.salt.partition(":")
     salt, _, encrypted = rest.partition(":")

@@ -1,8 +1,8 @@
 """Who leads, since when, and whose claim on a stack may be taken over. Pure.
 
-Before a run the stack's state Secret is marked with a claim. A process that lost its Lease without noticing (it
-was stopped, its machine slept) cannot save over the work of its successor, nor begin another run: its claim is
-refused because its term is the earlier one.
+Before a run the stack's state Secret is marked with a claim. A process may lose its Lease without noticing, because
+it was stopped or its machine slept. It cannot save over the work of its successor then, nor begin another run: its
+claim is refused, because its term is the earlier one.
 """
 
 import json
@@ -15,10 +15,11 @@ from reconciler.kube.objects import Object
 
 
 class Epoch(NamedTuple):
-    """When a term began, in an order that no clock of ours can disturb.
+    """The order of terms, which depends on no clock of ours.
 
-    lease_created: the Lease's creationTimestamp, as the API server wrote it: a Lease that was deleted and made
-        anew counts its transitions from the start. transitions: the Lease's leaseTransitions.
+    lease_created: the Lease's creationTimestamp, as the API server wrote it. (A Lease that was deleted and made anew
+        counts its transitions from the start.)
+    transitions: the Lease's leaseTransitions.
     """
 
     lease_created: str
@@ -27,7 +28,7 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True)
 class Term:
-    """A time of leading. A process that is started again on its run directory goes on in the same term."""
+    """A period of leadership. A process that is started again on its run directory goes on in the same term."""
 
     holder: str
     epoch: Epoch
@@ -42,11 +43,11 @@ def term_of(lease: Object) -> Term:
 
 @dataclass(frozen=True)
 class RunClaim:
-    """The mark of a run that began.
+    """Marks a stack on which a run began.
 
-    since: by the holder's clock, RFC 3339. No decision about the claim itself rests on it.
-    earlier: holders and times of earlier claims that were never taken off: of runs that were cut short, whose
-        locks may be left in an external backend.
+    since: by the holder's clock, RFC 3339. Whether the claim may be taken over does not depend on it.
+    earlier: holders and times of earlier claims that were never removed. Their runs were cut short, and may have left
+        locks in an external backend.
     """
 
     holder: str
@@ -60,14 +61,14 @@ class RunClaim:
         return json.dumps({**claim, **({"earlier": self.earlier} if self.earlier else {})})
 
 
-# So many earlier holders, so that the annotation stays small.
+# The largest number of earlier claims, so that the annotation stays small.
 _REMEMBERED = 8
-# Of a claim that cannot be read: nobody's, so that every term is later.
+# Stands for a claim that cannot be read. Every term is later than its epoch.
 _UNREADABLE = RunClaim("unknown", Epoch("", 0), "")
 
 
 def parse_claim(text: str) -> RunClaim:
-    """The claim in an annotation. One that was damaged by hand is nobody's, but it is still a claim."""
+    """The claim in an annotation. One that cannot be read is still a claim, which anyone may take over."""
     try:
         found = json.loads(text)
         created, transitions = found["epoch"]
@@ -79,16 +80,16 @@ def parse_claim(text: str) -> RunClaim:
 
 
 def may_take(claim: RunClaim | None, term: Term) -> bool:
-    """Whether a run may begin on a stack that bears the claim.
+    """Whether a run may begin on a stack with this claim.
 
-    One's own claim is of a run that was killed: a process works on a stack once at a time, and its predecessor
+    One's own claim is left from a run that was killed: a process has one run on a stack at a time, and its predecessor
     on the same run directory is dead with all that it started.
     """
     return claim is None or claim.holder == term.holder or claim.epoch < term.epoch
 
 
 def take(before: RunClaim | None, term: Term, since: str) -> RunClaim:
-    """The claim of this term, which remembers the ones that it takes the place of."""
+    """The claim of this term. It remembers the claims that it replaces."""
     if before is None:
         return RunClaim(term.holder, term.epoch, since)
     earlier = before.earlier
@@ -106,7 +107,7 @@ class CutShort:
 
 
 def runs_cut_short(claims: Sequence[tuple[str, str]]) -> tuple[CutShort, ...]:
-    """The runs of claims that were never taken off, by holder (`HOST_TOKEN`) and time."""
+    """The runs of claims that were never removed, from their holders (`HOST_TOKEN`) and times."""
     timed = [(holder.rpartition("_")[0], time_or_none(since)) for holder, since in claims]
     return tuple(CutShort(host, since) for host, since in timed if host and since is not None)
 

@@ -1,10 +1,10 @@
 """The state of every stack, kept in Kubernetes: one Secret per stack in the reconciler's own namespace.
 
-A Secret is named after kind and uid, so a resource that is deleted and made again under its name has a state
-of its own. It is written with a resourceVersion precondition: two writers never overwrite each other.
+A Secret is named after kind and uid. So a resource that is deleted and made again under its name has a state of its
+own. Every write has a resourceVersion as its precondition, so that two writers never overwrite each other.
 
-Before a run the Secret is marked with a claim (see term.py), and the checkpoint that the run leaves is written
-without it. A claim that stays is of a run that was cut short: what the children look like is not known then.
+Before a run the Secret is marked with a claim (see run_claim.py). The checkpoint that the run leaves is written
+without the claim. A claim that stays is that of a run that was cut short: nobody knows what its children look like.
 """
 
 import base64
@@ -19,7 +19,8 @@ from crds import GROUP
 from crds.resources import SECRET
 from reconciler.kube.client import ApiError, Client
 from reconciler.kube.objects import Key, Object
-from reconciler.state import checkpoint, metrics
+from reconciler.state import checkpoint as checkpoints
+from reconciler.state import metrics
 from reconciler.state.checkpoint import Checkpoint
 from reconciler.state.diagnosis import DATA, Problem, Unusable, diagnose, examine
 from reconciler.state.run_claim import CutShort, RunClaim, Term, may_take, parse_claim, runs_cut_short, take
@@ -31,7 +32,7 @@ STATE_LABEL = f"{GROUP}/state"
 STATE_SELECTOR = f"{STATE_LABEL}=checkpoint"
 _KEY_ANNOTATION = f"{GROUP}/state-of"
 _CLAIM_ANNOTATION = f"{GROUP}/run-claim"
-# By the admission policy, of a write to an object without our label.
+# In the admission policy's answer to a write to an object without our label.
 _NOT_OURS = "belongs to someone else"
 # A Secret holds 1 MiB at most, its base64 and its metadata included.
 MAX_BYTES = 700_000
@@ -67,9 +68,10 @@ class StackId:
 
 @dataclass(frozen=True)
 class StoredState:
-    """A checkpoint as it was read: an empty one if what was there could not be used, which `unusable` explains.
+    """A stack's state as it was read.
 
-    resource_version is empty if there was no Secret yet.
+    checkpoint: an empty one if the stored one could not be used; `unusable` says why.
+    resource_version: of the Secret, empty if there was none.
     """
 
     checkpoint: Checkpoint
@@ -79,7 +81,7 @@ class StoredState:
 
     @property
     def cut_short(self) -> tuple[CutShort, ...]:
-        """Earlier leaders' runs that never ended, once the state is claimed."""
+        """The runs of earlier leaders that never ended, once the state is claimed."""
         return runs_cut_short(self.claim.earlier) if self.claim is not None else ()
 
 
@@ -90,7 +92,7 @@ def claim_of(secret: Object) -> RunClaim | None:
 
 
 class CheckpointStore(Protocol):
-    """An external backend, which holds the checkpoints; the Secrets hold outlines of them then."""
+    """An external backend that holds the checkpoints. The Secrets hold only outlines of them then."""
 
     async def fetch(self, stack: str) -> Checkpoint | Unusable:
         """The stack's checkpoint."""
@@ -108,8 +110,8 @@ class StateStore:
 
     namespace: the reconciler's own.
     salt: the encryption salt in use; a checkpoint of another one cannot be decrypted.
-    term: the present one, for claims.
-    vault: keeps the checkpoints, if the Secrets do not.
+    term: returns the present term of the Lease, for claims.
+    external: holds the checkpoints, if the Secrets do not.
     """
 
     client: Client
@@ -119,9 +121,9 @@ class StateStore:
     external: CheckpointStore | None = None
 
     async def load(self, id: StackId) -> StoredState:
-        """The stack's checkpoint, an empty one if there is none that can be used.
+        """The stack's state, with an empty checkpoint if there is none that can be used.
 
-        Losing a checkpoint loses nothing: the next run adopts what exists under the explicit names.
+        A lost checkpoint does no harm: the next run adopts what exists under the explicit names.
         """
         secret = await self.client.get(SECRET, self.namespace, id.secret_name)
         found = await self._find(secret, id)
@@ -136,46 +138,51 @@ class StateStore:
 
     @staticmethod
     def of_new(id: StackId) -> StoredState:
-        """What there is of a stack that no run was ever begun for. If there is more, the claim is refused."""
-        return StoredState(checkpoint.empty(id.stack), "")
+        """The state of a stack that never had a run. If there is one after all, the claim is refused."""
+        return StoredState(checkpoints.empty(id.stack), "")
 
-    async def claim(self, id: StackId, before: StoredState) -> StoredState:
-        """Mark the state that was read before with a claim of ours, just before a run; save() takes it off.
+    async def claim(self, id: StackId, stored: StoredState) -> StoredState:
+        """Mark the state with a claim of ours, just before a run. save() removes the claim.
 
-        If the process dies meanwhile the mark stays, on a Secret without a checkpoint if there was none, so that
-        the next pass knows of the run. Raises TransientError if the claim of another holder stands or comes between.
+        If the process dies meanwhile the claim stays, on a Secret without a checkpoint if there was none. So the next
+        pass knows of the run. Raises TransientError if another holder has a claim, or was faster.
         """
         term = self.term()
-        if before.claim is not None and not may_take(before.claim, term):
+        if stored.claim is not None and not may_take(stored.claim, term):
             raise TransientError(
                 reasons.STATE_CONFLICT,
-                f"Secret {id.secret_name} is claimed by {before.claim.holder} since {before.claim.since}, in a term "
+                f"Secret {id.secret_name} is claimed by {stored.claim.holder} since {stored.claim.since}, in a term "
                 "that is not before this one; trying again.",
             )
-        ours = take(before.claim, term, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        ours = take(stored.claim, term, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         annotations = {_CLAIM_ANNOTATION: ours.text()}
-        if before.resource_version:
-            meta = {"resourceVersion": before.resource_version, "annotations": annotations}
+        if stored.resource_version:
+            meta = {"resourceVersion": stored.resource_version, "annotations": annotations}
             write = self.client.patch(SECRET, self.namespace, id.secret_name, {"metadata": meta})
         else:
             body = self._secret(id, None, "")
             body["metadata"]["annotations"] |= annotations
             write = self.client.create(SECRET, body)
         secret = await self._written(id, write)
-        return replace(before, resource_version=secret["metadata"]["resourceVersion"], claim=ours)
+        return replace(stored, resource_version=secret["metadata"]["resourceVersion"], claim=ours)
 
     async def save(
-        self, id: StackId, new: Checkpoint, before: StoredState, left: Checkpoint | None = None
+        self,
+        id: StackId,
+        checkpoint: Checkpoint,
+        stored: StoredState,
+        after_run: Checkpoint | None = None,
     ) -> Object:
-        """Write a checkpoint in place of the one that was read before, without its claim; returns the Secret.
+        """Write a checkpoint in place of the stored one, without a claim. Returns the Secret.
 
-        left: what the run left in an external backend, if that may be another one.
+        after_run: the checkpoint that the run left in an external backend, if it may be another one.
         Raises TransientError if someone else wrote it meanwhile, StalledError if it does not fit into a Secret.
         """
-        if self.external is not None and left not in (None, new):
-            await self.external.put(id.stack, new)
-        kept = new if self.external is None else checkpoint.outline(new)
-        packed = gzip.compress(kept, mtime=0)
+        if self.external is not None and after_run not in (None, checkpoint):
+            await self.external.put(id.stack, checkpoint)
+        if self.external is not None:
+            checkpoint = checkpoints.outline(checkpoint)
+        packed = gzip.compress(checkpoint, mtime=0)
         if len(packed) > MAX_BYTES:
             metrics.state_problem(Problem.TOO_LARGE)
             raise StalledError(
@@ -183,8 +190,8 @@ class StateStore:
                 f"The stack's state has {len(packed)} bytes, more than the {MAX_BYTES} that a Secret can hold; "
                 "make the spec smaller (fewer env entries).",
             )
-        body = self._secret(id, base64.b64encode(packed).decode(), before.resource_version)
-        write = self.client.replace if before.resource_version else self.client.create
+        body = self._secret(id, base64.b64encode(packed).decode(), stored.resource_version)
+        write = self.client.replace if stored.resource_version else self.client.create
         return await self._written(id, write(SECRET, body))
 
     async def delete(self, id: StackId, stored: StoredState) -> None:
@@ -202,11 +209,11 @@ class StateStore:
         if isinstance(found, Unusable):
             return found
         found = examine(found, id.stack, self.salt)
-        return found if isinstance(found, Unusable) else checkpoint.settled(found)
+        return found if isinstance(found, Unusable) else checkpoints.settled(found)
 
     @staticmethod
     async def _written(id: StackId, write: Awaitable[Object]) -> Object:
-        """The answer to a write with a precondition. Raises TransientError if that was not met."""
+        """The answer to a write. Raises TransientError if its precondition was not met."""
         try:
             return await write
         except ApiError as error:

@@ -1,1 +1,1 @@
-"""What the reconciler tells of itself: metrics, log lines, health. Asks nobody anything."""
+"""Shows how the reconciler is: metrics, log lines, health. Sends no requests."""

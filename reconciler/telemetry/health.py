@@ -1,6 +1,6 @@
-"""Whether the reconciler is well: what /healthz and /readyz say. The judgement is pure.
+"""Whether the reconciler is healthy and ready: what /healthz and /readyz say. The rules are pure.
 
-A stuck event loop needs no judgement here: the server runs in it, so that a probe then gets no answer in time.
+A stuck event loop needs no rule here. The server runs in that loop, so a probe gets no answer in time then.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 from reconciler.settings import Settings
 
-# The deadline is that of one command; a run may try again once an external backend has been put in order.
+# The deadline is that of one command. A run may try a second time, after stale locks were removed.
 _COMMANDS_PER_RUN = 2
-# A provider starts first, and the rests of what was killed are looked for after.
+# A provider may have to start before, and the remains of a killed run are searched for after.
 _RUN_GRACE_S = 60.0
-# A pass makes up to three runs (two wait for their turn) and dozens of requests, each with a time-out.
+# A pass makes up to three runs, each of which may wait for its turn, and dozens of requests with time-outs.
 _RUNS_PER_PASS = 6
 _PASS_GRACE_S = 600.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is still well, in seconds: silence of a watch, length of an engine run, length of a pass."""
+    """The healthy maximum, in seconds: of a watch's silence, of an engine run, of a pass."""
 
     silence_s: float
     run_s: float
@@ -29,7 +29,7 @@ class Limits:
     def of(cls, settings: Settings) -> "Limits":
         """The limits that follow from the settings.
 
-        A watch is renewed after watch_silence_s; it gets as long again to be heard.
+        A watch is started again after watch_silence_s. It gets as long again to answer.
         """
         return cls(
             silence_s=2 * settings.watch_silence_s,
@@ -41,7 +41,7 @@ class Limits:
 def complaints(
     limits: Limits, silences: Mapping[str, float], runs: Mapping[str, float], longest_pass_s: float
 ) -> list[str]:
-    """What is wrong, one sentence each. silences: seconds by watch; runs: seconds so far by stack."""
+    """What is wrong, one sentence each. silences: seconds by watch. runs: seconds so far, by stack."""
     silent = [
         f"the watch of {watch} has heard nothing from the API server for {silence:.0f} s (limit {limits.silence_s:g} s)"
         for watch, silence in sorted(silences.items())
@@ -58,7 +58,7 @@ def complaints(
 
 @dataclass
 class Health:
-    """Where the figures come from; each part sets its own when it is there.
+    """Where the figures come from. Each part of the reconciler sets its own when it starts.
 
     silences, runs, longest_pass_s: as for complaints(). unsynced: names of watches without their first list.
     """
@@ -70,9 +70,9 @@ class Health:
     unsynced: Callable[[], Iterable[str]] = lambda: ("everything",)
 
     def ailments(self) -> list[str]:
-        """Why the process should be started anew; empty if it is well."""
+        """Why the process should be restarted; empty if it is healthy."""
         return complaints(self.limits, self.silences(), self.runs(), self.longest_pass_s())
 
     def unreadiness(self) -> list[str]:
-        """What it still waits for before it can work."""
+        """What the process still waits for before it can work."""
         return [f"the first list of {watch} is not in yet" for watch in sorted(self.unsynced())]

@@ -10,7 +10,7 @@ import structlog
 from reconciler.settings import Settings
 from reconciler.text import printable, without_middle
 
-# Of one value, in characters.
+# The longest value, in characters.
 _LONGEST = 10_000
 
 
@@ -21,7 +21,7 @@ def configure(settings: Settings) -> None:
         if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    # JSON escapes by itself what is not ASCII.
+    # JSON output is ASCII: it escapes all other characters.
     inert = [] if settings.log_format == "json" else [_make_inert]
     structlog.configure(
         processors=[
@@ -41,19 +41,19 @@ def configure(settings: Settings) -> None:
 
 
 def _json(value: object, **options: Any) -> str:
-    # The one control character that JSON does not escape.
+    # JSON escapes all control characters but this one.
     return json.dumps(value, **options).replace("\x7f", "\\u007f")
 
 
 def _bound(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Values may hold what users chose, and be as long as they chose."""
+    """Cut long values. Some are chosen by users, who may choose any length."""
     return {name: _bounded(value) for name, value in event.items()}
 
 
 def _bounded(value: object) -> object:
     if value is None or isinstance(value, int | float):
         return value
-    # What is not text is shown by repr, which escapes; JSON has forms of its own for the usual ones.
+    # A value that is not text is measured by its repr.
     text = value if isinstance(value, str) else repr(value)
     return value if len(text) <= _LONGEST else without_middle(text, _LONGEST)
 

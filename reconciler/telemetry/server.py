@@ -13,7 +13,7 @@ from reconciler.telemetry.health import Health
 from reconciler.telemetry.metrics import REGISTRY
 
 _log = structlog.get_logger()
-# Whoever holds a connection open does not hold up the end of the process.
+# An open connection does not delay the end of the process for longer.
 _SHUTDOWN_S = 0.2
 
 
@@ -23,9 +23,9 @@ class ServerError(Exception):
 
 @asynccontextmanager
 async def serving(host: str | None, port: int, health: Health) -> AsyncIterator[int]:
-    """Serve until the block ends; yields the port. Port 0: one that is free. Raises ServerError.
+    """Serve until the block ends. Yields the port. Raises ServerError.
 
-    host: address to listen on; None: all.
+    host: the address to listen on, None for all. port: 0 for any that is free.
     """
     app = web.Application()
     app.add_routes(

@@ -63,7 +63,7 @@ async def test_a_run_that_is_killed_takes_no_other_with_it(
             box.spec = {"env": [{"name": "ROUND", "value": str(number)}]}
         runs = asyncio.gather(*(box.up(engine, keys) for box in boxes))
         await asyncio.sleep(0.4 + chance.random())
-        chance.choice(sorted(engine._running, key=id)).kill()
+        chance.choice(engine.runner.running).kill()
         outcomes = await runs
         killed = [outcome for outcome in outcomes if outcome.error is not None]
         # A run that has just ended cannot be killed any more.

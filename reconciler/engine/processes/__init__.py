@@ -1,1 +1,1 @@
-"""The processes that run Pulumi's commands, and how they end. Knows no resource."""
+"""Starts and ends the processes that run Pulumi's commands. Knows no resource."""

@@ -1,8 +1,7 @@
-"""How a Pulumi command is run: with a deadline and the kill of its whole process tree.
+"""Runs Pulumi commands. Each has a deadline, after which its whole process tree is killed.
 
-`PulumiCommand` is the Automation API's seam for this: whatever `run()` does with the arguments is the engine
-to the layers above. `PulumiProcess` starts a CLI process for each command, `PulumiWorker` hands operations to a
-warm process.
+`PulumiCommand` is the Automation API's interface for this. `PulumiProcess` starts a CLI process for each command,
+`PulumiWorker` hands operations to a warm process.
 """
 
 import json
@@ -26,8 +25,8 @@ from reconciler.engine.processes.result import (
 )
 from reconciler.engine.processes.worker_pool import WorkerPool
 
-# What the Automation API asks for around every operation. Outputs are not needed and the result comes from the
-# event log, so no process is started for these.
+# The answers to what the Automation API asks around every operation. No process is started for them: outputs are not
+# needed, and the result comes from the event log.
 _HISTORY = json.dumps(
     [
         {
@@ -45,12 +44,12 @@ _ANSWERS: dict[tuple[str, ...], str] = {
     ("stack", "output"): "{}",
     ("stack", "history"): _HISTORY,
 }
-# The commands that need a provider. They are the ones that a warm worker knows, too.
+# The commands that need a provider. A warm worker knows the same ones.
 OPERATIONS = frozenset({"up", "destroy", "preview", "refresh"})
 
 
 class PulumiProcess(PulumiCommand):
-    """Runs commands of one run. Not shared between runs: each has a deadline of its own.
+    """Runs the commands of one run. It is not shared between runs, so that kill() ends one run only.
 
     cli: path of the CLI.
     version: its version, found once at start (the base class would start a process each time).
@@ -74,7 +73,7 @@ class PulumiProcess(PulumiCommand):
         on_output: Callable[[str], object] | None = None,
         on_error: Callable[[str], object] | None = None,
     ) -> CommandResult:
-        """Run a command to its end. Raises CommandError if it fails and RunLostError if it has no result."""
+        """Run a command to its end. Raises CommandError if it fails, RunLostError if it has no result."""
         answer = _ANSWERS.get(tuple(args[:2]))
         if answer is not None:
             return CommandResult(stdout=answer, stderr="", code=0)
@@ -83,7 +82,7 @@ class PulumiProcess(PulumiCommand):
             if result.code != 0 and self._killed.is_set():
                 raise RunKilledError("ended while it was being killed")
         except RunLostError:
-            # A provider started just before the kill, or by an engine that died, would live on for minutes.
+            # A provider that was started just before the kill, or by an engine that died, may run on for minutes.
             kill_of_backend(additional_env[BACKEND_VARIABLE])
             if self._killed.is_set():
                 raise RunKilledError("killed because the reconciler stops") from None
@@ -98,7 +97,7 @@ class PulumiProcess(PulumiCommand):
         return command_result
 
     def kill(self) -> None:
-        """End the running command now; later ones of this run are killed at their start."""
+        """Kill the running command. Later ones of this run are killed at their start."""
         self._killed.set()
         if self._pid is not None:
             kill_tree(self._pid)
@@ -116,17 +115,17 @@ class PulumiProcess(PulumiCommand):
         return self._run_cli(args, cwd, env)
 
     def _started(self, pid: int) -> None:
-        """From now on kill() means this process."""
+        """Have kill() end this process from now on."""
         self._pid = pid
         if self._killed.is_set():
             kill_tree(pid)
 
     def _ended(self) -> None:
-        """The process has ended or does something else from now on."""
+        """Have kill() end no process: it has ended, or works for others from now on."""
         self._pid = None
 
     def _run_cli(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
-        # setpriv makes the kernel kill the CLI when this process dies, however it dies.
+        # With setpriv the kernel kills the CLI when this process dies, for whatever reason.
         command = ["setpriv", "--pdeathsig", "KILL", self.command, "--non-interactive", *args]
         with subprocess.Popen(
             command,
@@ -165,7 +164,7 @@ class PulumiWorker(PulumiProcess):
         try:
             return self._operate_in_worker(args, cwd, env)
         except RunNotBegunError:
-            # The worker died while it was idle or starting, which is no reason to fail a run.
+            # The worker died while it was idle or starting. The run has not begun, so another may do it.
             if self._killed.is_set():
                 raise
             return self._operate_in_worker(args, cwd, env)

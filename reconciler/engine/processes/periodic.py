@@ -1,4 +1,4 @@
-"""Something done again and again beside the event loop."""
+"""Repeats an action at intervals, in a thread."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ _log = structlog.get_logger()
 
 
 class Periodic:
-    """Calls `action` every `interval_s` seconds in a thread of its own. An exception is logged, not the end."""
+    """Calls `action` every `interval_s` seconds in a thread of its own. Exceptions are logged and do not end it."""
 
     def __init__(self, name: str, interval_s: float, action: Callable[[], None]) -> None:
         self._interval_s = interval_s
@@ -19,7 +19,7 @@ class Periodic:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; what it is doing is waited for."""
+        """End the thread, after the action that is under way."""
         self._stopped.set()
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""Ending processes that we started, and what they started in turn, for certain."""
+"""Ends processes that we started, with all that they started in turn."""
 
 import os
 import secrets
@@ -7,21 +7,21 @@ from contextlib import suppress
 
 import psutil
 
-# Every process of a run carries the address of the run's private directory in its environment, and those that
-# serve more than one run carry that of the directory above: so they are found even when their parent is dead.
+# Every process of a run has the address of the run's private directory in this variable. Those that serve more than
+# one run have the address of the directory above. So they are found even if their parent is dead.
 # (Pulumi's own variable would not do: an external backend has other users.)
 BACKEND_VARIABLE = "DEVSERVER_ENGINE_RUN"
-# They also carry a mark of this very process, so that its watchdog takes none of a successor's for its own.
+# They also have a mark of this very process, so that its watchdog does not kill processes of a successor.
 MARK_VARIABLE = "DEVSERVER_STARTED_BY"
 PROCESS_MARK = f"{os.getpid()}-{secrets.token_hex(8)}"
-# As it stands in their environment.
+# The mark as it stands in their environment.
 ENVIRONMENT_MARK = f"{MARK_VARIABLE}={PROCESS_MARK}"
 
 
 def kill_tree(pid: int) -> None:
     """Kill a process and all its descendants. (Provider plugins leave the process group, so that is not enough.)
 
-    The process itself goes first: it must not see a child die and end as if that were a failure of its own.
+    The process itself is killed first. Otherwise it might see a child die, and end as if it had failed itself.
     """
     try:
         root = psutil.Process(pid)

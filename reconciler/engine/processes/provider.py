@@ -6,26 +6,21 @@ failed run looks as if the provider were to blame. Runs in progress keep the one
 started, engines start private ones.
 """
 
-import select
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 from reconciler.engine import metrics
 from reconciler.engine.processes.periodic import Periodic
-from reconciler.engine.processes.process_tree import kill_tree
+from reconciler.engine.processes.provider_process import ProviderError, ProviderProcess
 from reconciler.engine.processes.result import RunKilledError
 
 _log = structlog.get_logger()
-_START_TIMEOUT_S = 30.0
-_STOP_GRACE_S = 2.0
 # After a failed start, runs use private providers for this long.
 _PAUSE_S = 30.0
 _TIDY_INTERVAL_S = 1.0
@@ -41,10 +36,6 @@ _SYMPTOMS = (
     "error reading from server",
     "did not begin responding to RPC connections",
 )
-
-
-class ProviderError(Exception):
-    """The shared provider did not start."""
 
 
 @dataclass
@@ -71,50 +62,6 @@ class PrivateProviders:
     def lease(self) -> Iterator[ProviderLease]:
         """A lease of nothing: the engine starts its own provider."""
         yield ProviderLease()
-
-
-class ProviderProcess:
-    """A running proxy and its provider. Both end with this process, however it ends.
-
-    port: where engines attach.
-    """
-
-    def __init__(self, proxy: Path, provider: Path, environment: Mapping[str, str], log: Path) -> None:
-        """Start them, which takes a few tenths of a second. Raises ProviderError. log: file for their stderr."""
-        with log.open("ab") as errors:
-            self._process = subprocess.Popen(
-                [proxy, provider],
-                env=dict(environment),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                start_new_session=True,
-            )
-        assert self._process.stdout is not None
-        readable = select.poll()
-        readable.register(self._process.stdout, select.POLLIN)
-        line = self._process.stdout.readline() if readable.poll(_START_TIMEOUT_S * 1000) else b""
-        if not line:
-            self.stop()
-            raise ProviderError(f"{proxy} printed no port within {_START_TIMEOUT_S:g} s, see {log}")
-        self.port = int(line)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process.poll() is None
-
-    def stop(self) -> None:
-        """End both processes."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(_STOP_GRACE_S)
-        except subprocess.TimeoutExpired:
-            kill_tree(self._process.pid)
-            self._process.wait()
-        self._process.stdout.close()
 
 
 @dataclass(frozen=True)

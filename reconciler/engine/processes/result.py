@@ -1,11 +1,11 @@
-"""How the run of a Pulumi command ends."""
+"""How a Pulumi command ends."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a command said, and its exit code."""
+    """A command's output and its exit code."""
 
     stdout: str
     stderr: str
@@ -13,16 +13,16 @@ class Result:
 
 
 class RunLostError(Exception):
-    """The command has no result: the checkpoint that it left behind may lag behind what it did."""
+    """The command has no result. Its checkpoint may lack something that it did."""
 
 
 class RunKilledError(RunLostError):
-    """The command was killed: it passed its deadline or the reconciler stops."""
+    """The command was killed, because it passed its deadline or the reconciler stops."""
 
 
 class EngineDiedError(RunLostError):
-    """The process that ran the command ended in the middle of it, by a crash or by someone else's hand."""
+    """The process that ran the command ended in the middle of it: it crashed or someone else killed it."""
 
 
 class RunNotBegunError(EngineDiedError):
-    """That process ended before it took the command up: nothing was done, another may be asked."""
+    """The process ended before it began the command. Nothing was done, so another process may do it."""

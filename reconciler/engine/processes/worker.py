@@ -1,4 +1,4 @@
-"""A warm engine worker: one process of `pulumi-engine-worker`, which runs Pulumi operations one after another."""
+"""A warm engine worker: a process of `pulumi-engine-worker`, which runs one Pulumi operation after another."""
 
 import json
 import select
@@ -26,7 +26,7 @@ class Worker:
             env=dict(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # A session of its own: Ctrl-C at a terminal is for the reconciler, which then ends its workers.
+            # In a session of its own it gets no Ctrl-C: the reconciler gets that, and ends its workers.
             start_new_session=True,
         )
         self.runs = 0
@@ -46,8 +46,8 @@ class Worker:
     def run(self, args: list[str], cwd: str, env: Mapping[str, str], deadline_s: float) -> Result:
         """Run `pulumi ARGS` with `env` as the whole environment.
 
-        Raises RunKilledError if it took longer than deadline_s, EngineDiedError if the worker ended or panicked,
-        RunNotBegunError if it ended before that; then the worker is broken. Its output is kept in files in cwd.
+        Raises RunKilledError if it took longer than deadline_s, EngineDiedError if the worker ended or panicked, and
+        RunNotBegunError if it ended before it began. Then the worker is broken. Its output goes to files in cwd.
         """
         output, errors = Path(cwd, "stdout"), Path(cwd, "stderr")
         for file in (output, errors):
@@ -94,13 +94,13 @@ class Worker:
         return answer
 
     def kill(self) -> None:
-        """End the worker and all that it started, at once."""
+        """Kill the worker and all that it started."""
         self.broken = True
         kill_tree(self.pid)
         self._close()
 
     def stop(self) -> None:
-        """Let an idle worker end by itself."""
+        """Have an idle worker end by itself."""
         self.broken = True
         self._close()
 
@@ -122,7 +122,7 @@ def _text(file: Path) -> str:
 
 
 def _end_of(file: Path) -> str:
-    """What an engine said last, for the log; the first lines of a Go crash tell the most."""
+    """The first lines that the engine printed, for the log. Those of a Go crash say the most."""
     with suppress(FileNotFoundError):
         lines = [line for line in _text(file).splitlines() if line.strip()]
         return " | ".join(lines[:4])

@@ -1,8 +1,8 @@
 """The pool of warm engine workers.
 
-A worker is replaced after a number of operations and above an amount of memory (the engine leaks a little of
-both memory and descriptors), after a panic, and when it was killed. The successor starts while the predecessor
-is still at work, or at least before anyone waits for it.
+A worker is replaced after a number of operations, above an amount of memory, after a panic, and when it was killed.
+(The engine leaks a little memory and some descriptors.) The successor starts while its predecessor is still at work,
+or at least before a run waits for it.
 """
 
 import threading
@@ -23,7 +23,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class WorkerLimits:
-    """When a worker has served its time.
+    """When a worker is replaced or stopped.
 
     max_runs: operations; max_rss_mb: resident memory in MiB; idle_s: seconds without an operation, after which
     all workers but one are stopped.
@@ -68,7 +68,7 @@ class WorkerPool:
             self._take_back(worker)
 
     def tidy(self) -> None:
-        """Stop what has been idle for too long, all but the last."""
+        """Stop workers that have been idle for too long, all but one."""
         with self._lock:
             stale = [item for item in self._idle[:-1] if self._now() - item[0] >= self._limits.idle_s]
             self._idle = [item for item in self._idle if item not in stale]
@@ -76,7 +76,7 @@ class WorkerPool:
             worker.stop()
 
     def stop(self) -> None:
-        """End all idle workers and keep none from now on. (Those at work are killed by the runs that they do.)"""
+        """End all idle workers and keep none from now on. (Busy ones are killed with their runs.)"""
         with self._lock:
             self._stopping = True
             idle, self._idle = self._idle, []
@@ -108,12 +108,12 @@ class WorkerPool:
             why: metrics.RestartReason = "failed" if worker.broken else "runs" if is_spent else "memory"
             metrics.engine_restarted("worker", why)
         worker.stop()
-        # Who has done all of its runs has a successor since the last of them began.
+        # A worker that has done all its runs got its successor when the last of them began.
         if not is_spent:
             self._add_spare()
 
     def _add_spare(self) -> None:
-        """Have an idle worker. One will do: those that were started together are worn together, and memory is dear."""
+        """Have one idle worker. More would cost memory, and workers that start together are worn together."""
         if self._stopping or self._idle:
             return
         try:
@@ -125,7 +125,7 @@ class WorkerPool:
             spare.stop()
 
     def _keep(self, worker: Worker, last: bool) -> bool:
-        """Take up an idle worker: the last one is lent next. False if the pool stops."""
+        """Add an idle worker. The last one is leased next. False if the pool stops."""
         with self._lock:
             if self._stopping:
                 return False

@@ -9,7 +9,7 @@ from pulumi.automation import CommandResult
 from pulumi.automation.errors import CommandError, create_command_error
 
 from reconciler.engine.backend import ExternalBackend, PrivateDirectory, RunPlace
-from reconciler.state import checkpoint
+from reconciler.state import checkpoint as checkpoints
 from reconciler.state.diagnosis import Problem, Unusable
 from reconciler.status.errors import TransientError
 from tests.unit.state.test_checkpoint import STACK, entry, state
@@ -26,9 +26,9 @@ class Cli:
     def __init__(self, tmp_path: Path, **answers: str | CommandError) -> None:
         self.answers = answers
         self.ran: list[str] = []
-        self.place = RunPlace(ID.stack, tmp_path, self.run)
+        self.run = RunPlace(ID.stack, tmp_path, self.command)
 
-    def run(self, *args: str) -> str:
+    def command(self, *args: str) -> str:
         words = " ".join(args)
         self.ran.append(words.split(" --")[0])
         for name, answer in self.answers.items():
@@ -44,7 +44,7 @@ def failure(stderr: str) -> CommandError:
 
 
 def exported(content: bytes) -> str:
-    return json.dumps({"version": 3, "deployment": checkpoint.deployment(content)})
+    return json.dumps({"version": 3, "deployment": checkpoints.deployment(content)})
 
 
 # --- its address
@@ -68,7 +68,7 @@ def test_a_directory_is_opened_without_files_of_attributes(url: str, opened: str
 
 
 def test_what_is_exported_is_the_checkpoint(tmp_path: Path) -> None:
-    assert BACKEND.find(Cli(tmp_path, stack_export=exported(CONTENT)).place) == CONTENT
+    assert BACKEND.find(Cli(tmp_path, stack_export=exported(CONTENT)).run) == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_is_exported_is_the_checkpoint(tmp_path: Path) -> None:
 def test_a_checkpoint_that_is_gone_or_damaged_is_told_apart(
     stderr: str, problem: Problem, tmp_path: Path
 ) -> None:
-    found = BACKEND.find(Cli(tmp_path, stack_export=failure(stderr)).place)
+    found = BACKEND.find(Cli(tmp_path, stack_export=failure(stderr)).run)
     assert isinstance(found, Unusable)
     assert found.problem is problem
 
@@ -92,7 +92,7 @@ def test_a_checkpoint_that_is_gone_or_damaged_is_told_apart(
 def test_a_backend_that_is_away_is_no_damage(tmp_path: Path) -> None:
     away = failure("error: failed to load checkpoint: dial tcp: connection refused")
     with pytest.raises(CommandError):
-        BACKEND.find(Cli(tmp_path, stack_export=away).place)
+        BACKEND.find(Cli(tmp_path, stack_export=away).run)
 
 
 # --- before a run
@@ -100,7 +100,7 @@ def test_a_backend_that_is_away_is_no_damage(tmp_path: Path) -> None:
 
 def test_a_state_that_is_there_already_is_not_written(tmp_path: Path) -> None:
     cli = Cli(tmp_path, stack_export=exported(CONTENT))
-    BACKEND.give(cli.place, CONTENT)
+    BACKEND.give(cli.run, CONTENT)
     assert cli.ran == ["stack export"]
 
 
@@ -117,22 +117,22 @@ def test_a_state_that_differs_is_brought_in_line(
     found: str | CommandError, commands: list[str], tmp_path: Path
 ) -> None:
     cli = Cli(tmp_path, stack_export=found)
-    BACKEND.give(cli.place, CONTENT)
+    BACKEND.give(cli.run, CONTENT)
     assert cli.ran == ["stack export", *commands]
     written = json.loads((tmp_path / "deployment.json").read_text())
-    assert written == {"version": 3, "deployment": checkpoint.deployment(CONTENT)}
+    assert written == {"version": 3, "deployment": checkpoints.deployment(CONTENT)}
 
 
 def test_operations_that_were_begun_are_taken_out() -> None:
     begun = state(entry(SSHD), pending_operations=[{"type": "creating"}])
-    assert checkpoint.settled(begun) == CONTENT
-    assert checkpoint.settled(CONTENT) is CONTENT
+    assert checkpoints.settled(begun) == CONTENT
+    assert checkpoints.settled(CONTENT) is CONTENT
 
 
 def test_removing_what_is_gone_is_fine(tmp_path: Path) -> None:
-    BACKEND.remove(Cli(tmp_path, stack_rm=failure("error: no stack named 'x' found")).place)
+    BACKEND.remove(Cli(tmp_path, stack_rm=failure("error: no stack named 'x' found")).run)
     with pytest.raises(CommandError):
-        BACKEND.remove(Cli(tmp_path, stack_rm=failure("error: no")).place)
+        BACKEND.remove(Cli(tmp_path, stack_rm=failure("error: no")).run)
 
 
 def test_a_damaged_stack_is_made_readable_to_be_removed(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_damaged_stack_is_made_readable_to_be_removed(tmp_path: Path) -> None:
         tmp_path, stack_export=damaged, stack_rm=failure("error: place 1: unexpected end of JSON input")
     )
     with pytest.raises(CommandError):
-        BACKEND.remove(cli.place)
+        BACKEND.remove(cli.run)
     assert cli.ran == ["stack rm", "stack export", "stack import", "stack rm"]
 
 
@@ -160,14 +160,14 @@ def test_a_damaged_stack_is_made_readable_to_be_removed(tmp_path: Path) -> None:
 )
 def test_an_exported_deployment_is_of_the_stack_that_its_resources_name(printed: object, stack: str) -> None:
     """The file of one stack may have been copied over that of another."""
-    found = checkpoint.of_deployment("own", json.dumps({"version": 3, "deployment": printed}))
+    found = checkpoints.of_deployment("own", json.dumps({"version": 3, "deployment": printed}))
     assert json.loads(found)["checkpoint"]["stack"] == f"organization/devserver/{stack}"
 
 
 @pytest.mark.parametrize("printed", ["[]", "5", '{"deployment": 5}', "{"])
 def test_what_is_no_deployment_is_an_error(printed: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        checkpoint.of_deployment("own", printed)
+        checkpoints.of_deployment("own", printed)
 
 
 # --- locks
@@ -180,7 +180,7 @@ def locked(holder: str, count: int = 1) -> str:
 def test_a_lock_of_the_dead_is_taken_away(tmp_path: Path) -> None:
     cli = Cli(tmp_path)
     dead = BACKEND.recover(
-        cli.place, locked(f"root@{socket.gethostname()} (pid 4194999) at 2030-01-01T08:00:00Z"), ()
+        cli.run, locked(f"root@{socket.gethostname()} (pid 4194999) at 2030-01-01T08:00:00Z"), ()
     )
     assert (dead, cli.ran) == (True, ["cancel"])
 
@@ -191,26 +191,26 @@ def test_a_lock_that_may_be_of_the_living_is_waited_for_and_its_holder_named(
 ) -> None:
     cli = Cli(tmp_path)
     with pytest.raises(TransientError, match=r"locked by .*; waiting") as error:
-        BACKEND.recover(cli.place, locked("ada@laptop (pid 17) at 2030-01-01T08:00:00Z", count), ())
+        BACKEND.recover(cli.run, locked("ada@laptop (pid 17) at 2030-01-01T08:00:00Z", count), ())
     assert error.value.reason == "StateLocked"
     assert "ada@laptop (pid 17)" in error.value.message
     assert cli.ran == []
 
 
 def test_a_failed_run_is_no_matter_of_the_backend(tmp_path: Path) -> None:
-    assert not BACKEND.recover(Cli(tmp_path).place, "error: update failed", ())
-    assert not PrivateDirectory().recover(Cli(tmp_path).place, locked("x@y (pid 1) at z"), ())
+    assert not BACKEND.recover(Cli(tmp_path).run, "error: update failed", ())
+    assert not PrivateDirectory().recover(Cli(tmp_path).run, locked("x@y (pid 1) at z"), ())
 
 
 @pytest.mark.parametrize("length", [0, 1, len(CONTENT) // 2, len(CONTENT) - 1])
 def test_a_state_that_was_cut_off_by_a_full_disk_is_no_state(tmp_path: Path, length: int) -> None:
-    place, backend = Cli(tmp_path).place, PrivateDirectory()
-    backend.give(place, CONTENT)
-    assert backend.take(place) == CONTENT
+    run, backend = Cli(tmp_path).run, PrivateDirectory()
+    backend.give(run, CONTENT)
+    assert backend.take(run) == CONTENT
     (file,) = tmp_path.rglob(f"{ID.stack}.json")
     file.write_bytes(CONTENT[:length])
     with pytest.raises(TransientError, match="half a state"):
-        backend.take(place)
+        backend.take(run)
 
 
 # --- what is shown
@@ -241,13 +241,13 @@ def test_an_outline_names_children_and_holds_no_secret() -> None:
     secret = {"data": {"key": {"4dabf18193072939515e22adb298388d": "x", "ciphertext": "hidden"}}}
     outputs = {"metadata": {"resourceVersion": "7"}, "data": {"key": "hidden"}}
     whole = state(entry(SSHD, inputs=secret, outputs=outputs), secrets_providers={"state": {"salt": "v1:s"}})
-    outline = checkpoint.outline(whole)
-    assert checkpoint.recorded(outline) == checkpoint.recorded(whole)
-    assert checkpoint.contents(outline).salt == "v1:s"
+    outline = checkpoints.outline(whole)
+    assert checkpoints.recorded(outline) == checkpoints.recorded(whole)
+    assert checkpoints.contents(outline).salt == "v1:s"
     assert b"hidden" not in outline
-    assert checkpoint.contents(outline).is_outline
+    assert checkpoints.contents(outline).is_outline
 
 
 def test_an_outline_of_a_stack_without_children_is_not_blank() -> None:
-    assert not checkpoint.contents(checkpoint.outline(state())).is_blank
-    assert STACK["urn"].encode() in checkpoint.outline(state())
+    assert not checkpoints.contents(checkpoints.outline(state())).is_blank
+    assert STACK["urn"].encode() in checkpoints.outline(state())

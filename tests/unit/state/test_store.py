@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from reconciler.kube.client import ApiError, Client
-from reconciler.state import checkpoint
+from reconciler.state import checkpoint as checkpoints
 from reconciler.state.diagnosis import Problem, Unusable
 from reconciler.state.index import StateIndex, StateRecord
 from reconciler.state.run_claim import CutShort, Epoch, Term
@@ -27,7 +27,7 @@ KINDS = {"DevServer", "DevServerFlavor"}
 INDEX = StateIndex(KINDS, SALT)
 SSHD = DevServerChildren.of(owner()).sshd
 CONTENT = state(entry(SSHD))
-NOTHING_STORED = StoredState(checkpoint.empty(ID.stack), "", Unusable(Problem.MISSING, "there is none"))
+NOTHING_STORED = StoredState(checkpoints.empty(ID.stack), "", Unusable(Problem.MISSING, "there is none"))
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ async def test_a_saved_secret_says_whose_state_it_is_and_which_children_it_has(s
 
 async def test_a_state_is_written_over_the_one_that_was_read(store: StateStore) -> None:
     await store.save(ID, CONTENT, NOTHING_STORED)
-    await store.save(ID, checkpoint.empty(ID.stack), await store.load(ID))
-    assert (await store.load(ID)).checkpoint == checkpoint.empty(ID.stack)
+    await store.save(ID, checkpoints.empty(ID.stack), await store.load(ID))
+    assert (await store.load(ID)).checkpoint == checkpoints.empty(ID.stack)
 
 
 async def test_of_two_writers_that_read_the_same_state_one_fails(store: StateStore) -> None:
@@ -89,7 +89,7 @@ async def test_a_claim_on_a_new_stack_is_a_secret_without_a_checkpoint(
     (secret,) = client.objects.values()
     assert INDEX.record(secret) == StateRecord(ID, None, claimed=True)
     assert claimed == await store.load(ID)
-    assert claimed.checkpoint == checkpoint.empty(ID.stack)
+    assert claimed.checkpoint == checkpoints.empty(ID.stack)
 
 
 async def test_a_claim_leaves_the_checkpoint_and_saving_takes_the_claim_off(
@@ -131,14 +131,14 @@ async def test_a_state_that_was_deleted_meanwhile_is_a_conflict(
 
 
 async def test_a_secret_that_the_admission_policy_takes_for_someone_elses_is_named(
-    store: StateStore, client: FakeClient, monkeypatch: pytest.MonkeyPatch
+    store: StateStore,
 ) -> None:
+    class Refusing(FakeClient):
+        async def patch(self, *_: Any, **__: Any) -> Object:
+            raise ApiError(403, "Forbidden", f"Secret {ID.secret_name} belongs to someone else (policy)")
+
+    store = replace(store, client=cast(Client, Refusing()))
     await store.save(ID, CONTENT, NOTHING_STORED)
-
-    async def refuse(*_: Any) -> Object:
-        raise ApiError(403, "Forbidden", f"Secret {ID.secret_name} belongs to someone else (policy)")
-
-    monkeypatch.setattr(client, "patch", refuse)
     with pytest.raises(StalledError, match="put the label back, or delete that Secret") as error:
         await store.claim(ID, await store.load(ID))
     assert error.value.reason == "NameConflict"
@@ -174,7 +174,7 @@ async def test_watch_and_run_agree_on_a_state_that_cannot_be_used_and_it_can_be_
     known, found = INDEX.record(spoilt), await store.load(ID)
     assert (known.id, known.children) == (ID, None)
     assert found.unusable is not None
-    assert found.checkpoint == checkpoint.empty(ID.stack)
+    assert found.checkpoint == checkpoints.empty(ID.stack)
     await store.save(ID, CONTENT, found)
     assert await store.load(ID) == replace(await store.load(ID), checkpoint=CONTENT, unusable=None)
 
@@ -187,7 +187,7 @@ def test_cluster_scoped_resources_have_states_too() -> None:
 # --- an external backend
 
 
-class FakeVault:
+class FakeExternalStore:
     """Holds checkpoints by stack."""
 
     def __init__(self) -> None:
@@ -206,18 +206,18 @@ class FakeVault:
 
 
 @pytest.fixture
-def external() -> FakeVault:
-    return FakeVault()
+def external() -> FakeExternalStore:
+    return FakeExternalStore()
 
 
 @pytest.fixture
-def outside(store: StateStore, external: FakeVault) -> StateStore:
+def outside(store: StateStore, external: FakeExternalStore) -> StateStore:
     """A store whose checkpoints are in an external backend."""
     return replace(store, external=external)
 
 
 async def test_with_an_external_backend_the_secret_holds_an_outline(
-    outside: StateStore, store: StateStore, external: FakeVault
+    outside: StateStore, store: StateStore, external: FakeExternalStore
 ) -> None:
     secret = await outside.save(ID, CONTENT, NOTHING_STORED)
     assert StateIndex(KINDS, SALT, outlines=True).record(secret).children == {SSHD}
@@ -226,7 +226,7 @@ async def test_with_an_external_backend_the_secret_holds_an_outline(
 
 
 async def test_with_an_external_backend_the_checkpoint_is_the_backends(
-    outside: StateStore, external: FakeVault
+    outside: StateStore, external: FakeExternalStore
 ) -> None:
     await outside.save(ID, CONTENT, NOTHING_STORED)
     assert (await outside.load(ID)).unusable == Unusable(Problem.MISSING, "there is none")
@@ -235,22 +235,22 @@ async def test_with_an_external_backend_the_checkpoint_is_the_backends(
     assert (found.checkpoint, found.unusable) == (CONTENT, None)
     external.held[ID.stack] = state(secrets_providers={"state": {"salt": "v1:lost"}})
     found = await outside.load(ID)
-    assert found.checkpoint == checkpoint.empty(ID.stack)
+    assert found.checkpoint == checkpoints.empty(ID.stack)
     assert found.unusable is not None
     assert found.unusable.problem is Problem.KEYS_LOST
 
 
 async def test_what_is_kept_in_place_of_what_a_run_left_is_the_backends_too(
-    outside: StateStore, external: FakeVault
+    outside: StateStore, external: FakeExternalStore
 ) -> None:
-    await outside.save(ID, CONTENT, NOTHING_STORED, left=CONTENT)
+    await outside.save(ID, CONTENT, NOTHING_STORED, after_run=CONTENT)
     assert external.held == {}, "the run itself has written it"
-    await outside.save(ID, CONTENT, await outside.load(ID), left=state())
+    await outside.save(ID, CONTENT, await outside.load(ID), after_run=state())
     assert external.held == {ID.stack: CONTENT}
 
 
 async def test_a_claim_remembers_the_runs_of_earlier_leaders_that_were_cut_short(
-    outside: StateStore, external: FakeVault
+    outside: StateStore, external: FakeExternalStore
 ) -> None:
     """Their locks may be left in the backend."""
     for number in range(3):

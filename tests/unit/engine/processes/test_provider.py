@@ -6,12 +6,8 @@ from typing import cast
 
 import pytest
 
-from reconciler.engine.processes.provider import (
-    ProviderError,
-    ProviderLimits,
-    ProviderProcess,
-    SharedProvider,
-)
+from reconciler.engine.processes.provider import ProviderLimits, SharedProvider
+from reconciler.engine.processes.provider_process import ProviderError, ProviderProcess
 from reconciler.engine.processes.result import EngineDiedError, RunKilledError
 from tests.metering import Growth
 
