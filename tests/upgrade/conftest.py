@@ -1,6 +1,5 @@
 """The operator of today on an API server that goes on where a recording ends."""
 
-import shutil
 import tempfile
 import time
 import urllib.request
@@ -28,7 +27,6 @@ _START_S = 180
 _REST_S = 300
 # A flavor is looked at once in two seconds at most, and what it says then is written.
 _QUIET_S = 5
-_LOG_LINES = 60
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,9 @@ class Start:
 
 @dataclass(frozen=True)
 class Takeover:
-    """before: the recorded objects. first, second: two starts of the operator of today, one after the other."""
+    """before: the recorded objects. first, second: two starts of the operator of today, whose log this is."""
 
+    log: Path
     before: Objects
     first: Start
     second: Start
@@ -65,29 +64,30 @@ class Operator:
 
     @classmethod
     @contextmanager
-    def make(cls, cluster: SharedCluster, recorded: Recording) -> Iterator["Operator"]:
-        """One that does not run yet, with the recording's settings."""
-        directory = Path(tempfile.mkdtemp(prefix="devserver-upgrade-", dir="/dev/shm"))
+    def make(cls, cluster: SharedCluster, recorded: Recording, directory: Path) -> Iterator["Operator"]:
+        """One that does not run yet, with the recording's settings. directory: for its log and other files."""
         ahead_s = round((recorded.time - datetime.now(UTC)).total_seconds())
         clock = WallClock(directory)
         clock.move(ahead_s)
-        with closing(Proxy(cluster.reconciler, directory)) as proxy:
+        with (
+            tempfile.TemporaryDirectory(prefix="devserver-upgrade-", dir="/dev/shm") as run_dir,
+            closing(Proxy(cluster.reconciler, directory)) as proxy,
+        ):
             proxy.clock_ahead_s = ahead_s
             environment = {
                 **cluster.environment(),
                 **recorded.settings,
                 **clock.variables,
                 "KUBECONFIG": str(proxy.kubeconfig),
-                "DEVSERVER_RUN_DIR": str(directory / "run"),
+                "DEVSERVER_RUN_DIR": run_dir,
                 "DEVSERVER_LOG_FORMAT": "json",
             }
-            operator = cls(cluster, ReconcilerProcess(environment, directory / "log"), proxy)
+            operator = cls(cluster, ReconcilerProcess(environment, directory / "operator.log"), proxy)
             try:
                 yield operator
             finally:
                 if operator.process.alive:
                     operator.process.stop()
-        shutil.rmtree(directory)
 
     def start(self, expected: frozenset[str]) -> Start:
         """Start it, wait and stop it. expected: resources that may have a run."""
@@ -142,10 +142,11 @@ def recorded(request: pytest.FixtureRequest) -> Recording:
 @pytest.fixture(scope="module")
 def takeover(recorded: Recording, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Takeover]:
     """What the operator of today made of the recording, which nothing else changes."""
+    directory = tmp_path_factory.mktemp("upgrade")
     with (
-        restored(recorded, tmp_path_factory.mktemp("upgrade")) as cluster,
-        Operator.make(cluster, recorded) as operator,
+        restored(recorded, directory) as cluster,
+        Operator.make(cluster, recorded, directory) as operator,
     ):
         before = all_objects(cluster)
         first = operator.start(EXPECTED_RUNS[recorded.version])
-        yield Takeover(before, first, second=operator.start(frozenset()))
+        yield Takeover(operator.process.log, before, first, second=operator.start(frozenset()))

@@ -132,7 +132,7 @@ def devservers() -> list[Object]:
         _devserver(GRACE, "restricted", "grace", flavor="locked"),
         _devserver(
             GRACE,
-            "restricted-home",
+            "restricted-all",
             "grace",
             image=_DEBIAN,
             flavor="locked",
@@ -141,7 +141,7 @@ def devservers() -> list[Object]:
             volumes=[shared],
         ),
         _devserver(GRACE, "stopped", "grace", running=False),
-        _devserver(GRACE, "stopped-home", "grace", running=False, home={"size": "20Mi"}),
+        _devserver(GRACE, "stopped-with-data", "grace", running=False, home={"size": "20Mi"}),
         _devserver(GRACE, "own-keys", "grace"),
         # Longer than the operator allows.
         _devserver(GRACE, "ends-limited", "grace", lifecycle={"timeToLive": "720h"}),

@@ -41,7 +41,7 @@ def test_the_engine_runs_for_those_only_whose_programs_declare_something_else(
     recorded: Recording, takeover: Takeover
 ) -> None:
     expected = EXPECTED_RUNS[recorded.version]
-    assert sorted(takeover.first.runs) == sorted(expected)
+    assert sorted(takeover.first.runs) == sorted(expected), f"{takeover.log} says why"
     assert takeover.first.figures["devserver_engine_runs_total"] == len(expected)
 
 
@@ -64,6 +64,6 @@ def test_all_others_stay_as_they_are_but_for_the_form_of_the_digest(
 
 
 def test_the_next_start_changes_nothing_at_all(takeover: Takeover) -> None:
-    assert takeover.second.runs == []
+    assert takeover.second.runs == [], f"{takeover.log} says why"
     assert takeover.second.writes == []
     assert differences(takeover.first.objects, takeover.second.objects, everything) == []
