@@ -37,6 +37,8 @@ _PATHS = (
 )
 # The API server keeps records of its own there.
 _OTHERS = "kube-system"
+# Of a value that is shown, in characters.
+_LONGEST = 120
 _RESTART_DIGEST = "devserver.io/restart-digest"
 _RETAINED_BY = "devserver.io/retained-by"
 
@@ -54,13 +56,13 @@ def all_objects(cluster: SharedCluster) -> Objects:
     return found
 
 
-def differences(before: Objects, after: Objects, view: Callable[[str, Object], Any]) -> list[str]:
+def differences(before: Objects, after: Objects, view: Callable[[str, Object], Any]) -> str:
     """One line for each field that differs, of what the view shows of an object at a place."""
-    return [
+    return "\n".join(
         f"{place}{line}"
         for place in sorted(before.keys() | after.keys())
         for line in _differences(_viewed(before, place, view), _viewed(after, place, view))
-    ]
+    )
 
 
 def _viewed(objects: Objects, place: str, view: Callable[[str, Object], Any]) -> Any:
@@ -72,7 +74,12 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
         for name in sorted(before.keys() | after.keys()):
             yield from _differences(before.get(name), after.get(name), f"{path}.{name}")
     elif before != after:
-        yield f"{path}: {json.dumps(before)} -> {json.dumps(after)}"
+        yield f"{path}: {_short(before)} -> {_short(after)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def resources(objects: Objects) -> dict[str, Object]:

@@ -46,7 +46,7 @@ def test_the_engine_runs_for_those_only_whose_programs_declare_something_else(
 
 
 def test_no_pod_host_key_claim_or_end_is_touched(takeover: Takeover) -> None:
-    assert differences(takeover.before, takeover.first.objects, sacred) == []
+    assert differences(takeover.before, takeover.first.objects, sacred) == ""
 
 
 def test_all_others_stay_as_they_are_but_for_the_form_of_the_digest(
@@ -60,10 +60,10 @@ def test_all_others_stay_as_they_are_but_for_the_form_of_the_digest(
         }
 
     changed = differences(others(takeover.before), others(takeover.first.objects), but_for_the_digest)
-    assert changed == []
+    assert changed == ""
 
 
 def test_the_next_start_changes_nothing_at_all(takeover: Takeover) -> None:
     assert takeover.second.runs == [], f"{takeover.log} says why"
-    assert takeover.second.writes == []
-    assert differences(takeover.first.objects, takeover.second.objects, everything) == []
+    assert "\n".join(takeover.second.writes) == ""
+    assert differences(takeover.first.objects, takeover.second.objects, everything) == ""
