@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,6 +96,7 @@ class Proxy:
     """Between clients that use `kubeconfig` and the API server.
 
     log: all requests since the last reset, in the order in which they came. delay_s: added before each.
+    clock_ahead_s: how far the API server's clock seems to be ahead, by the Date of its answers.
     """
 
     def __init__(self, upstream: Path, directory: Path) -> None:
@@ -108,6 +110,7 @@ class Proxy:
 
         self.log: list[Exchange] = []
         self.delay_s = 0.0
+        self.clock_ahead_s = 0.0
         self._writes = itertools.count(1)
         self._before: list[Before] = []
         self._after: list[After] = []
@@ -375,6 +378,8 @@ class Proxy:
             answered = {
                 name: value for name, value in upstream.headers.items() if name.lower() not in _HOP_BY_HOP
             }
+            if self.clock_ahead_s:
+                answered["Date"] = formatdate(time.time() + self.clock_ahead_s, usegmt=True)
             if exchange.is_watch and upstream.status == 200:
                 exchange.status = upstream.status
                 return await self._stream(exchange, request, upstream, answered)

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.clock import WallClock
 from tests.faults.conftest import MakeOperator
 from tests.faults.harness import Operator, Space
 from tests.faults.invariants import Guard, desired_children
@@ -110,32 +111,11 @@ class Filler:
             fill(self._directory)
 
 
-class Clock:
-    """The wall clock of one process and nothing else. (Go programs ask the kernel and keep the right time.)"""
-
-    def __init__(self, directory: Path) -> None:
-        self._file = directory / "clock"
-        self.move(0)
-        (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
-        self.variables = {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def move(self, by_s: int) -> None:
-        """Set it ahead by so many seconds, or back."""
-        draft = self._file.with_suffix(".new")
-        draft.write_text(f"{by_s:+d}\n")
-        draft.replace(self._file)
-
-
 @pytest.mark.parametrize("hours", [1, pytest.param(-1, marks=pytest.mark.full)])
 def test_nothing_expires_and_nothing_is_lost_by_a_clock_that_is_moved_by_an_hour(
     make_operator: MakeOperator, space: Space, tmp_path: Path, hours: int
 ) -> None:
-    clock = Clock(tmp_path)
+    clock = WallClock(tmp_path)
     operator = make_operator(variables=clock.variables)
     operator.start()
     # The times in its log are no times.
