@@ -20,6 +20,7 @@ import pytest
 from tests.e2e.conftest import FLAVOR
 from tests.e2e.kube import Kube, eventually
 from tests.faults.harness import Operator
+from tests.patience import PATIENTLY
 from tests.shared_cluster import SharedCluster
 
 # What must not be shown, with characters that mean something in a URL.
@@ -201,5 +202,5 @@ def kube(cluster: SharedCluster, reconciler: Operator) -> Iterator[Kube]:
     bound = Kube(cluster.admin, f"t-{time.time_ns():x}")
     bound("create", "namespace", bound.namespace)
     yield bound
-    bound("delete", "devservers", "--all", "--timeout=60s")
+    bound("delete", "devservers", "--all", PATIENTLY)
     bound("delete", "namespace", bound.namespace, "--wait=false")

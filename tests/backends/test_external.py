@@ -17,6 +17,7 @@ from tests.backends.conftest import PASSWORD, Store
 from tests.e2e.kube import Kube, eventually
 from tests.faults.harness import Operator
 from tests.faults.proxy import Cut, Exchange
+from tests.patience import PATIENTLY
 from tests.shared_cluster import SYSTEM_NAMESPACE, SharedCluster
 
 pytestmark = pytest.mark.cluster
@@ -123,7 +124,7 @@ def test_a_devserver_lives_and_dies(box: Box, cluster: SharedCluster) -> None:
     assert value in box.template()
     assert box.uids() == before
 
-    box.kube("delete", "dvs", box.name, "--timeout=60s")
+    box.kube("delete", "dvs", box.name, PATIENTLY)
     assert box.uids() == {}
     assert box.traces() == [], "not even its history"
     assert cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE) is None
@@ -238,7 +239,7 @@ def test_a_devserver_whose_checkpoint_is_damaged_goes_without_leaving_anything(
     box: Box, cluster: SharedCluster
 ) -> None:
     box.store.write(f".pulumi/stacks/devserver/{box.stack}.json", "{")
-    box.kube("delete", "dvs", box.name, "--timeout=60s")
+    box.kube("delete", "dvs", box.name, PATIENTLY)
     assert box.uids() == {}
     assert box.traces() == []
     assert cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE) is None

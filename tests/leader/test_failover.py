@@ -9,6 +9,7 @@ from reconciler.processes import MARK_VARIABLE
 from tests import builders
 from tests.e2e.kube import Kube, eventually
 from tests.leader.conftest import LEASE, Replica, started_by, when
+from tests.patience import PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SharedCluster
 
@@ -74,8 +75,8 @@ def test_a_leader_killed_in_the_middle_of_a_run_is_followed_by_one_that_finishes
     eventually(
         lambda: kube.condition("dvs", "box", "Ready").get("reason") == "Stopped", "the run is finished", 60
     )
-    kube("delete", "dvs", "box", "--timeout=60s")
-    cluster.kubectl("delete", "dvsf", flavor["metadata"]["name"], "--timeout=60s")
+    kube("delete", "dvs", "box", PATIENTLY)
+    cluster.kubectl("delete", "dvsf", flavor["metadata"]["name"], PATIENTLY)
 
 
 def test_a_leader_stopped_beyond_its_lease_is_dead_before_another_leads(pair: Pair) -> None:
