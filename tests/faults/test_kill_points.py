@@ -27,7 +27,7 @@ MIDDLE = 5
 # No two writes of a pass are so far apart.
 LULL_S = 5.0
 pytestmark = [
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(3600),
     pytest.mark.parametrize("answered", [False, True], ids=["before", "after"]),
 ]
 
