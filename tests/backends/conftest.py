@@ -20,7 +20,7 @@ import pytest
 from tests.e2e.conftest import FLAVOR
 from tests.e2e.kube import Kube, eventually
 from tests.faults.harness import Operator
-from tests.patience import PATIENTLY
+from tests.patience import HUNG_S, PATIENCE_S, PATIENTLY
 from tests.shared_cluster import SharedCluster
 
 # What must not be shown, with characters that mean something in a URL.
@@ -133,7 +133,13 @@ class Postgres:
         }
         # Variables are replaced in what comes by standard input only.
         done = subprocess.run(
-            command, input=statement, env=environment, capture_output=True, text=True, timeout=30, check=True
+            command,
+            input=statement,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=HUNG_S,
+            check=True,
         )
         return done.stdout.strip()
 
@@ -169,11 +175,11 @@ def postgres() -> Iterator[Postgres]:
             stderr=log,
         )
     store = Postgres(programs, port)
-    eventually(store.is_up, what="Postgres answers", timeout_s=60)
+    eventually(store.is_up, what="Postgres answers")
     yield store
     server.terminate()
     try:
-        server.wait(20)
+        server.wait(PATIENCE_S)
     finally:
         server.kill()
         shutil.rmtree(directory)

@@ -15,7 +15,7 @@ import pytest
 import toolchain
 from tests.e2e.conftest import FLAVOR, kube, pytest_runtest_makereport
 from tests.e2e.kube import Kube, SshKey
-from tests.patience import PATIENTLY
+from tests.patience import HUNG_S, PATIENCE_S, PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import ROOT, SharedCluster
 
@@ -50,7 +50,7 @@ class Person:
         }
 
     def run(
-        self, *command: str, stdin: bytes = b"", timeout_s: float = 90
+        self, *command: str, stdin: bytes = b"", timeout_s: float = HUNG_S
     ) -> "subprocess.CompletedProcess[str]":
         """A program, with pipes."""
         done = subprocess.run(
@@ -91,7 +91,7 @@ class Person:
         """The command's line."""
         return [sys.executable, "-m", "devctl", *args]
 
-    def terminal(self, *command: str, columns: int = 120, timeout_s: float = 30) -> "pexpect.spawn[str]":
+    def terminal(self, *command: str, columns: int = 120) -> "pexpect.spawn[str]":
         """A program on a terminal of its own."""
         return pexpect.spawn(
             command[0],
@@ -100,7 +100,7 @@ class Person:
             cwd=str(self.home),
             dimensions=(30, columns),
             encoding="utf-8",
-            timeout=timeout_s,
+            timeout=PATIENCE_S,
         )
 
     def ssh(self, *args: str) -> "subprocess.CompletedProcess[str]":

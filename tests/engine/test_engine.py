@@ -17,6 +17,7 @@ from reconciler.errors import EngineFailed, EngineTimeout, Stalled
 from reconciler.processes import BACKEND_VARIABLE
 from reconciler.settings import Settings
 from tests.engine.conftest import PRIVATE_KEY, Box
+from tests.patience import PATIENCE_S, PATIENTLY
 from tests.shared_cluster import RECONCILER
 
 # Pulumi's SDK leaves its event loops to the garbage collector.
@@ -141,7 +142,11 @@ async def test_destroy_removes_everything_but_what_is_retained(
     if not stays and left:
         # Whether a claim is in use is for another controller to say, which takes a moment.
         box.cluster.kubectl(
-            "wait", "--for=delete", f"pvc/{box.names.home.name}", f"--namespace={box.owner.namespace}"
+            "wait",
+            "--for=delete",
+            f"pvc/{box.names.home.name}",
+            f"--namespace={box.owner.namespace}",
+            PATIENTLY,
         )
         left = box.uids()
     assert left == (
@@ -272,7 +277,7 @@ async def test_an_engine_that_is_closed_leaves_no_process(
         for process in psutil.process_iter(["environ"])
         if str(own.run_dir) in (process.info["environ"] or {}).get(BACKEND_VARIABLE, "")
     ]
-    psutil.wait_procs(marked, timeout=5)
+    psutil.wait_procs(marked, timeout=PATIENCE_S)
     assert [process for process in marked if process.is_running() and process.status() != "zombie"] == []
 
 

@@ -62,6 +62,8 @@ async def test_a_run_that_is_killed_takes_no_other_with_it(
             box.spec = {"env": [{"name": "ROUND", "value": str(number)}]}
         runs = asyncio.gather(*(box.up(engine, keys) for box in boxes))
         await asyncio.sleep(0.4 + chance.random())
+        while not engine.run_seconds():
+            await asyncio.sleep(0.05)
         chance.choice(sorted(engine._running, key=id)).kill()
         outcomes = await runs
         killed = [outcome for outcome in outcomes if outcome.error is not None]

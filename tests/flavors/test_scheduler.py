@@ -24,17 +24,17 @@ from stacks.metadata import make_provider
 from stacks.pod import pod_template
 from tests import builders
 from tests.declared import declared
+from tests.e2e.kube import eventually
 from tests.faults.kubeapi import Api
 from tests.flavors import grounds
 from tests.flavors.cases import CASES, Case, Object
-from tests.flavors.grounds import create_pods, delete_pods, fake_nodes, wait_until
+from tests.flavors.grounds import create_pods, delete_pods, fake_nodes
 from tests.flavors.model import stored, verdict_on
 from tests.flavors.strategies import random_cases
 from tests.shared_cluster import SharedCluster
 
 pytestmark = pytest.mark.cluster
 
-_SCHEDULED_WITHIN_S = 30
 # So long a pod that should find no node is given to find one, after all others have found theirs.
 _GRACE_S = 2.0
 # Each takes some seconds.
@@ -52,7 +52,7 @@ def api(cluster: SharedCluster) -> Iterator[Api]:
 @pytest.fixture
 def space(api: Api, namespace: str) -> str:
     account = Resource("v1", "ServiceAccount", "serviceaccounts")
-    wait_until(lambda: api.get(account, namespace, "default"), "pods can be made", 20)
+    eventually(lambda: api.get(account, namespace, "default"), "pods can be made")
     return namespace
 
 
@@ -195,6 +195,6 @@ def scheduled(api: Api, space: str, tags: set[str], awaited: set[str]) -> set[st
 
     # If that does not come to pass, the comparison tells of which.
     with suppress(AssertionError):
-        wait_until(looked_at, "the scheduler has looked at every pod", _SCHEDULED_WITHIN_S)
+        eventually(looked_at, "the scheduler has looked at every pod")
         time.sleep(_GRACE_S)
     return {tag for tag, status in verdicts().items() if status == "True"}
