@@ -3,6 +3,10 @@
 Whoever waits for a thing goes on as soon as it is there, so a generous bound takes no time.
 """
 
+import asyncio
+import time
+from collections.abc import Callable
+
 # So many times as long as promised may a thing take in a test, beside whatever else the machine does.
 SLACK = 10
 # For what is promised no time of its own. On a machine at rest it takes seconds.
@@ -16,3 +20,11 @@ HUNG_S = 300.0
 def generous(promised_s: float) -> float:
     """The bound of a test, in seconds, on what is promised within promised_s."""
     return SLACK * promised_s
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Let other tasks of the event loop go on until it holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"did not come true within {PATIENCE_S:g} s"
+        await asyncio.sleep(0.02)

@@ -4,8 +4,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,7 +16,7 @@ from reconciler.errors import EngineFailed
 from reconciler.settings import Settings
 from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, Stack, descendants, processes_of, worker_of
-from tests.patience import PATIENCE_S, generous
+from tests.patience import generous, until
 from tests.shared_cluster import SharedCluster
 
 pytestmark = [pytest.mark.cluster, IGNORE_LEFTOVERS]
@@ -26,13 +24,6 @@ pytestmark = [pytest.mark.cluster, IGNORE_LEFTOVERS]
 PROVIDER = "pulumi-resource-kubernetes"
 PROXY = "pulumi-provider-proxy"
 WORKER = "pulumi-engine-worker"
-
-
-async def eventually(holds: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, f"did not come true within {timeout_s:g} s"
-        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +54,7 @@ async def test_a_worker_that_is_killed_takes_its_private_provider_along(drive: D
     async with drive(engine_mode="worker", provider_mode="private", worker_max_runs=1) as driver:
         (stack,) = driver.make()
         run = await driver.start_endless(stack)
-        await eventually(lambda: bool(descendants(PROVIDER)))
+        await until(lambda: bool(descendants(PROVIDER)))
         worker_of(stack).kill()
         assert (await run).error is not None
         assert not [process for process in processes_of(tmp_path / "run") if process.name() == PROVIDER[:15]]
@@ -91,7 +82,7 @@ async def test_a_killed_shared_provider_fails_runs_in_flight_only_and_as_transie
     async with drive(provider_mode="shared") as driver:
         stacks = driver.make(12)
         runs = asyncio.create_task(driver.up_all(stacks))
-        await eventually(lambda: len(driver.live()) >= 2)
+        await until(lambda: len(driver.live()) >= 2)
         for process in descendants(name):
             process.kill()
         failed = [outcome.error for outcome in await runs if outcome.error is not None]
@@ -124,7 +115,7 @@ async def test_replacing_the_provider_under_load_loses_no_run(drive: Drive) -> N
             await asyncio.sleep(0.05)
         assert [outcome.error for outcome in await runs] == [None] * 72
         assert len(seen) >= 4
-        await eventually(lambda: len(descendants(PROVIDER)) <= 1)
+        await until(lambda: len(descendants(PROVIDER)) <= 1)
 
 
 async def _three_rounds(driver: Driver, stacks: list[Stack]) -> list[Outcome]:
@@ -142,7 +133,7 @@ async def test_a_stack_with_another_provider_configuration_is_served_by_a_provid
             assert [outcome.error for outcome in await driver.up_all([usual, other])] == [None, None]
         assert (await driver.destroy(other)).error is None
         assert driver.live() == {usual.owner.uid: usual.children}
-        await eventually(lambda: len(descendants(PROVIDER)) == 1)
+        await until(lambda: len(descendants(PROVIDER)) == 1)
 
 
 @pytest.mark.full
@@ -151,7 +142,7 @@ async def test_idle_workers_and_the_provider_are_stopped_and_come_back(drive: Dr
         stacks = driver.make(6)
         await driver.up_all(stacks)
         assert len(descendants(WORKER)) == 3
-        await eventually(lambda: len(descendants(WORKER)) == 1 and not descendants(PROVIDER))
+        await until(lambda: len(descendants(WORKER)) == 1 and not descendants(PROVIDER))
         assert (await driver.up(stacks[0])).error is None
 
 

@@ -6,13 +6,13 @@ import aiohttp
 import pytest
 from aiohttp import test_utils, web
 
-from bench import api
 from bench.api import Api, Follower
 from bench.errors import BenchError
 from bench.grounds import bare, is_applied, named_problem
 from bench.logins import STEPS, split, stages
 from bench.operator import Log, events
 from bench.report import median, percentile
+from tests.patience import PATIENCE_S
 
 TEN = [float(number) for number in range(10, 0, -1)]
 
@@ -197,12 +197,11 @@ async def followed(said: dict[str, list[dict[str, Any]]]) -> list[str]:
         follower = Follower(Api(session), "/things")
         follower.listeners.append(lambda name, obj: told.append(name if obj else f"no {name}"))
         async with follower:
-            await follower.wait_for({"b"}, lambda obj: obj is not None, "there is a b", 10)
+            await follower.wait_for({"b"}, lambda obj: obj is not None, "there is a b", PATIENCE_S)
     return told
 
 
-async def test_a_watch_that_ends_or_is_refused_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_RESUME_S", 0.01)
+async def test_a_watch_that_ends_or_is_refused_goes_on_where_it_was() -> None:
     said = {
         "1": [event("ADDED", "a", 2)],
         "2": [event("MODIFIED", "a", 3)],

@@ -39,7 +39,7 @@ def test_proxies_of_apt_are_passed_on_unless_there_are_none(monkeypatch: pytest.
         monkeypatch,
         {"Acquire::http::Proxy": "http://proxy.example:3128\n", "Acquire::https::Proxy": "DIRECT\n"},
     )
-    assert debian._apt_proxies() == {"http_proxy": "http://proxy.example:3128"}
+    assert debian.apt_proxies() == {"http_proxy": "http://proxy.example:3128"}
 
 
 def test_without_root_the_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

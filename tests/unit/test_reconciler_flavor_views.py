@@ -15,6 +15,7 @@ from tests.builders import resource
 from tests.clock import Clock
 from tests.flavors.cases import Node
 from tests.metering import Growth
+from tests.patience import until
 
 Object = dict[str, Any]
 
@@ -198,11 +199,13 @@ async def test_all_are_looked_at_again_after_a_long_time_though_nothing_happened
     seen, clock, growth = world(flavor()), Clock(), Growth()
     looked = FlavorViews(seen, lambda name: None, clock, refresh_s=0.05)
     running = asyncio.create_task(looked.run())
-    for _ in range(4):
+
+    def looked_three_times() -> bool:
         clock.now += 600
-        await asyncio.sleep(0.06)
+        return growth("devserver_schedulable_looks_total") >= 3
+
+    await until(looked_three_times)
     running.cancel()
-    assert growth("devserver_schedulable_looks_total") >= 3
 
 
 async def test_an_object_that_nobody_foresaw_does_not_end_it() -> None:
@@ -211,7 +214,7 @@ async def test_an_object_that_nobody_foresaw_does_not_end_it() -> None:
     looked = FlavorViews(seen, lambda name: None, Clock(), refresh_s=600)
     running = asyncio.create_task(looked.run())
     with capture_logs() as logs:
-        await asyncio.sleep(0.01)
+        await until(lambda: logs)
     assert not running.done()
     assert [line["event"] for line in logs] == ["looking at flavors failed"]
     running.cancel()

@@ -30,6 +30,7 @@ from stacks.devserver import DevServerChildren
 from tests import builders
 from tests.builders import CREATED, child_object, owner, resource, stack_id
 from tests.metering import Growth
+from tests.patience import PATIENCE_S
 
 Object = dict[str, Any]
 KEY = Key("DevServer", "dev-ada", "box")
@@ -506,7 +507,7 @@ async def test_a_status_that_cannot_be_written_is_written_later(bench: Bench) ->
     bench.actor.status_error = ClusterError(500, "InternalError", "etcd is away")
     working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
     bench.queue.add(KEY)
-    await asyncio.wait_for(bench.actor.told.wait(), 5)
+    await asyncio.wait_for(bench.actor.told.wait(), PATIENCE_S)
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
@@ -521,7 +522,7 @@ async def test_a_broken_resource_delays_no_other() -> None:
     bench.queue.add(KEY._replace(name="other"))
     bench.queue.add(KEY)
     working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
-    await asyncio.wait_for(bench.actor.told.wait(), 5)
+    await asyncio.wait_for(bench.actor.told.wait(), PATIENCE_S)
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
@@ -533,7 +534,7 @@ async def test_every_line_of_a_pass_says_which_one_it_belongs_to(bench: Bench) -
     with capture_logs([merge_contextvars]) as lines:
         working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
         bench.queue.add(KEY)
-        await asyncio.wait_for(bench.actor.told.wait(), 5)
+        await asyncio.wait_for(bench.actor.told.wait(), PATIENCE_S)
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working

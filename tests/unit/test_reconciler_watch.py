@@ -11,6 +11,7 @@ from reconciler import watch as watch_module
 from reconciler.cluster import Cluster, ClusterError, Object, WatchEvent
 from reconciler.resources import DEVSERVER
 from reconciler.watch import Watch
+from tests.patience import PATIENCE_S
 
 # What one request of a watch brings: events, then its end or an error.
 Answer = Iterable[WatchEvent | Exception]
@@ -129,7 +130,9 @@ async def follow(lists: list[Page | Exception], *watches: Answer) -> Followed:
     )
     running = asyncio.create_task(watch.run())
     await asyncio.wait(
-        {running, asyncio.create_task(cluster.idle.wait())}, return_when=asyncio.FIRST_COMPLETED, timeout=5
+        {running, asyncio.create_task(cluster.idle.wait())},
+        return_when=asyncio.FIRST_COMPLETED,
+        timeout=PATIENCE_S,
     )
     if running.done():
         running.result()
