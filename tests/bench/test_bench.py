@@ -20,6 +20,7 @@ SMALL = [
     "--samples=3",
     "--logins=1",
     "--drifts=2",
+    "--tries=1",
     "--idle-s=1",
     "--thousand=6",
 ]
@@ -51,7 +52,9 @@ def reconcilers_of(bench: psutil.Process) -> list[psutil.Process]:
 
 
 def test_a_small_bench_prints_its_figures_and_leaves_nothing_behind(cluster: SharedCluster) -> None:
-    bench = start("rates", "latency", "login", "noop", "drift", "rest", "restart", "thousand")
+    bench = start(
+        "rates", "latency", "login", "told", "noop", "drift", "devctl", "rest", "restart", "thousand"
+    )
     output, errors = bench.communicate(timeout=1700)
     assert bench.returncode == 0, errors
     figures = {line["name"]: line for line in map(json.loads, output.splitlines())}
@@ -63,6 +66,8 @@ def test_a_small_bench_prints_its_figures_and_leaves_nothing_behind(cluster: Sha
     steps = [figures[f"login_{step}_s_p50"]["value"] for step in ("engine", "schedule", "init", "sshd")]
     # One sample: its steps are all of it.
     assert sum(steps) == pytest.approx(figures["login_s_p50"]["value"], abs=0.005)
+    for name in ("told_s_p50", "devctl_help_s_p50", "devctl_list_s_p50"):
+        assert figures[name]["value"] > 0, name
     for name in ("login_again_s_p50", "start_login_s_p50", "scp_100mb_s"):
         assert figures[name]["value"] > 0, name
     assert figures["stop_start_login_s_p50"]["value"] > figures["start_login_s_p50"]["value"]

@@ -11,6 +11,7 @@ from bench.errors import BenchError
 from bench.grounds import bare, is_applied, named_problem
 from bench.logins import STEPS, split, stages
 from bench.operator import Log, events
+from bench.promises import devserver_says, pod_says
 from bench.report import median, percentile
 from tests.patience import PATIENCE_S
 
@@ -164,6 +165,32 @@ def test_the_steps_of_a_login_add_up_to_it(ends: tuple[float, ...], parts: tuple
     found = split(dict(zip(STEPS, ends, strict=True)))
     assert found == pytest.approx(dict(zip(STEPS, parts, strict=True)))
     assert sum(found.values()) == pytest.approx(ends[-1])
+
+
+def pod(reason: str) -> dict[str, Any]:
+    return {"status": {"containerStatuses": [{"state": {"waiting": {"reason": reason}}}]}}
+
+
+def test_an_image_that_cannot_be_is_told_of_by_the_pod_first() -> None:
+    assert [pod_says(it) for it in (None, {}, pod("PodInitializing"), pod("InvalidImageName"))] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("type_", "reason", "says"),
+    [
+        ("Ready", "InvalidImageName", True),
+        ("Ready", "PodStarting", False),
+        ("Reconciling", "InvalidImageName", False),
+    ],
+)
+def test_the_devserver_tells_of_it_in_the_condition_ready(type_: str, reason: str, says: bool) -> None:
+    assert devserver_says({"status": {"conditions": [{"type": type_, "reason": reason}]}}) is says
+    assert not devserver_says(None)
 
 
 def event(type_: str, name: str, version: int) -> dict[str, Any]:
