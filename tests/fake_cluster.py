@@ -35,13 +35,13 @@ class FakeCluster:
         return [request for request in self.requests if not request.startswith(("GET", "LIST"))]
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        self._note("GET", resource, name)
+        self.note("GET", resource, name)
         return deepcopy(self.find(resource, namespace, name))
 
     async def list_all(
         self, resource: Resource, namespace: str = "", selector: str = ""
     ) -> tuple[list[Object], str]:
-        self._note("LIST", resource, selector)
+        self.note("LIST", resource, selector)
         label, _, value = selector.partition("=")
         found = [
             deepcopy(obj)
@@ -54,7 +54,7 @@ class FakeCluster:
 
     async def create(self, resource: Resource, body: Object) -> Object:
         meta = body["metadata"]
-        self._note("CREATE", resource, meta["name"])
+        self.note("CREATE", resource, meta["name"])
         if self.find(resource, meta.get("namespace", ""), meta["name"]) is not None:
             raise ClusterError(409, "AlreadyExists", f"{meta['name']} already exists")
         made = {"uid": f"uid-of-{meta['name']}", "creationTimestamp": "2030-01-01T08:00:00Z"}
@@ -62,7 +62,7 @@ class FakeCluster:
 
     async def replace(self, resource: Resource, body: Object) -> Object:
         meta = body["metadata"]
-        self._note("REPLACE", resource, meta["name"])
+        self.note("REPLACE", resource, meta["name"])
         present = self._present(resource, meta.get("namespace", ""), meta["name"])
         _demand(present, meta.get("uid"), meta.get("resourceVersion"))
         return self._store(resource, {"uid": present["metadata"]["uid"]}, body)
@@ -77,7 +77,7 @@ class FakeCluster:
         content_type: str = MERGE_PATCH,
     ) -> Object:
         """A merge patch of metadata; other patches are noted and change nothing."""
-        self._note("PATCH", resource, name)
+        self.note("PATCH", resource, name)
         present = self._present(resource, namespace, name)
         if content_type != MERGE_PATCH:
             return deepcopy(present)
@@ -92,7 +92,7 @@ class FakeCluster:
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str, resource_version: str = ""
     ) -> bool:
-        self._note("DELETE", resource, name)
+        self.note("DELETE", resource, name)
         try:
             present = self._present(resource, namespace, name)
             _demand(present, uid, resource_version)
@@ -101,7 +101,7 @@ class FakeCluster:
         del self.objects[resource.kind, namespace, name]
         return True
 
-    def _note(self, verb: str, resource: Resource, name: str) -> None:
+    def note(self, verb: str, resource: Resource, name: str) -> None:
         assert resource == _RESOURCES.get(resource.kind, resource)
         self.requests.append(f"{verb} {resource.kind} {name}")
 

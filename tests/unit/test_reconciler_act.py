@@ -599,7 +599,7 @@ def die_at(cluster: FakeCluster, step: int | None) -> None:
             raise ProcessDied
 
     cluster.requests.clear()
-    cluster._note = note  # type: ignore[method-assign]
+    cluster.note = note  # type: ignore[method-assign]
 
 
 async def count_of_requests(act: Callable[[], Awaitable[Any]], cluster: FakeCluster) -> int:

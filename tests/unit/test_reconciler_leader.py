@@ -168,7 +168,7 @@ def unreachable(cluster: FakeCluster) -> None:
     def note(verb: str, resource: Resource, name: str) -> None:
         raise ClusterError(0, "Unreachable", "no route")
 
-    cluster._note = note  # type: ignore[method-assign]
+    cluster.note = note  # type: ignore[method-assign]
 
 
 async def test_the_leader_ends_when_it_cannot_renew_in_time(bench: Bench) -> None:
