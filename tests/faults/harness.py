@@ -185,11 +185,12 @@ def _await_none(unfinished: Callable[[], list[str]], what: str, timeout_s: float
         time.sleep(0.05)
 
 
+def is_quiet(proxy: Proxy, quiet_s: float) -> bool:
+    """Whether no write has come for a while."""
+    writes = proxy.writes()
+    return not writes or time.monotonic() - writes[-1].started > quiet_s
+
+
 def await_quiet(proxy: Proxy, quiet_s: float = 0.5) -> None:
     """Wait until no write has come for a while."""
-
-    def quiet() -> bool:
-        writes = proxy.writes()
-        return not writes or time.monotonic() - writes[-1].started > quiet_s
-
-    eventually(quiet, "no more writes come")
+    eventually(lambda: is_quiet(proxy, quiet_s), "no more writes come")
