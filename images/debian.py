@@ -52,7 +52,7 @@ def run_isolated(*command: str | Path) -> None:
     try:
         run(
             ["setpriv", "--pdeathsig", "KILL", *own_namespaces, *command],
-            env={**apt_proxies(), **environment},
+            env={**_apt_proxies(), **environment},
         )
     except SourceFailed as error:
         raise ImageError(f"{command[0]}: {error}") from error
@@ -86,7 +86,7 @@ def mirror(suite: str) -> list[str]:
     return usable[:1]
 
 
-def apt_proxies() -> dict[str, str]:
+def _apt_proxies() -> dict[str, str]:
     """apt's proxies as environment variables, for the programs that do not read apt's settings."""
     proxies = {
         f"{scheme}_proxy": run(["apt-config", "dump", "--format", "%v", f"Acquire::{scheme}::Proxy"]).strip()
