@@ -13,6 +13,7 @@ from bench.grounds import CHILD_COUNT, CHILD_PATHS, Grounds, bare, in_turns, is_
 from bench.logins import measure_logins
 from bench.memory import Cpu, Peak, shown
 from bench.operator import Operator
+from bench.promises import measure_devctl, measure_told
 from bench.report import figure, median, note, percentile
 from stacks.metadata import NAME_LABEL
 
@@ -29,8 +30,8 @@ class Sizes:
     """How much of everything.
 
     load: DevServers at once. fleet: DevServers that are there while the operator restarts and rests. rounds: of
-    which the median counts. samples: of latencies; drifts: of repairs. idle_s: seconds of rest before memory is
-    read. thousand: DevServers of the large load.
+    which the median counts. samples: of latencies; drifts: of repairs; tries: of what is told, and of the users'
+    command. idle_s: seconds of rest before memory is read. thousand: DevServers of the large load.
     """
 
     load: int = 200
@@ -39,6 +40,7 @@ class Sizes:
     samples: int = 40
     logins: int = 7
     drifts: int = 25
+    tries: int = 7
     idle_s: float = 60.0
     thousand: int = 1000
 
@@ -182,6 +184,11 @@ async def login(bench: Bench) -> None:
     await measure_logins(bench.grounds, bench.sizes.logins, bench.sizes.rounds)
 
 
+async def told(bench: Bench) -> None:
+    """From the kubelet's refusal of an image until the DevServer's condition tells of it."""
+    await measure_told(bench.grounds, bench.sizes.tries)
+
+
 # --- a fleet that stays ------------------------------------------------------------------------------------
 
 
@@ -247,6 +254,12 @@ async def drift(bench: Bench) -> None:
         await asyncio.sleep(0.5)
     figure("drift_repair_s_p50", percentile(seconds, 50), "s")
     figure("drift_repair_s_p95", percentile(seconds, 95), "s")
+
+
+async def devctl(bench: Bench) -> None:
+    """How long the users' command takes: its help, and a list of the fleet."""
+    await bench.fleet()
+    await measure_devctl(bench.operator.environment, bench.grounds.namespace, bench.sizes.tries)
 
 
 async def failover(bench: Bench) -> None:
@@ -327,8 +340,10 @@ PARTS: dict[str, Part] = {
     "rates": rates,
     "latency": latency,
     "login": login,
+    "told": told,
     "noop": noop,
     "drift": drift,
+    "devctl": devctl,
     "rest": rest,
     "restart": restart,
     "failover": failover,

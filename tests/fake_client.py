@@ -102,7 +102,6 @@ class FakeClient:
         return True
 
     def note(self, verb: str, resource: Resource, name: str) -> None:
-        """Take note of a request. A test may put another function in its place, for example one that raises."""
         assert resource == _RESOURCES.get(resource.kind, resource)
         self.requests.append(f"{verb} {resource.kind} {name}")
 

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from tests.e2e.kube import eventually
+from tests.patience import PATIENCE_S
 
 
 @dataclass
@@ -22,7 +23,7 @@ class ReconcilerProcess:
     log: Path
     process: subprocess.Popen[bytes] | None = field(default=None)
 
-    def start(self, wait: bool = True, timeout_s: float = 60) -> None:
+    def start(self, wait: bool = True) -> None:
         """Start it and wait until it leads."""
         leading = self.count("leading")
         with self.log.open("ab") as log:
@@ -30,7 +31,7 @@ class ReconcilerProcess:
                 [sys.executable, "-m", "reconciler"], env=self.environment, stdout=log, stderr=log
             )
         if wait:
-            eventually(lambda: self._leads(leading), what="the reconciler leads", timeout_s=timeout_s)
+            eventually(lambda: self._leads(leading), what="the reconciler leads")
 
     def _leads(self, before: int) -> bool:
         assert self.process is not None
@@ -41,7 +42,7 @@ class ReconcilerProcess:
         """Send a signal and wait for the end; returns the exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE_S)
 
     def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop it and start it again."""
@@ -57,7 +58,7 @@ class ReconcilerProcess:
         """Kill this one process, at once; all that it started has to end by itself."""
         self.signal(signal.SIGKILL)
 
-    def ended(self, timeout_s: float = 30) -> int:
+    def ended(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for the end; returns the exit code."""
         assert self.process is not None
         return self.process.wait(timeout=timeout_s)
@@ -97,7 +98,7 @@ class ReconcilerProcess:
                     continue
         return found
 
-    def await_event(self, event: str, timeout_s: float = 30, **fields: Any) -> dict[str, Any]:
+    def await_event(self, event: str, timeout_s: float = PATIENCE_S, **fields: Any) -> dict[str, Any]:
         """The first line of the log with this event and these fields."""
 
         def first() -> dict[str, Any] | None:

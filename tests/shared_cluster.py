@@ -11,6 +11,7 @@ from typing import Any
 
 import localcluster
 import toolchain
+from tests.patience import HUNG_S, PATIENCE_S, PATIENTLY
 
 ROOT = Path(__file__).parent.parent
 SYSTEM_NAMESPACE = "devserver-system"
@@ -22,7 +23,6 @@ _MANIFESTS = (
     "deploy/priority.yaml",
     "crds/manifests",
 )
-_POLICY_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class SharedCluster:
     ) -> subprocess.CompletedProcess[str]:
         """A kubectl command that may fail."""
         command = [toolchain.binary("kubectl"), f"--kubeconfig={kubeconfig or self.admin}", *args]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=90)
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=HUNG_S)
 
     def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
         """The object as it is now; None if there is none. kind: as kubectl takes it."""
@@ -88,7 +88,7 @@ def ensure() -> SharedCluster:
     for manifest in _MANIFESTS:
         # Server-side apply needs no copy of a large CRD in an annotation.
         bare.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / manifest}")
-    bare.kubectl("wait", "--for=condition=Established", f"--filename={ROOT / 'crds/manifests'}")
+    bare.kubectl("wait", "--for=condition=Established", PATIENTLY, f"--filename={ROOT / 'crds/manifests'}")
     cluster = SharedCluster(
         admin, localcluster.service_account_kubeconfig(SYSTEM_NAMESPACE, RECONCILER, "24h", settings())
     )
@@ -106,11 +106,9 @@ def _wait_for_policy(cluster: SharedCluster) -> None:
         "touched=yes",
         "--dry-run=server",
     )
-    deadline = time.monotonic() + _POLICY_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while (
         "devserver-managed-objects" not in cluster.try_kubectl(*touch, kubeconfig=cluster.reconciler).stderr
     ):
-        assert time.monotonic() < deadline, (
-            f"deploy/admission.yaml is not in force after {_POLICY_TIMEOUT_S} s"
-        )
+        assert time.monotonic() < deadline, f"deploy/admission.yaml is not in force after {PATIENCE_S:g} s"
         time.sleep(0.2)

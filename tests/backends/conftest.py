@@ -20,6 +20,7 @@ import pytest
 from tests.e2e.conftest import FLAVOR
 from tests.e2e.kube import Kube, eventually
 from tests.faults.harness import Operator
+from tests.patience import HUNG_S, PATIENCE_S, PATIENTLY
 from tests.shared_cluster import SharedCluster
 
 # What must not be shown, with characters that mean something in a URL.
@@ -132,7 +133,13 @@ class Postgres:
         }
         # Variables are replaced in what comes by standard input only.
         done = subprocess.run(
-            command, input=statement, env=environment, capture_output=True, text=True, timeout=30, check=True
+            command,
+            input=statement,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=HUNG_S,
+            check=True,
         )
         return done.stdout.strip()
 
@@ -168,11 +175,11 @@ def postgres() -> Iterator[Postgres]:
             stderr=log,
         )
     store = Postgres(programs, port)
-    eventually(store.is_up, what="Postgres answers", timeout_s=60)
+    eventually(store.is_up, what="Postgres answers")
     yield store
     server.terminate()
     try:
-        server.wait(20)
+        server.wait(PATIENCE_S)
     finally:
         server.kill()
         shutil.rmtree(directory)
@@ -201,5 +208,5 @@ def kube(cluster: SharedCluster, reconciler: Operator) -> Iterator[Kube]:
     bound = Kube(cluster.admin, f"t-{time.time_ns():x}")
     bound("create", "namespace", bound.namespace)
     yield bound
-    bound("delete", "devservers", "--all", "--timeout=60s")
+    bound("delete", "devservers", "--all", PATIENTLY)
     bound("delete", "namespace", bound.namespace, "--wait=false")

@@ -17,6 +17,7 @@ from tests.backends.conftest import PASSWORD, Store
 from tests.e2e.kube import Kube, eventually
 from tests.faults.harness import Operator
 from tests.faults.proxy import Cut, Exchange
+from tests.patience import PATIENCE_S, PATIENTLY
 from tests.shared_cluster import SYSTEM_NAMESPACE, SharedCluster
 
 pytestmark = pytest.mark.cluster
@@ -44,7 +45,7 @@ class Box:
         return value
 
     def wait_applied(self) -> None:
-        self.kube.wait_applied(self.name, timeout_s=60)
+        self.kube.wait_applied(self.name)
 
     @property
     def resources(self) -> list[dict[str, Any]]:
@@ -123,7 +124,7 @@ def test_a_devserver_lives_and_dies(box: Box, cluster: SharedCluster) -> None:
     assert value in box.template()
     assert box.uids() == before
 
-    box.kube("delete", "dvs", box.name, "--timeout=60s")
+    box.kube("delete", "dvs", box.name, PATIENTLY)
     assert box.uids() == {}
     assert box.traces() == [], "not even its history"
     assert cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE) is None
@@ -142,12 +143,12 @@ def kill_in_a_run(
         is_of_engine = "devserver.io" not in exchange.path and "/events" not in exchange.path
         if exchange.write and is_of_engine and f"/namespaces/{box.kube.namespace}/" in exchange.path:
             waiting.set()
-            assert killed.wait(30)
+            assert killed.wait(PATIENCE_S)
             raise Cut
 
     with operator.proxy.after(hold):
         begin()
-        assert waiting.wait(30), "no run writes"
+        assert waiting.wait(PATIENCE_S), "no run writes"
         (key,) = box.locks
         lock = box.store.read(key)
         assert lock is not None
@@ -187,7 +188,7 @@ def test_after_the_reconciler_was_killed_in_a_run_the_next_one_goes_on(
     box: Box, reconciler: Operator
 ) -> None:
     value, before = box.change(), box.uids()
-    eventually(lambda: box.locks, "a run is under way", timeout_s=30)
+    eventually(lambda: box.locks, "a run is under way")
     reconciler.kill()
     reconciler.ended()
     reconciler.start()
@@ -230,15 +231,18 @@ def test_a_checkpoint_that_is_damaged_in_the_backend_is_made_anew(box: Box) -> N
     box.wait_applied()
     assert value in box.template()
     assert box.uids() == before
-    reasons = box.kube("get", "events", "-o", "jsonpath={.items[*].reason}").split()
-    assert reasons.count("StateDamaged") == 1
+
+    def told() -> int:
+        return box.kube("get", "events", "-o", "jsonpath={.items[*].reason}").split().count("StateDamaged")
+
+    assert eventually(told, "there is an Event") == 1
 
 
 def test_a_devserver_whose_checkpoint_is_damaged_goes_without_leaving_anything(
     box: Box, cluster: SharedCluster
 ) -> None:
     box.store.write(f".pulumi/stacks/devserver/{box.stack}.json", "{")
-    box.kube("delete", "dvs", box.name, "--timeout=60s")
+    box.kube("delete", "dvs", box.name, PATIENTLY)
     assert box.uids() == {}
     assert box.traces() == []
     assert cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE) is None
@@ -255,7 +259,7 @@ def test_a_lock_of_an_earlier_leader_whose_run_was_cut_short_is_taken_away(
     secret = f"secret/state-{box.stack}"
     annotation = f"devserver.io/run-claim={json.dumps(claim | since)}"
     cluster.kubectl("annotate", secret, annotation, f"--namespace={SYSTEM_NAMESPACE}")
-    eventually(lambda: not box.locks, "the lock is gone", timeout_s=60)
+    eventually(lambda: not box.locks, "the lock is gone")
     value = box.change()
     box.wait_applied()
     assert value in box.template()

@@ -15,6 +15,7 @@ import pytest
 import toolchain
 from tests.e2e.conftest import FLAVOR, kube, pytest_runtest_makereport
 from tests.e2e.kube import Kube, SshKey
+from tests.patience import HUNG_S, PATIENCE_S, PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import ROOT, SharedCluster
 
@@ -49,7 +50,7 @@ class Person:
         }
 
     def run(
-        self, *command: str, stdin: bytes = b"", timeout_s: float = 90
+        self, *command: str, stdin: bytes = b"", timeout_s: float = HUNG_S
     ) -> "subprocess.CompletedProcess[str]":
         """A program, with pipes."""
         done = subprocess.run(
@@ -90,7 +91,7 @@ class Person:
         """The command's line."""
         return [sys.executable, "-m", "devctl", *args]
 
-    def terminal(self, *command: str, columns: int = 120, timeout_s: float = 30) -> "pexpect.spawn[str]":
+    def terminal(self, *command: str, columns: int = 120) -> "pexpect.spawn[str]":
         """A program on a terminal of its own."""
         return pexpect.spawn(
             command[0],
@@ -99,7 +100,7 @@ class Person:
             cwd=str(self.home),
             dimensions=(30, columns),
             encoding="utf-8",
-            timeout=timeout_s,
+            timeout=PATIENCE_S,
         )
 
     def ssh(self, *args: str) -> "subprocess.CompletedProcess[str]":
@@ -161,7 +162,7 @@ def alice(
 def user(name: str, admin: Person, cluster: SharedCluster, home: Path) -> Iterator[Person]:
     """A new DevServerUser. All that they made goes in the end, and before, should a run have been cut short."""
     forget(name, cluster)
-    cluster.kubectl("wait", "--for=delete", f"namespace/dev-{name}", "--timeout=60s")
+    cluster.kubectl("wait", "--for=delete", f"namespace/dev-{name}", PATIENTLY)
     admin.devctl("user", "add", name, "--delete")
     admin.devctl("user", "kubeconfig", name, "--file", str(home / "kubeconfig"))
     yield person(home, home / "kubeconfig")
@@ -170,8 +171,8 @@ def user(name: str, admin: Person, cluster: SharedCluster, home: Path) -> Iterat
 
 def forget(name: str, cluster: SharedCluster) -> None:
     """Delete a user with their DevServers; the namespace goes by itself."""
-    cluster.kubectl("delete", "devservers", "--all", f"--namespace=dev-{name}", "--timeout=60s")
-    cluster.kubectl("delete", "dvsu", name, "--ignore-not-found", "--timeout=60s")
+    cluster.kubectl("delete", "devservers", "--all", f"--namespace=dev-{name}", PATIENTLY)
+    cluster.kubectl("delete", "dvsu", name, "--ignore-not-found", PATIENTLY)
 
 
 @pytest.fixture(scope="package")

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,11 +11,14 @@ import pytest
 
 from devctl.app import main
 from tests.devctl.conftest import NAMESPACE, Person, ended
-from tests.e2e.kube import Kube, eventually
+from tests.e2e.kube import Kube
+from tests.patience import generous
 
 pytestmark = pytest.mark.cluster
 
 MANY = 200
+# Promised; the bench measures it.
+LIST_S, HELP_S = 1.0, 0.3
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202e[red]x[/red]\r\n"
 
 
@@ -122,26 +124,21 @@ def many(alice: Person, kube: Kube) -> Iterator[str]:
     kube("delete", "namespace", namespace, "--wait=false")
 
 
-def takes_less_than(limit_s: float, person: Person, *args: str) -> None:
-    """Runs it again and again until one run is that quick: other programs may take the processors for a while."""
-
-    def is_quick() -> bool:
-        begun = time.monotonic()
-        subprocess.run(
-            person.devctl_command(*args), env=person.environment, stdout=subprocess.DEVNULL, check=True
-        )
-        return time.monotonic() - begun < limit_s
-
-    eventually(is_quick, f"devctl {' '.join(args)} takes less than {limit_s:g} s")
+def timed(person: Person, *args: str) -> tuple[float, str]:
+    """The seconds that devctl takes, and what it prints."""
+    begun = time.monotonic()
+    printed = person.devctl(*args)
+    return time.monotonic() - begun, printed
 
 
-def test_two_hundred_devservers_are_listed_within_a_second(admin: Person, many: str) -> None:
-    assert len(admin.devctl("list", "-n", many).splitlines()) == MANY + 1
-    takes_less_than(1, admin, "list", "-n", many)
+def test_two_hundred_devservers_are_listed_soon(admin: Person, many: str) -> None:
+    took_s, printed = timed(admin, "list", "-n", many)
+    assert len(printed.splitlines()) == MANY + 1
+    assert took_s < generous(LIST_S)
 
 
-def test_help_takes_less_than_a_third_of_a_second(admin: Person) -> None:
-    takes_less_than(0.3, admin, "--help")
+def test_help_is_there_soon(admin: Person) -> None:
+    assert timed(admin, "--help")[0] < generous(HELP_S)
 
 
 def test_the_live_list_shows_what_changes(admin: Person, alice: Person, name: str, box: str) -> None:

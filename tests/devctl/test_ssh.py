@@ -1,6 +1,7 @@
 """Real ssh clients, by devctl's way in: one's own token, strict host keys, several at once, restarts in between."""
 
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -10,12 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pexpect
 import pytest
 
 import localcluster
 from tests import shared_cluster
 from tests.devctl.conftest import NAMESPACE, Person, ended
 from tests.e2e.kube import eventually
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.cluster
 
@@ -107,15 +110,25 @@ def test_a_terminal_has_its_size_its_keys_and_its_end(included: Person, box: str
         shell.sendline("stty size")
         shell.expect("30 97")
         shell.setwinsize(41, 101)
-        time.sleep(0.5)
-        shell.sendline("stty size")
-        shell.expect("41 101")
+        await_size(shell, "41 101")
         shell.sendline("sleep 100")
         time.sleep(0.5)
         shell.sendcontrol("c")
         shell.sendline("echo after-$((40 + 2)); exit 3")
         shell.expect("after-42")
         assert ended(shell) == 3
+
+
+def await_size(shell: "pexpect.spawn[str]", size: str) -> None:
+    """Ask until the shell's terminal has that size."""
+
+    def has_it() -> bool:
+        shell.sendline("stty size")
+        shell.expect(r"(\d+ \d+)\r")
+        assert isinstance(shell.match, re.Match)
+        return bool(shell.match[1] == size)
+
+    eventually(has_it, f"the terminal has {size}")
 
 
 @pytest.fixture
@@ -194,7 +207,7 @@ def test_what_vs_code_does_works_a_shell_without_a_terminal_and_a_dynamic_forwar
         shell.stdin.write("echo ready-$((40 + 2))\n")
         shell.stdin.flush()
         assert shell.stdout.readline() == "ready-42\n"
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as through:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as through:
             # SOCKS 5: no sign-in, then a connection to what is port 2222 of the DevServer itself.
             through.sendall(b"\x05\x01\x00")
             assert through.recv(2) == b"\x05\x00"
@@ -202,7 +215,7 @@ def test_what_vs_code_does_works_a_shell_without_a_terminal_and_a_dynamic_forwar
             assert through.recv(10)[1] == 0
             assert through.recv(4) == b"SSH-"
         shell.stdin.close()
-        assert shell.wait(timeout=10) == 0
+        assert shell.wait(timeout=PATIENCE_S) == 0
 
 
 def test_sessions_can_share_one_connection(alice: Person, box: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.kube import Kube
 from tests.e2e.people import Person
+from tests.patience import PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SharedCluster
 
@@ -65,7 +66,7 @@ def new_namespace(kube: Kube) -> Iterator[Kube]:
     kube("create", "namespace", name)
     bound = Kube(kube.kubeconfig, name)
     yield bound
-    bound("delete", "devservers", "--all", "--timeout=60s")
+    bound("delete", "devservers", "--all", PATIENTLY)
     bound("delete", "namespace", name, "--wait=false")
 
 
@@ -81,7 +82,7 @@ def person(kube: Kube, namespace: Kube, tmp_path: Path) -> Iterator[Person]:
     """Someone new; nothing of them is left afterwards."""
     name = f"u-{secrets.token_hex(4)}"
     yield Person(name, Kube(kube.kubeconfig, f"dev-{name}"), tmp_path)
-    kube("delete", "dvsu", "--ignore-not-found", "--timeout=60s", name, f"{name}-too")
+    kube("delete", "dvsu", "--ignore-not-found", PATIENTLY, name, f"{name}-too")
     bound = Kube(kube.kubeconfig, f"dev-{name}")
-    bound("delete", "devservers", "--all", "--timeout=60s")
+    bound("delete", "devservers", "--all", PATIENTLY)
     kube("delete", "namespace", f"dev-{name}", "--ignore-not-found", "--wait=false")

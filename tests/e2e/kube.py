@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import toolchain
+from tests.patience import HUNG_S, PATIENCE_S, PATIENTLY
 
 _T = TypeVar("_T")
 
@@ -18,7 +19,7 @@ class Refused(Exception):
     """kubectl exited with an error; the text is what it printed."""
 
 
-def eventually(check: Callable[[], _T], what: str, timeout_s: float = 30.0) -> _T:
+def eventually(check: Callable[[], _T], what: str, timeout_s: float = PATIENCE_S) -> _T:
     """The first true value of `check`; fails after timeout_s."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -45,7 +46,7 @@ class Kube:
             "-n",
             self.namespace,
         ]
-        done = subprocess.run([*command, *args], input=stdin, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*command, *args], input=stdin, capture_output=True, text=True, timeout=HUNG_S)
         if done.returncode != 0:
             raise Refused(done.stderr.strip())
         return done.stdout
@@ -67,11 +68,11 @@ class Kube:
         """The condition, an empty dict if it is not there."""
         return condition(self.get(kind, name) or {}, type_)
 
-    def wait_ready(self, kind: str, name: str, timeout_s: int = 60) -> None:
-        eventually(lambda: self.condition(kind, name, "Ready"), f"{name} has a Ready condition", timeout_s)
-        self("wait", "--for=condition=Ready", f"{kind}/{name}", f"--timeout={timeout_s}s")
+    def wait_ready(self, kind: str, name: str) -> None:
+        eventually(lambda: self.condition(kind, name, "Ready"), f"{name} has a Ready condition")
+        self("wait", "--for=condition=Ready", f"{kind}/{name}", PATIENTLY)
 
-    def wait_applied(self, name: str, timeout_s: float = 30) -> dict[str, Any]:
+    def wait_applied(self, name: str) -> dict[str, Any]:
         """Wait until the DevServer's present spec is applied; returns its status."""
 
         def applied() -> dict[str, Any] | None:
@@ -80,7 +81,7 @@ class Kube:
                 return dict(obj["status"])
             return None
 
-        return eventually(applied, f"{name} is applied", timeout_s)
+        return eventually(applied, f"{name} is applied")
 
     def children(self, name: str) -> set[str]:
         """Names of all objects that carry the DevServer's name label or are named after it."""
@@ -156,7 +157,8 @@ class Login:
         """For each of the clients."""
         options = {
             "BatchMode": "yes",
-            "ConnectTimeout": "5",
+            # Handshake included.
+            "ConnectTimeout": "20",
             # The node's rules for a Service may follow the status by a moment, above all when many pods start at once.
             "ConnectionAttempts": "5",
             "IdentitiesOnly": "yes",
@@ -174,7 +176,11 @@ class Login:
         return ["ssh", *self.options, *flags, self.address, command]
 
     def ssh(
-        self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None, timeout_s: float = 30
+        self,
+        *arguments: str,
+        stdin: str = "",
+        env: dict[str, str] | None = None,
+        timeout_s: float = PATIENCE_S,
     ) -> str:
         """Standard output of an ssh command, which must succeed."""
         done = self.try_ssh(*arguments, stdin=stdin, env=env, timeout_s=timeout_s)
@@ -182,7 +188,11 @@ class Login:
         return done.stdout
 
     def try_ssh(
-        self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None, timeout_s: float = 30
+        self,
+        *arguments: str,
+        stdin: str = "",
+        env: dict[str, str] | None = None,
+        timeout_s: float = PATIENCE_S,
     ) -> subprocess.CompletedProcess[str]:
         """An ssh command that may fail."""
         return subprocess.run(
@@ -201,6 +211,6 @@ def ssh_command(kube: Kube, name: str, key: SshKey, *flags: str) -> list[str]:
     return ["ssh", *login.options, *flags, login.address]
 
 
-def ssh(kube: Kube, name: str, key: SshKey, command: str, timeout_s: float = 30) -> str:
+def ssh(kube: Kube, name: str, key: SshKey, command: str, timeout_s: float = PATIENCE_S) -> str:
     """Log in to a DevServer and run a command that must succeed; returns standard output."""
     return Login.to(kube, name, key).ssh(command, timeout_s=timeout_s)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from tests.e2e.kube import Kube
+from tests.patience import PATIENTLY
 
 
 def manifest(name: str, username: str, **spec: Any) -> dict[str, Any]:
@@ -38,7 +39,7 @@ class Person:
         return self.admin.get("dvsu", self.name) or {}
 
     def remove(self) -> None:
-        self.admin("delete", "dvsu", self.name, "--timeout=30s")
+        self.admin("delete", "dvsu", self.name, PATIENTLY)
 
     def sign_in(self) -> Kube:
         """kubectl with a new token of the person's ServiceAccount."""

@@ -62,15 +62,13 @@ class Sightings:
         found = self.all(kind, namespace, name)
         return found[-1].obj if found else {}
 
-    def first(
-        self, kind: str, namespace: str, name: str, matches: Matches, timeout_s: float = 30
-    ) -> Sighting:
+    def first(self, kind: str, namespace: str, name: str, matches: Matches) -> Sighting:
         """The first one that matches; waits for it."""
 
         def found() -> Sighting | None:
             return next((item for item in self.all(kind, namespace, name) if matches(item.obj)), None)
 
-        return eventually(found, f"{kind} {name} is seen as it should be", timeout_s)
+        return eventually(found, f"{kind} {name} is seen as it should be")
 
 
 @contextmanager

@@ -92,7 +92,7 @@ class Ground:
 
     def await_pod(self, name: str) -> None:
         """Wait until the pod of a DevServer is ready."""
-        eventually(lambda: is_true(self.pod(name), "Ready"), f"the pod of {name} is ready", 60)
+        eventually(lambda: is_true(self.pod(name), "Ready"), f"the pod of {name} is ready")
 
 
 def apply_all(kube: Kube, manifests: list[Object]) -> None:

@@ -17,12 +17,13 @@ import pytest
 
 from tests.e2e.conftest import new_namespace
 from tests.e2e.kube import Kube, Login, SshKey, devserver, eventually
+from tests.patience import HUNG_S, PATIENCE_S, generous
 from tests.reconciler_process import ReconcilerProcess
 
 pytestmark = pytest.mark.cluster
 
-# Of what the kubelet takes to bring a changed ConfigMap into a pod: its syncFrequency (10 s here), and then some.
-MOUNTED_S = 40
+# The kubelet brings a changed ConfigMap into a pod within its syncFrequency (10 s here).
+MOUNTED_S = generous(10)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def box(kube: Kube, reconciler: ReconcilerProcess, tmp_path_factory: pytest.Temp
 
 def run(*command: str | Path, stdin: str = "") -> str:
     done = subprocess.run(
-        [str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=60
+        [str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=HUNG_S
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -165,11 +166,11 @@ def connected(port: int) -> socket.socket:
 
     def connect() -> socket.socket | None:
         try:
-            return socket.create_connection(("127.0.0.1", port), timeout=10)
+            return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         except ConnectionRefusedError:
             return None
 
-    return eventually(connect, f"port {port} is open", 10)
+    return eventually(connect, f"port {port} is open")
 
 
 def echoed(connection: socket.socket, content: bytes) -> bytes:
@@ -192,7 +193,7 @@ def test_ports_are_forwarded_both_ways_with_what_goes_through(box: Box) -> None:
         # From here into the pod, and from the pod back to here.
         forwards = ("-L", f"{local}:127.0.0.1:7001", "-R", f"7001:127.0.0.1:{echo}")
         with (
-            started(*box.login.command("-o", "ExitOnForwardFailure=yes", *forwards, "sleep 30")),
+            started(*box.login.command("-o", "ExitOnForwardFailure=yes", *forwards, f"sleep {HUNG_S:.0f}")),
             connected(local) as through,
         ):
             assert echoed(through, content) == content
@@ -256,7 +257,7 @@ def test_vs_code_finds_what_it_needs_and_its_server_outlives_the_session(box: Bo
                 through_socks(proxy, port)
                 assert echoed(proxy, content) == content
             client.stdin.close()
-            assert client.wait(timeout=10) == 0
+            assert client.wait(timeout=PATIENCE_S) == 0
 
 
 @pytest.fixture
@@ -318,11 +319,11 @@ def test_the_status_says_where_to_log_in_whatever_the_type_of_the_service(
     def log_in(where: dict[str, Any]) -> None:
         login = Login.to(kube, "box", box.key, where["host"], where["port"])
         # kube-proxy has to follow, too.
-        eventually(lambda: login.try_ssh("true").returncode == 0, f"a login at {where}", 10)
+        eventually(lambda: login.try_ssh("true").returncode == 0, f"a login at {where}")
         assert login.ssh("hostname") == "box-0\n"
 
     service_type("NodePort")
-    on_node = eventually(lambda: address("NodePort"), "the status names the node's port", 30)
+    on_node = eventually(lambda: address("NodePort"), "the status names the node's port")
     service = (kube.get("service", "box-ssh") or {})["spec"]
     assert on_node["port"] == service["ports"][0]["nodePort"]
     node = on_node["host"]
@@ -340,7 +341,7 @@ def test_the_status_says_where_to_log_in_whatever_the_type_of_the_service(
     log_in(balanced)
 
     service_type(None)
-    eventually(lambda: box.status().get("sshAddress") == inside, "it is an address in the cluster again", 30)
+    eventually(lambda: box.status().get("sshAddress") == inside, "it is an address in the cluster again")
     assert box.pod_uid() == pod, "no pod was restarted for it"
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.flavors.grounds import create_pods, delete_pods, fake_nodes
 
 from tests.e2e.kube import Kube, SshKey, condition, devserver, eventually
 from tests.faults.kubeapi import Api
 from tests.flavors.cases import CASE, GPU, Node, Pod, container
-from tests.flavors.grounds import create_pods, delete_pods, fake_nodes
+from tests.patience import PATIENCE_S, PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SharedCluster
 
@@ -42,7 +43,7 @@ def flavors(kube: Kube, namespace: Kube) -> Iterator[str]:
     yield namespace.namespace
     mine = [name for name in kube.names("dvsf") if f"/{namespace.namespace}-" in name]
     if mine:
-        kube("delete", *mine, "--timeout=30s")
+        kube("delete", *mine, PATIENTLY)
 
 
 def flavor(name: str, **spec: Any) -> Object:
@@ -64,7 +65,7 @@ def says(kube: Kube, name: str, answer: str, reason: str, part: str = "") -> Obj
         fits = (status.get("schedulable"), stated.get("reason")) == (answer, reason)
         return status if fits and part in stated["message"] else None
 
-    return eventually(said, f"{name} says {answer}, {reason}: {part}", 15)
+    return eventually(said, f"{name} says {answer}, {reason}: {part}")
 
 
 # --- room
@@ -117,7 +118,7 @@ def test_a_flavor_says_whether_its_pods_find_room_as_things_change(
         says(kube, name, "No", "NoNodeFits", "1 cordoned")
         try:
             kube.apply(NODE_POOLS)
-            kube("wait", "--for=condition=Established", "crd/nodepools.karpenter.sh")
+            kube("wait", "--for=condition=Established", PATIENTLY, "crd/nodepools.karpenter.sh")
             kube.apply(POOL)
             says(kube, name, "AUTOSCALED", "NodePoolMayFit", "NodePool test-pool may bring one")
             kube(
@@ -137,7 +138,7 @@ def test_a_flavor_says_whether_its_pods_find_room_as_things_change(
         says(kube, name, "No", "NoNodeFits", "1 cordoned")
     says(kube, name, "No", "NoNodeFits", "0 of 1")
     assert reconciler.runs(name) == runs, "none of this is a matter of a run"
-    kube("wait", "--for=condition=Schedulable=False", f"dvsf/{name}", "--timeout=1s")
+    kube("wait", "--for=condition=Schedulable=False", f"dvsf/{name}", PATIENTLY)
 
 
 def test_events_of_200_pods_cause_few_looks_and_no_run(
@@ -164,7 +165,7 @@ def test_events_of_200_pods_cause_few_looks_and_no_run(
 def looks(reconciler: ReconcilerProcess) -> float:
     """How often the reconciler has looked at a flavor, by its metrics."""
     *_, port = re.findall(r"serving +port=([0-9]+)", reconciler.log.read_text())
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
         lines = answer.read().decode().splitlines()
     (line,) = (line for line in lines if line.startswith("devserver_schedulable_looks_total "))
     return float(line.split()[1])
@@ -191,6 +192,13 @@ def default_reason(kube: Kube, name: str, reason: str) -> None:
     )
 
 
+def warnings_about(kube: Kube, name: str) -> list[str]:
+    """Reasons of the Warnings about an object."""
+    events = json.loads(kube("get", "events.events.k8s.io", "--all-namespaces", "-o", "json"))["items"]
+    about = [event for event in events if event["regarding"]["name"] == name and event["type"] == "Warning"]
+    return [event["reason"] for event in about]
+
+
 def flavor_of(namespace: Kube, name: str, expected: str) -> None:
     eventually(
         lambda: (namespace.get("dvs", name) or {}).get("status", {}).get("flavor") == expected,
@@ -207,10 +215,8 @@ def test_the_oldest_default_wins_and_the_next_one_is_promoted(
     default_reason(kube, first, "OldestDefault")
     default_reason(kube, second, "OlderDefaultExists")
     assert first in kube.condition("dvsf", second, "DefaultFlavor")["message"]
-    about = ("get", "events.events.k8s.io", "--all-namespaces", "-o", "json")
-    events = json.loads(kube(*about))["items"]
-    told = [event for event in events if event["regarding"]["name"] == second and event["type"] == "Warning"]
-    assert [event["reason"] for event in told] == ["OlderDefaultExists"]
+    told = eventually(lambda: warnings_about(kube, second), "there is an Event")
+    assert told == ["OlderDefaultExists"]
     namespace.apply(devserver("box", key))
     flavor_of(namespace, "box", first)
 
@@ -220,7 +226,7 @@ def test_the_oldest_default_wins_and_the_next_one_is_promoted(
     flavor_of(namespace, "box", second)
     kube.patch("dvsf", first, {"default": True})
     flavor_of(namespace, "box", first)
-    kube("delete", "dvsf", first, "--timeout=30s")
+    kube("delete", "dvsf", first, PATIENTLY)
     default_reason(kube, second, "OldestDefault")
     flavor_of(namespace, "box", second)
 
@@ -281,7 +287,7 @@ def test_a_flavor_reaches_the_pod_counts_its_users_and_may_be_deleted_under_them
     eventually(lambda: namespace.condition("dvs", "box", "RestartPending"), "the pod waits for a restart")
     counts(kube, name, 1, 1)
 
-    kube("delete", "dvsf", name, "--timeout=30s")
+    kube("delete", "dvsf", name, PATIENTLY)
     waits = eventually(lambda: namespace.condition("dvs", "box", "Reconciling"), "it says so")
     assert waits["reason"] == "FlavorNotFound"
     assert f"stays as flavor '{name}' made it" in waits["message"]
@@ -291,7 +297,7 @@ def test_a_flavor_reaches_the_pod_counts_its_users_and_may_be_deleted_under_them
     kube.apply(manifest)
     eventually(lambda: not namespace.condition("dvs", "box", "Reconciling"), "it goes on")
     counts(kube, name, 1, 0)
-    namespace("delete", "dvs", "box", "--timeout=30s")
+    namespace("delete", "dvs", "box", PATIENTLY)
     counts(kube, name, 0, 0)
     kube("delete", "runtimeclass", flavors)
 
@@ -336,7 +342,7 @@ def test_placeholders_give_way_when_a_devserver_needs_the_room(
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     says(kube, name, "No", "NoNodeFits", f"No node with {SLOT} free: 0 of 1; 1 in use")
 
-    namespace("delete", "dvs", "box", "--timeout=30s")
+    namespace("delete", "dvs", "box", PATIENTLY)
     eventually(lambda: placeholder("Running"), "the room is held again")
-    kube("delete", "dvsf", name, "--timeout=30s")
+    kube("delete", "dvsf", name, PATIENTLY)
     assert system.get("deployment", f"placeholder-{name}") is None

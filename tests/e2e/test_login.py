@@ -37,7 +37,7 @@ def test_a_changed_image_rolls_the_pod_at_once_and_a_changed_flavor_waits(
     first = pod_uid(namespace)
 
     namespace.patch("dvs", "box", {"image": "local/busybox:1"})
-    eventually(lambda: pod_uid(namespace) not in (None, first), "the pod is another one", 30)
+    eventually(lambda: pod_uid(namespace) not in (None, first), "the pod is another one")
     namespace.wait_ready("dvs", "box")
     second = pod_uid(namespace)
     assert pod_image(namespace) == "local/busybox:1"

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.conftest import new_namespace
 from tests.e2e.kube import Kube, Login, Refused, SshKey, devserver, eventually
+from tests.patience import PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import ROOT
 
@@ -62,7 +63,7 @@ def box(kube: Kube, reconciler: ReconcilerProcess, tmp_path_factory: pytest.Temp
         bound.apply(devserver("box", key, running=True, flavor=name, updatePolicy="Now"))
         bound.wait_ready("dvs", "box")
         yield Box(bound, name, Login.to(bound, "box", key))
-    kube("delete", "dvsf", name, "--timeout=30s")
+    kube("delete", "dvsf", name, PATIENTLY)
 
 
 def test_by_the_policy_now_a_changed_flavor_restarts_at_once(box: Box) -> None:
@@ -71,10 +72,9 @@ def test_by_the_policy_now_a_changed_flavor_restarts_at_once(box: Box) -> None:
     box.wait_restarted(first)
     assert box.cpu() == "12m"
     assert box.pending() == {}
-    events = box.kube(
-        "get", "events", "--field-selector", "reason=Restarted", "-o", "jsonpath={.items[*].message}"
-    )
-    assert events == "The flavor or the operator changed and spec.updatePolicy is Now."
+    about = ("--field-selector", "reason=Restarted", "-o", "jsonpath={.items[*].message}")
+    said = eventually(lambda: box.kube("get", "events", *about), "there is an Event")
+    assert said == "The flavor or the operator changed and spec.updatePolicy is Now."
 
 
 def test_otherwise_it_is_told_and_waits_for_stop_and_start(box: Box) -> None:

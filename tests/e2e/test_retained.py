@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.kube import Kube, SshKey, devserver, eventually
+from tests.patience import PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 
 pytestmark = pytest.mark.cluster
@@ -28,7 +29,7 @@ def test_a_home_outlives_its_devserver_as_its_policy_says(
     namespace.wait_applied("box")
     assert home_uid(namespace)
 
-    namespace("delete", "dvs", "box", "--timeout=30s")
+    namespace("delete", "dvs", "box", PATIENTLY)
     eventually(lambda: bool(home_uid(namespace)) is survives, f"the home survives: {survives}")
     assert namespace.children("box") == ({"persistentvolumeclaim/box-home"} if survives else set())
 
@@ -54,13 +55,13 @@ def test_a_retained_home_is_taken_up_by_the_same_owner_and_by_no_one_else(
     namespace.apply(devserver("box", key, home={"size": "10Mi"}))
     namespace.wait_applied("box")
     before = home_uid(namespace)
-    namespace("delete", "dvs", "box", "--timeout=30s")
+    namespace("delete", "dvs", "box", PATIENTLY)
 
     namespace.apply(devserver("box", key, owner="mallory@example.com", home={"size": "10Mi"}))
     stalled = eventually(lambda: namespace.condition("dvs", "box", "Stalled"), "mallory is refused")
     assert stalled["reason"] == "NameConflict"
     assert "holds the data of someone else" in stalled["message"]
-    namespace("delete", "dvs", "box", "--timeout=30s")
+    namespace("delete", "dvs", "box", PATIENTLY)
     assert home_uid(namespace) == before
 
     namespace.apply(devserver("box", key, home={"size": "10Mi"}))
@@ -91,6 +92,6 @@ def test_a_flavor_has_its_images_pulled_on_the_nodes(kube: Kube, namespace: Kube
         daemon_set = system.get("daemonset", f"prewarm-{name}")
         return bool(daemon_set) and (daemon_set or {})["status"].get("numberReady") == 1
 
-    eventually(ready, "the images are there", 60)
-    kube("delete", "dvsf", name, "--timeout=30s")
+    eventually(ready, "the images are there")
+    kube("delete", "dvsf", name, PATIENTLY)
     assert system.get("daemonset", f"prewarm-{name}") is None

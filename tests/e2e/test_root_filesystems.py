@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.conftest import FLAVOR
 from tests.e2e.kube import Kube, SshKey, devserver, ssh
 from tests.e2e.root_filesystems import ROOT_FILESYSTEMS, WITH_REPOSITORY, RootFilesystem, load
+from tests.patience import HUNG_S, PATIENCE_S, PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 
 pytestmark = pytest.mark.cluster
@@ -47,7 +48,7 @@ class Machines:
     namespace: Kube
     key: SshKey
 
-    def run(self, name: str, command: str, timeout_s: float = 30) -> str:
+    def run(self, name: str, command: str, timeout_s: float = PATIENCE_S) -> str:
         """Log in and run a command."""
         self.namespace.wait_ready("dvs", name)
         return ssh(self.namespace, name, self.key, command, timeout_s).strip()
@@ -68,7 +69,7 @@ def machines(
     items = [devserver(item.name, key, running=True, image=item.image) for item in everything]
     namespace.apply({"apiVersion": "v1", "kind": "List", "items": [FLAVOR, *items]})
     yield Machines(namespace, key)
-    namespace("delete", "devservers", "--all", "--timeout=60s")
+    namespace("delete", "devservers", "--all", PATIENTLY)
     namespace("delete", "namespace", name, "--wait=false")
 
 
@@ -88,7 +89,7 @@ def test_dev_logs_in_has_a_home_and_becomes_root(machines: Machines, item: RootF
 def test_a_real_package_is_installed_by_apt(machines: Machines) -> None:
     """With scripts to run, a dependency, and a program that is setgid to another group."""
     install = "doas apt-get -q update && doas env DEBIAN_FRONTEND=noninteractive apt-get -qy install screen"
-    machines.run(WITH_REPOSITORY.name, install, timeout_s=90)
+    machines.run(WITH_REPOSITORY.name, install, timeout_s=HUNG_S)
     shown = machines.run(
         WITH_REPOSITORY.name,
         "dpkg-query -W -f '${db:Status-Abbrev}${Package}\\n' screen libutempter0 | cat;"

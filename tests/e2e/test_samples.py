@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.kube import Kube, SshKey, ssh
+from tests.patience import PATIENTLY
 
 pytestmark = pytest.mark.cluster
 
@@ -71,5 +72,5 @@ def test_the_seed_documents_samples_apply_and_work(kube: Kube, tmp_path: Path) -
         assert ssh(kube, "my-dev-server", key, "whoami") == "dev\n"
     finally:
         for manifest in (devserver, USER, FLAVOR):
-            kube("delete", "-f", "-", "--timeout=60s", stdin=manifest)
+            kube("delete", "-f", "-", PATIENTLY, stdin=manifest)
         kube("delete", "namespace", "dev-test-user", "--wait=false")

@@ -16,6 +16,7 @@ from localcluster.paths import Paths
 from tests.e2e.conftest import FLAVOR, new_namespace
 from tests.e2e.kube import Kube, Login, SshKey, condition, devserver, eventually
 from tests.images.container import unpack
+from tests.patience import PATIENCE_S, PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SharedCluster, settings
 
@@ -65,7 +66,7 @@ def ground(
         for name in BOXES:
             bound.wait_ready("dvs", name)
         yield Ground(bound, key, flavor)
-        kube("delete", "dvsf", flavor, "--timeout=30s")
+        kube("delete", "dvsf", flavor, PATIENTLY)
 
 
 def load_taken_image(directory: Path) -> None:
@@ -181,7 +182,7 @@ def test_without_root_terminals_copies_home_and_tmp_work(ground: Ground, tmp_pat
 
 
 def run(*command: str, stdin: str = "") -> None:
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
 
 
@@ -192,7 +193,7 @@ def test_without_root_a_login_shell_shows_the_motd_and_has_the_images_path(groun
         input="echo path=$PATH; exit\n",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert f"DevServer debian in {ground.kube.namespace}" in done.stdout
     assert "path=/opt/devserver/run/overrides:/usr/local/sbin:" in done.stdout

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.conftest import new_namespace
 from tests.e2e.kube import Kube, Login, Refused, SshKey, devserver, eventually
+from tests.patience import PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 
 pytestmark = pytest.mark.cluster
@@ -103,7 +104,7 @@ def box(kube: Kube, reconciler: ReconcilerProcess, tmp_path_factory: pytest.Temp
         bound.apply(devserver("box", key, running=True, flavor=name, home=of_class, volumes=volumes))
         bound.wait_ready("dvs", "box")
         yield Box(bound, Login.to(bound, "box", key))
-    kube("delete", "dvsf,storageclass", name, "--timeout=30s")
+    kube("delete", "dvsf,storageclass", name, PATIENTLY)
 
 
 def test_volumes_of_flavor_and_devserver_are_merged_and_the_devservers_win(box: Box) -> None:
@@ -154,7 +155,7 @@ def test_home_and_host_keys_survive_the_pods_deletion_and_stop_and_start(box: Bo
     assert login.ssh("cat ~/file; ls /tmp") == "kept\n"
 
     kube.patch("dvs", "box", {"running": False})
-    eventually(lambda: box.pod()["metadata"]["uid"] is None, "the pod is gone", 60)
+    eventually(lambda: box.pod()["metadata"]["uid"] is None, "the pod is gone")
     assert kube.condition("dvs", "box", "Ready")["reason"] == "Stopped"
     kube.patch("dvs", "box", {"running": True})
     kube.wait_ready("dvs", "box")

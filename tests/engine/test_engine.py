@@ -18,6 +18,7 @@ from reconciler.state import checkpoint
 from reconciler.state.encryption_keys import Keys
 from reconciler.status.errors import EngineFailedError, EngineTimeoutError, StalledError
 from tests.engine.conftest import PRIVATE_KEY, Box
+from tests.patience import PATIENCE_S, PATIENTLY
 from tests.shared_cluster import RECONCILER
 
 # Pulumi's SDK leaves its event loops to the garbage collector.
@@ -142,7 +143,11 @@ async def test_destroy_removes_everything_but_what_is_retained(
     if not stays and left:
         # Whether a claim is in use is for another controller to say, which takes a moment.
         box.cluster.kubectl(
-            "wait", "--for=delete", f"pvc/{box.names.home.name}", f"--namespace={box.owner.namespace}"
+            "wait",
+            "--for=delete",
+            f"pvc/{box.names.home.name}",
+            f"--namespace={box.owner.namespace}",
+            PATIENTLY,
         )
         left = box.uids()
     assert left == (
@@ -273,7 +278,7 @@ async def test_an_engine_that_is_closed_leaves_no_process(
         for process in psutil.process_iter(["environ"])
         if str(own.run_dir) in (process.info["environ"] or {}).get(BACKEND_VARIABLE, "")
     ]
-    psutil.wait_procs(marked, timeout=5)
+    psutil.wait_procs(marked, timeout=PATIENCE_S)
     assert [process for process in marked if process.is_running() and process.status() != "zombie"] == []
 
 

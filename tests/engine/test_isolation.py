@@ -14,6 +14,7 @@ from reconciler.state.encryption_keys import Keys
 from reconciler.status.errors import EngineTimeoutError
 from stacks.metadata import UID_LABEL
 from tests.engine.conftest import Box
+from tests.patience import until
 
 # Pulumi's SDK leaves its event loops to the garbage collector.
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
@@ -63,6 +64,7 @@ async def test_a_run_that_is_killed_takes_no_other_with_it(
             box.spec = {"env": [{"name": "ROUND", "value": str(number)}]}
         runs = asyncio.gather(*(box.up(engine, keys) for box in boxes))
         await asyncio.sleep(0.4 + chance.random())
+        await until(engine.run_seconds)
         chance.choice(engine.runner.running).kill()
         outcomes = await runs
         killed = [outcome for outcome in outcomes if outcome.error is not None]

@@ -19,6 +19,7 @@ from reconciler.state.encryption_keys import Keys
 from stacks import devserver
 from stacks.metadata import UID_LABEL, Child, Owner, make_provider
 from tests import builders
+from tests.patience import PATIENCE_S
 from tests.shared_cluster import SharedCluster
 
 PASSPHRASE = "tests"
@@ -99,7 +100,7 @@ class Driver:
             await asyncio.to_thread(self._ended.wait)
 
         run = asyncio.create_task(self.engine.up(stack.name, endless, stack.stored, self.keys))
-        await asyncio.to_thread(begun.wait, 30)
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S), "the program has not begun"
         return run
 
     def close(self) -> None:

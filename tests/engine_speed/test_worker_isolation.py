@@ -62,7 +62,7 @@ def assert_each_has_its_own(driver: Driver) -> None:
         assert checkpoint.children(stack.stored) == stack.children
 
 
-@pytest.mark.timeout(570)
+@pytest.mark.timeout(3600)
 async def test_stacks_stay_apart_while_workers_are_killed(drive: Drive, full: bool) -> None:
     chance = random.Random(20301)
     failures = 0

@@ -19,13 +19,14 @@ from tests.e2e.kube import condition, eventually
 from tests.engine_speed.driver import processes_of
 from tests.faults.kubeapi import Api, Object
 from tests.faults.proxy import Proxy
+from tests.patience import PATIENCE_S, generous
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SharedCluster
 
 WORKER = "pulumi-engine-worker"
 PROVIDER = "pulumi-resource-kubernetes"
 PROVIDER_PROXY = "pulumi-provider-proxy"
-# How long what a killed process started may outlive it.
+# Promised: for so long at most what a killed process started outlives it.
 _ORPHANS_S = 5.0
 
 
@@ -92,8 +93,8 @@ class Operator(ReconcilerProcess):
     def assert_nothing_is_left(self) -> None:
         """What it started ends with it, however it ended."""
         left = processes_of(self.run_dir)
-        _, alive = psutil.wait_procs(left, timeout=_ORPHANS_S)
-        assert not alive, f"alive {_ORPHANS_S:g} s after the reconciler: {alive}"
+        _, alive = psutil.wait_procs(left, timeout=generous(_ORPHANS_S))
+        assert not alive, f"alive {generous(_ORPHANS_S):g} s after the reconciler: {alive}"
 
     def close(self) -> None:
         """End it, whatever state it is in, and remove its files."""
@@ -103,10 +104,10 @@ class Operator(ReconcilerProcess):
                 process.resume()
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(PATIENCE_S)
             except Exception:
                 kill_tree(self.process.pid)
-                self.process.wait(10)
+                self.process.wait(PATIENCE_S)
         for process in processes_of(self.run_dir):
             kill_tree(process.pid)
         self.proxy.close()
@@ -137,7 +138,7 @@ class Space:
     def all(self) -> list[Object]:
         return self.api.list(DEVSERVER, self.namespace)
 
-    def await_applied(self, *names: str, timeout_s: float = 60) -> None:
+    def await_applied(self, *names: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the present specs of these, of all without names, are applied and nothing is left to do."""
 
         def unfinished() -> list[str]:
@@ -147,7 +148,7 @@ class Space:
 
         _await_none(unfinished, "applied", timeout_s)
 
-    def await_gone(self, *names: str, timeout_s: float = 60) -> None:
+    def await_gone(self, *names: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until these, all without names, are gone."""
 
         def present() -> list[str]:
@@ -184,11 +185,12 @@ def _await_none(unfinished: Callable[[], list[str]], what: str, timeout_s: float
         time.sleep(0.05)
 
 
-def await_quiet(proxy: Proxy, quiet_s: float = 0.5, timeout_s: float = 30) -> None:
+def is_quiet(proxy: Proxy, quiet_s: float) -> bool:
+    """Whether no write has come for a while."""
+    writes = proxy.writes()
+    return not writes or time.monotonic() - writes[-1].started > quiet_s
+
+
+def await_quiet(proxy: Proxy, quiet_s: float = 0.5) -> None:
     """Wait until no write has come for a while."""
-
-    def quiet() -> bool:
-        writes = proxy.writes()
-        return not writes or time.monotonic() - writes[-1].started > quiet_s
-
-    eventually(quiet, "no more writes come", timeout_s)
+    eventually(lambda: is_quiet(proxy, quiet_s), "no more writes come")

@@ -24,6 +24,7 @@ from aiohttp import web
 from yarl import URL
 
 from tests.faults.certificate import make_server_context
+from tests.patience import PATIENCE_S
 
 _T = TypeVar("_T")
 
@@ -32,7 +33,6 @@ WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HOP_BY_HOP = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "keep-alive", "upgrade"}
 )
-_START_TIMEOUT_S = 10.0
 # A line of a watch holds a whole object.
 _LONGEST_LINE = 1 << 23
 
@@ -123,7 +123,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._serve_forever, name="fault proxy", daemon=True)
         self._up = threading.Event()
         self._thread.start()
-        assert self._up.wait(_START_TIMEOUT_S), "the proxy did not start"
+        assert self._up.wait(PATIENCE_S), "the proxy did not start"
 
         cluster["server"] = f"https://127.0.0.1:{self._port}"
         cluster["certificate-authority-data"] = base64.b64encode(own_authority).decode()
@@ -135,7 +135,7 @@ class Proxy:
         """Drop all connections and end."""
         self._call(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_START_TIMEOUT_S)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
     # What tests ask
@@ -232,7 +232,7 @@ class Proxy:
         async def run() -> _T:
             return await coroutine
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(_START_TIMEOUT_S)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(PATIENCE_S)
 
     def _do(self, function: Callable[[], _T]) -> _T:
         """Call the function between two steps of any request."""

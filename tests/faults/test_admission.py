@@ -15,6 +15,7 @@ from tests.faults.invariants import CONFIG_MAP, SERVICE, Guard
 from tests.faults.kubeapi import Api, ApiError, Object
 from tests.faults.proxy import Exchange
 from tests.faults.webhook import Webhook, webhook
+from tests.patience import generous
 from tests.shared_cluster import SharedCluster
 
 POLICY = Resource(
@@ -26,8 +27,8 @@ POLICY = Resource(
 BINDING = Resource(
     POLICY.api_version, f"{POLICY.kind}Binding", "validatingadmissionpolicybindings", namespaced=False
 )
-# The next try is this near at most (the operators' longest delay), and the run itself.
-SOON_S = 30
+# The next try is at most 5 s away, the operators' longest delay, and far ahead of what `patient` would try by itself.
+SOON_S = generous(5)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,7 @@ def test_a_raised_quota_and_room_that_another_leaves_wake_who_waits_for_them(
     await_condition(space, "third", "Reconciling", "QuotaExceeded")
     space.delete("first")
     # The quota's controller counts anew what was deleted.
-    eventually(lambda: sum(_is_made(space, name) for name in ("second", "third")) == 1, "one has room", 60)
+    eventually(lambda: sum(_is_made(space, name) for name in ("second", "third")) == 1, "one has room")
     limit_secrets(api, space, 10)
     space.await_applied("second", "third", timeout_s=SOON_S)
     guard.check()

@@ -15,11 +15,12 @@ from tests.e2e.kube import condition, eventually
 from tests.faults.harness import Operator, Space, await_quiet
 from tests.faults.invariants import CONFIG_MAP, SERVICE, Guard
 from tests.faults.kubeapi import Api, ApiError, Object
+from tests.patience import generous
 from tests.shared_cluster import SharedCluster
 
 APPLY = "application/apply-patch+yaml"
-# The machine may be busy with much else; what is measured is printed.
-SOON_S = 20
+# What is measured is printed; the bench has it, too.
+SOON_S = generous(5)
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +272,6 @@ def test_a_fight_over_a_field_ends_in_a_condition_that_names_it(
         told = eventually(
             lambda: drifted(space) if drifted(space).get("reason") == "DriftContested" else None,
             "the fight is given up",
-            60,
         )
         assert "spec.replicas" in told["message"]
         await_quiet(operator.proxy, quiet_s=2)
@@ -283,7 +283,7 @@ def test_a_fight_over_a_field_ends_in_a_condition_that_names_it(
         space.create("other")
         space.await_applied("other", timeout_s=SOON_S)
         api.delete(CONFIG_MAP, space.namespace, "box-sshd")
-        eventually(lambda: api.get(CONFIG_MAP, space.namespace, "box-sshd"), "another thing is put back", 30)
+        eventually(lambda: api.get(CONFIG_MAP, space.namespace, "box-sshd"), "another thing is put back")
     # Whoever insisted is gone; a change of the spec takes it all up again.
     space.patch("box", image="local/busybox:2")
     eventually(
@@ -305,7 +305,6 @@ def test_a_fight_over_the_existence_of_a_child_ends_too(
         told = eventually(
             lambda: drifted(space) if drifted(space).get("reason") == "DriftContested" else None,
             "the fight is given up",
-            60,
         )
         assert "box-sshd" in told["message"]
         await_quiet(operator.proxy, quiet_s=2)

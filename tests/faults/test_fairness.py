@@ -15,9 +15,11 @@ from tests.faults.harness import Operator, Space, await_quiet
 from tests.faults.invariants import CONFIG_MAP, Guard
 from tests.faults.kubeapi import Api
 from tests.faults.webhook import webhook
+from tests.patience import PATIENCE_S, generous
 from tests.shared_cluster import SYSTEM_NAMESPACE, SharedCluster
 
 SLOW_S = 20
+EDITS = 50
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def creation_times(space: Space, names: list[str]) -> list[float]:
     for name in names:
         begun = time.monotonic()
         space.create(name)
-        space.await_applied(name, timeout_s=SLOW_S)
+        space.await_applied(name)
         taken.append(time.monotonic() - begun)
     return taken
 
@@ -54,9 +56,9 @@ def test_slow_resources_delay_no_others(
         hook.admits()
     print(f"usually {usual_s:.2f} s, beside slow ones {[round(taken_s, 2) for taken_s in beside_s]}")
     # Until the first of the slow ones are known to be slow, the others wait for them.
-    assert statistics.median(beside_s) < usual_s * 3 + 1, (usual_s, beside_s)
+    assert statistics.median(beside_s) < generous(usual_s), (usual_s, beside_s)
     assert max(beside_s) < SLOW_S / 2, (usual_s, beside_s)
-    space.await_applied(timeout_s=2 * SLOW_S + 30)
+    space.await_applied(timeout_s=2 * SLOW_S + PATIENCE_S)
     guard.check()
     Guard(other_space, [operator]).check()
 
@@ -69,12 +71,10 @@ def test_failing_resources_delay_no_others(
         hook.denies("never")
         for number in range(10):
             space.create(f"bad{number}")
-        eventually(
-            lambda: all(condition(obj, "Stalled") for obj in space.all()), "all of them are told of", 60
-        )
+        eventually(lambda: all(condition(obj, "Stalled") for obj in space.all()), "all of them are told of")
         beside_s = creation_times(other_space, [f"beside{number}" for number in range(4)])
-    assert statistics.median(beside_s) < usual_s * 3 + 1, (usual_s, beside_s)
-    space.await_applied(timeout_s=60)
+    assert statistics.median(beside_s) < generous(usual_s), (usual_s, beside_s)
+    space.await_applied()
     guard.check()
 
 
@@ -84,15 +84,16 @@ def test_a_burst_of_edits_is_few_runs_and_ends_with_the_last_spec(
     space.create("box")
     space.await_applied("box")
     before = operator.runs("box")
-    for number in range(50):
+    for number in range(EDITS):
         space.patch("box", env=[{"name": "EDIT", "value": str(number)}], image=f"local/busybox:{number}")
     space.await_applied("box")
     await_quiet(operator.proxy)
-    assert operator.runs("box") - before <= 15
+    # How many changes come during a run depends on what the machine does besides.
+    assert operator.runs("box") - before <= EDITS / 2
     stateful_set = api.get(STATEFUL_SET, space.namespace, "box")
     assert stateful_set is not None
     (container,) = stateful_set["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == "local/busybox:49"
+    assert container["image"] == f"local/busybox:{EDITS - 1}"
     guard.check()
 
 

@@ -12,33 +12,35 @@ from tests.faults.conftest import MakeOperator
 from tests.faults.harness import Operator, Space
 from tests.faults.invariants import Guard
 from tests.faults.proxy import Exchange
+from tests.patience import PATIENCE_S, generous
 from tests.shared_cluster import SYSTEM_NAMESPACE
 
 # A create's writes: finalizer, claim, then the children.
 MIDDLE = 4
 WATCHDOG = "watchdog_process.py"
 LEASE_DURATION_S, RENEW_DEADLINE_S = 15.0, 10.0
+# Promised, after the leader's sudden death and after its SIGTERM.
+FAILOVER_S, AT_ONCE_S = 20.0, 3.0
+
+
+# Where nobody may have to wait until the Lease runs out.
+LONG_LEASE = {"lease_duration_s": 300, "lease_renew_deadline_s": 250}
 
 
 @pytest.fixture
-def two(make_operator: MakeOperator) -> tuple[Operator, Operator]:
-    """The leader and its standby."""
-    leader, standby = make_operator(), make_operator()
+def two(make_operator: MakeOperator, request: pytest.FixtureRequest) -> tuple[Operator, Operator]:
+    """The leader and its standby; with settings of a test's own, if it has any."""
+    settings = getattr(request, "param", {})
+    leader, standby = make_operator(**settings), make_operator(**settings)
     leader.start()
     standby.start(wait=False)
-    standby.await_event("watching", timeout_s=60)
+    standby.await_event("watching")
     return leader, standby
 
 
 @pytest.fixture
 def guard(two: tuple[Operator, Operator], space: Space) -> Guard:
     return Guard(space, list(two))
-
-
-def leads_s(operator: Operator, since: float, timeout_s: float) -> float:
-    """Seconds from then, by time.monotonic(), until the operator leads."""
-    operator.await_event("leading", timeout_s=timeout_s)
-    return time.monotonic() - since
 
 
 def test_of_two_reconcilers_one_works_and_the_other_writes_nothing(
@@ -62,16 +64,16 @@ def test_the_standby_finishes_the_run_in_which_the_leader_was_killed(
     leader.proxy.reset()
     hit = leader.proxy.at_write(MIDDLE, leader.kill, answered)
     space.create("box")
-    assert hit.wait(30)
-    killed = time.monotonic()
+    assert hit.wait(PATIENCE_S)
     guard.note_host_keys()
-    assert leads_s(standby, killed, 60) <= LEASE_DURATION_S + 5
+    standby.await_event("leading", timeout_s=generous(FAILOVER_S))
     space.await_applied("box")
     leader.assert_nothing_is_left()
     guard.check()
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("two", [LONG_LEASE], indirect=True, ids=["long Lease"])
 def test_the_standby_takes_over_at_once_from_a_leader_that_is_ended_in_mid_run(
     two: tuple[Operator, Operator], space: Space, guard: Guard
 ) -> None:
@@ -79,10 +81,8 @@ def test_the_standby_takes_over_at_once_from_a_leader_that_is_ended_in_mid_run(
     leader.proxy.reset()
     hit = leader.proxy.at_write(MIDDLE, lambda: leader.signal(signal.SIGTERM), answered=True)
     space.create("box")
-    assert hit.wait(30)
-    ended = time.monotonic()
-    # The bar is 3 s on an idle machine.
-    assert leads_s(standby, ended, 60) <= 8
+    assert hit.wait(PATIENCE_S)
+    standby.await_event("leading", timeout_s=generous(AT_ONCE_S))
     assert leader.ended() == 0
     space.await_applied("box")
     guard.check()
@@ -96,12 +96,12 @@ def test_a_leader_that_is_stopped_is_dead_with_its_engine_before_another_leads(
     leader.proxy.reset()
     hit = leader.proxy.at_write(MIDDLE, lambda: leader.signal(signal.SIGSTOP), answered=True)
     space.create("box")
-    assert hit.wait(30)
-    assert leader.ended(RENEW_DEADLINE_S + 5) == -signal.SIGKILL
+    assert hit.wait(PATIENCE_S)
+    assert leader.ended(RENEW_DEADLINE_S + generous(1)) == -signal.SIGKILL
     leader.deaths.append(time.time())
     leader.assert_nothing_is_left()
     assert not standby.count('"leading"')
-    standby.await_event("leading", timeout_s=60)
+    standby.await_event("leading")
     space.await_applied("box")
     guard.check()
     assert_nothing_was_late(leader)
@@ -131,14 +131,14 @@ def test_a_leader_that_sleeps_with_all_its_processes_sends_nothing_when_it_wakes
     leader.signal(signal.SIGSTOP)
     # From now on it must do nothing, which the proxy tells.
     leader.deaths.append(time.time())
-    standby.await_event("leading", timeout_s=60)
+    standby.await_event("leading")
     space.await_applied("box")
     guard.note_host_keys()
 
     for process in leader.children():
         process.resume()
     leader.signal(signal.SIGCONT)
-    assert leader.ended(10) != 0, "it lost its Lease, which is no orderly end"
+    assert leader.ended() != 0, "it lost its Lease, which is no orderly end"
     leader.assert_nothing_is_left()
     guard.check()
     assert_nothing_was_late(leader)
@@ -152,8 +152,8 @@ def connections_with_unread_bytes(port: int) -> int:
 
 
 def assert_nothing_was_late(operator: Operator) -> None:
-    """No request began later than a second after the renew deadline."""
-    last_allowed = last_renewed(operator) + RENEW_DEADLINE_S + 1
+    """No request came when another may lead: the renew deadline is before that, for those that are under way."""
+    last_allowed = last_renewed(operator) + LEASE_DURATION_S
     late = [exchange for exchange in operator.proxy.log if exchange.started > last_allowed]
     assert not late, [f"{item.method} {item.path} {item.started - last_allowed:.2f} s late" for item in late]
 

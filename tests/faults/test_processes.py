@@ -9,10 +9,14 @@ import pytest
 from tests.faults.conftest import MakeOperator
 from tests.faults.harness import PROVIDER, PROVIDER_PROXY, WORKER, Operator, Space
 from tests.faults.invariants import Guard
+from tests.patience import PATIENCE_S, generous
 
 # A create's writes: finalizer, claim, then the children; of these the engine makes the most.
 MIDDLE = 4
-DEADLINE_S = 6.0
+# Promised: the end after SIGTERM.
+ENDS_S = 5.0
+# Ten times what a run takes.
+DEADLINE_S = 12.0
 
 
 def in_mid_run(
@@ -22,7 +26,7 @@ def in_mid_run(
     operator.proxy.reset()
     hit = operator.proxy.at_write(MIDDLE, action, answered)
     space.create(name)
-    assert hit.wait(30), "the run made no writes"
+    assert hit.wait(PATIENCE_S), "the run made no writes"
 
 
 def signal_all(operator: Operator, program: str, number: signal.Signals) -> None:
@@ -69,7 +73,7 @@ def test_a_hung_process_of_the_engine_is_killed_at_the_deadline(
     in_mid_run(operator, space, "box", lambda: signal_all(operator, program, signal.SIGSTOP), answered=True)
     # The other one is not held up.
     space.create("beside")
-    space.await_applied("beside", "box", timeout_s=DEADLINE_S + 40)
+    space.await_applied("beside", "box")
     guard.check()
     assert operator.runs("box") == 2
 
@@ -80,8 +84,8 @@ def test_sigterm_in_mid_run_ends_the_process_soon_and_the_next_one_goes_on(
     for name, answered in (("box", False), ("box-again", True)):
         in_mid_run(operator, space, name, lambda: operator.signal(signal.SIGTERM), answered)
         started = time.monotonic()
-        assert operator.ended(10) == 0
-        assert time.monotonic() - started < 5
+        assert operator.ended() == 0
+        assert time.monotonic() - started < generous(ENDS_S)
         operator.assert_nothing_is_left()
         guard.note_host_keys()
         operator.start()
@@ -96,7 +100,7 @@ def test_a_second_reconciler_on_the_same_run_directory_is_refused(
     space.await_applied("box")
     second = make_operator(run_dir=operator.run_dir)
     second.start(wait=False)
-    assert second.ended(30) == 1
+    assert second.ended() == 1
     assert f"another reconciler uses {operator.run_dir}: set DEVSERVER_RUN_DIR" in second.log.read_text()
     assert not second.proxy.writes()
     space.create("after")

@@ -13,6 +13,7 @@ from tests.faults.conftest import MakeOperator
 from tests.faults.harness import Operator, Space
 from tests.faults.invariants import Guard, desired_children
 from tests.faults.proxy import Answer, Exchange, refusal
+from tests.patience import HUNG_S, PATIENCE_S
 
 SIZE_MB = 16
 DEVSERVERS, MEMORY_MB = 60, 1100
@@ -66,7 +67,7 @@ def test_a_run_directory_that_fills_up_in_mid_run_loses_no_state(
     make_operator: MakeOperator, space: Space, small_tmpfs: Path
 ) -> None:
     # The engine may say so, or be unable even to do that.
-    operator = make_operator(run_dir=small_tmpfs / "run", run_deadline_s=8)
+    operator = make_operator(run_dir=small_tmpfs / "run", run_deadline_s=12)
     operator.start()
     guard = Guard(space, [operator])
     space.create("box")
@@ -75,7 +76,7 @@ def test_a_run_directory_that_fills_up_in_mid_run_loses_no_state(
     with Filler(small_tmpfs) as filler:
         hit = operator.proxy.at_write(3, filler.go, answered=True)
         space.patch("box", image="local/busybox:2", lifecycle={"timeToLive": "8h"})
-        assert hit.wait(30)
+        assert hit.wait(PATIENCE_S)
         operator.await_event("failed", resource=f"DevServer/{space.namespace}/box")
         (state,) = guard.states()
         assert state.children == desired_children(space.get("box") or {})
@@ -126,7 +127,7 @@ def test_nothing_expires_and_nothing_is_lost_by_a_clock_that_is_moved_by_an_hour
     # In the middle of a run.
     hit = operator.proxy.at_write(len(operator.proxy.writes()) + 4, lambda: clock.move(hours * 3600), True)
     space.create("beside")
-    assert hit.wait(30)
+    assert hit.wait(PATIENCE_S)
     space.await_applied("beside")
 
     space.patch("box", image="local/busybox:2")
@@ -169,14 +170,14 @@ def test_memory_stays_bounded_while_many_are_made_changed_and_deleted(
     with PeakMemory(operator) as peak:
         for name in names:
             space.create(name)
-        space.await_applied(timeout_s=180)
+        space.await_applied(timeout_s=HUNG_S)
         for name in names:
             space.patch(name, image="local/busybox:2")
-        space.await_applied(timeout_s=180)
+        space.await_applied(timeout_s=HUNG_S)
         guard.check()
         for name in names:
             space.delete(name)
-        space.await_gone(timeout_s=180)
+        space.await_gone(timeout_s=HUNG_S)
     guard.check()
     tell_figure("MB at the peak", round(peak.mb))
     assert peak.mb <= MEMORY_MB

@@ -41,7 +41,7 @@ class Webhook:
 
     judge: Callable[[Review], str | None] = field(default=lambda request: None)
     asked: int = 0
-    _released: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
     def denies(self, why: str) -> None:
         """Refuse everything."""
@@ -55,7 +55,7 @@ class Webhook:
         """Admit everything, after a while (or when it is closed)."""
 
         def judge(request: Review) -> str | None:
-            self._released.wait(seconds)
+            self.released.wait(seconds)
             return None
 
         self.judge = judge
@@ -114,7 +114,7 @@ def webhook(
             yield hook
         finally:
             api.delete(WEBHOOK, "", name)
-            hook._released.set()
+            hook.released.set()
             server.shutdown()
 
 

@@ -1,15 +1,15 @@
 """Nodes without a machine: objects whose Leases are renewed, so that the cluster's controllers take them for ready."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from crds.resources import LEASE, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS
 from reconciler.kinds.flavor.scheduling.capacity import reduce_node, relevant
+from tests.e2e.kube import eventually
 from tests.faults.kubeapi import Api, ApiError
 from tests.flavors.cases import CASE, PRIORITIES, RUNTIME_CLASSES, Object
 
@@ -101,16 +101,7 @@ def _wait_for_taints(api: Api, manifests: list[Object]) -> None:
             for name, taints in expected.items()
         )
 
-    wait_until(settled, "the nodes' taints follow their conditions", 30)
-
-
-def wait_until(check: Callable[[], Any], what: str, timeout_s: float) -> Any:
-    """The first true value; fails after timeout_s."""
-    deadline = time.monotonic() + timeout_s
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.2)
-    return found
+    eventually(settled, "the nodes' taints follow their conditions")
 
 
 def create_pods(api: Api, namespace: str, pods: list[Object]) -> dict[str, str]:

@@ -24,18 +24,17 @@ from stacks.metadata import make_provider
 from stacks.pod import pod_template
 from tests import builders
 from tests.declared import declared
+from tests.e2e.kube import eventually
 from tests.faults.kubeapi import Api
-from tests.flavors import fake_nodes as fakes
 from tests.flavors.cases import CASES, Case, Object
-from tests.flavors.fake_nodes import create_pods, delete_pods, fake_nodes, wait_until
+from tests.flavors.fake_nodes import classes, create_pods, delete_pods, fake_nodes
 from tests.flavors.model import fit_of, stored
 from tests.flavors.strategies import random_cases
 from tests.shared_cluster import SharedCluster
 
 pytestmark = pytest.mark.cluster
 
-_SCHEDULED_WITHIN_S = 30
-# For so long a pod that should find no node may still find one, after all others have found theirs.
+# So long a pod that should find no node is given to find one, after all others have found theirs.
 _GRACE_S = 2.0
 # Each takes some seconds.
 _EXAMPLES, _CASES_OF_AN_EXAMPLE = 2, 25
@@ -44,7 +43,7 @@ _EXAMPLES, _CASES_OF_AN_EXAMPLE = 2, 25
 @pytest.fixture(scope="module")
 def api(cluster: SharedCluster) -> Iterator[Api]:
     found = Api(cluster.admin)
-    with fakes.classes(found):
+    with classes(found):
         yield found
     found.close()
 
@@ -52,7 +51,7 @@ def api(cluster: SharedCluster) -> Iterator[Api]:
 @pytest.fixture
 def space(api: Api, namespace: str) -> str:
     account = Resource("v1", "ServiceAccount", "serviceaccounts")
-    wait_until(lambda: api.get(account, namespace, "default"), "pods can be made", 20)
+    eventually(lambda: api.get(account, namespace, "default"), "pods can be made")
     return namespace
 
 
@@ -195,6 +194,6 @@ def scheduled(api: Api, space: str, tags: set[str], awaited: set[str]) -> set[st
 
     # If some stay without, the comparison names them.
     with suppress(AssertionError):
-        wait_until(looked_at, "the scheduler has looked at every pod", _SCHEDULED_WITHIN_S)
+        eventually(looked_at, "the scheduler has looked at every pod")
         time.sleep(_GRACE_S)
     return {tag for tag, status in statuses().items() if status == "True"}

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stacks.security import CAPABILITIES
+from tests.patience import HUNG_S, PATIENCE_S
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 STACK_FILES = ROOT / "stacks/files"
 HOST_KEY_TYPES = ("ed25519", "ecdsa")
-START_DEADLINE_S = 20.0
+# Promised for the end; who takes as long as the grace period of a pod, 30 s, is killed.
+AT_ONCE_S = 2.0
 
 
 def unpack(tar: Path, rootfs: Path) -> None:
@@ -113,7 +115,7 @@ class Container:
         """Start it and wait until sshd listens."""
         self.begin(environment)
         assert self._process is not None
-        deadline = time.monotonic() + START_DEADLINE_S
+        deadline = time.monotonic() + PATIENCE_S
         while "Server listening" not in self.log.read_text(errors="replace"):
             log = self.log.read_text(errors="replace")
             assert self._process.poll() is None, f"the container ended:\n{log}"
@@ -132,7 +134,7 @@ class Container:
         assert self._process is not None
         started = time.monotonic()
         os.kill(self.init_pid, 15)
-        self._process.wait(10)
+        self._process.wait(PATIENCE_S)
         return time.monotonic() - started
 
     def kill(self) -> None:
@@ -162,7 +164,7 @@ class Container:
         network = ["nsenter", f"--net=/proc/{self.init_pid}/ns/net", "--"]
         environment = {**os.environ, "SSH_AUTH_SOCK": str(agent or "")}
         return subprocess.run(
-            [*network, *command], input=stdin, capture_output=True, timeout=30, env=environment
+            [*network, *command], input=stdin, capture_output=True, timeout=HUNG_S, env=environment
         )
 
     def ssh(self, command: str, options: Sequence[str] = (), agent: Path | None = None) -> str:

@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import pytest
 
 import images
 from images.store import build, find
+from tests.e2e.kube import eventually
 from tests.images.container import ROOT, unpack
+from tests.patience import HUNG_S, PATIENCE_S
 
 pytestmark = pytest.mark.images
 
@@ -77,12 +78,10 @@ def test_pause_collects_orphans_and_ends_when_told(tmp_path: Path) -> None:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while not (init := children.read_text().strip()) or Path(f"/proc/{init}/comm").read_text() != "pause\n":
         assert process.poll() is None
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{init}/task/{init}/children").read_text():
-        assert time.monotonic() < deadline, "the orphan is still there"
-        time.sleep(0.02)
+    children = Path(f"/proc/{init}/task/{init}/children")
+    eventually(lambda: not children.read_text(), "the orphan is collected")
     os.kill(int(init), signal.SIGTERM)
-    assert process.wait(2) == 0
+    assert process.wait(PATIENCE_S) == 0
 
 
 def test_a_build_that_is_killed_leaves_nothing_behind_and_the_next_one_works(tmp_path: Path) -> None:
@@ -91,16 +90,15 @@ def test_a_build_that_is_killed_leaves_nothing_behind_and_the_next_one_works(tmp
     process = subprocess.Popen(
         [*command, "local/debian:bookworm"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("images/.debian-bookworm-*/rootfs/debootstrap")):
+
+    def has_begun() -> bool:
         assert process.poll() is None
-        assert time.monotonic() < deadline, "debootstrap did not begin"
-        time.sleep(0.05)
+        return any(tmp_path.glob("images/.debian-bookworm-*/rootfs/debootstrap"))
+
+    eventually(has_begun, "debootstrap has begun")
     process.kill()
     process.wait()
-    while running := _processes_that_mention(tmp_path):
-        assert time.monotonic() < deadline, running
-        time.sleep(0.05)
+    eventually(lambda: not _processes_that_mention(tmp_path), "all processes have ended")
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
     # The leftover belongs to another image, and does not stop this one; its own next build removes it.
     subprocess.run(
@@ -122,7 +120,7 @@ def test_two_builds_at_once_make_one(tmp_path: Path) -> None:
     environment = {**os.environ, "DEVSERVER_CACHE": str(tmp_path)}
     command = [sys.executable, "-m", "images", "build", "local/busybox:1"]
     both = [subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0].decode() for process in both]
+    outputs = [process.communicate(timeout=HUNG_S)[0].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert sum("done in" in output for output in outputs) == 1
     assert len(list(tmp_path.glob("images/*.tar"))) == 1

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.container import Container
+from tests.images.container import AT_ONCE_S, Container
+from tests.patience import PATIENCE_S, generous
 
 pytestmark = pytest.mark.images
 
@@ -102,7 +103,7 @@ def test_a_path_that_does_not_fit_into_a_setting_is_not_used(new_container: NewC
 
 def test_processes_that_outlive_their_session_are_collected(started: Container) -> None:
     started.ssh("(sleep 0.1 & sleep 0.2 &) >/dev/null 2>&1 </dev/null")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     # What stays is sshd and the watcher for the end.
     while (states := _states_of_children(started.init_pid)) != ["S", "S"]:
         assert "Z" not in states or time.monotonic() < deadline, states
@@ -117,7 +118,7 @@ def _states_of_children(pid: int) -> list[str]:
 
 def test_it_ends_at_once_with_sessions_open_and_processes_that_do_not_listen(started: Container) -> None:
     started.ssh("trap '' TERM HUP; sleep 600 >/dev/null 2>&1 </dev/null &")
-    assert started.stop() < 2
+    assert started.stop() < generous(AT_ONCE_S)
 
 
 @pytest.mark.parametrize("image", ["debian", "busybox", "ubuntu", "bare"])

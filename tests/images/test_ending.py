@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.container import Container
+from tests.e2e.kube import eventually
+from tests.images.container import AT_ONCE_S, Container
+from tests.patience import generous
 
 pytestmark = pytest.mark.images
 
 NewContainer = Callable[[str], Container]
 
 # The start script looks every 5 s.
-DEADLINE_S = 20.0
+DEADLINE_S = generous(5)
 
 
 @contextmanager
@@ -28,13 +30,6 @@ def session(container: Container, command: str, output: Path) -> Iterator[subpro
     finally:
         process.kill()
         process.communicate()
-
-
-def wait_until(check: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not check():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def due(seconds: float = 0) -> int:
@@ -52,16 +47,16 @@ def test_each_warning_is_shown_once_to_those_logged_in_and_at_login_until_the_en
         # The first is overtaken by the second before anyone saw it; the third lies ahead.
         lines = ((due(-100), first), (due(-1), second), (due(1000), "ends in less than 5 minutes"))
         container.publish(warnings="".join(f"{time} box {text}\n" for time, text in lines))
-        wait_until(lambda: b"\r\nbox " in shown.read_bytes(), "the warning is on the terminal")
-        wait_until(lambda: second in container.login(), "the warning is shown at login")
+        eventually(lambda: b"\r\nbox " in shown.read_bytes(), "the warning is on the terminal", DEADLINE_S)
+        eventually(lambda: second in container.login(), "the warning is shown at login", DEADLINE_S)
         assert "Welcome, dev!" in container.login()
         assert first not in container.login()
 
         container.publish(motd="Extended.\n", warnings=f"{due(5000)} box ends in less than 60 minutes\n")
-        wait_until(lambda: second not in container.login(), "the warning is taken back")
+        eventually(lambda: second not in container.login(), "the warning is taken back", DEADLINE_S)
         assert "Extended." in container.login()
         container.publish(warnings=f"{due()} box is about to end\n")
-        wait_until(lambda: b"about to end" in shown.read_bytes(), "the new end is warned of, too")
+        eventually(lambda: b"about to end" in shown.read_bytes(), "the new end is warned of, too", DEADLINE_S)
     assert shown.read_text().split() == f"box {second} box is about to end".split()
 
 
@@ -80,8 +75,8 @@ def test_a_terminal_that_is_stopped_holds_up_no_other_and_nothing_is_evaluated(
     try:
         with session(container, "stty -echo; exec cat", shown):
             container.publish(warnings=odd)
-            wait_until(lambda: b"$(touch" in shown.read_bytes(), "the warning is on the terminal")
-            wait_until(lambda: "$(touch" in container.login(), "the warning is shown at login")
+            eventually(lambda: b"$(touch" in shown.read_bytes(), "the warning is on the terminal", DEADLINE_S)
+            eventually(lambda: "$(touch" in container.login(), "the warning is shown at login", DEADLINE_S)
     finally:
         stopped.kill()
         stopped.communicate()
@@ -97,7 +92,7 @@ def test_a_file_that_is_missing_for_a_while_ends_nothing(new_container: NewConta
     container = new_container("busybox")
     container.start()
     (container.dir / "config/warnings").unlink()
-    wait_until(lambda: "/etc/devserver/warnings" in container.log.read_text(), "it noticed")
+    eventually(lambda: "/etc/devserver/warnings" in container.log.read_text(), "it noticed", DEADLINE_S)
     container.publish(warnings=f"{due()} box ends\n")
-    wait_until(lambda: "box ends" in container.login(), "the warning is shown at login")
-    assert container.stop() < 2
+    eventually(lambda: "box ends" in container.login(), "the warning is shown at login", DEADLINE_S)
+    assert container.stop() < generous(AT_ONCE_S)

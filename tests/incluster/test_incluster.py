@@ -13,9 +13,11 @@ import yaml
 import container
 import localcluster
 import toolchain
+from tests.e2e.kube import eventually
+from tests.patience import PATIENTLY
 from tests.shared_cluster import RECONCILER, ROOT, SYSTEM_NAMESPACE, SharedCluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
 # Two reconcilers must not work on one cluster, and other suites have theirs.
 SETTINGS = localcluster.Settings(name="incluster")
@@ -46,7 +48,7 @@ def operator(image: Path) -> Iterator[SharedCluster]:
     for path in ("crds/manifests", "deploy/namespace.yaml", "deploy"):
         cluster.kubectl("apply", "--server-side", f"--filename={ROOT / path}")
     available = ("--for=condition=Available", f"deployment/{RECONCILER}", f"--namespace={SYSTEM_NAMESPACE}")
-    cluster.kubectl("wait", *available, "--timeout=80s")
+    cluster.kubectl("wait", *available, PATIENTLY)
     cluster.kubectl("create", "namespace", NAMESPACE)
     yield cluster
     localcluster.down(SETTINGS)
@@ -59,13 +61,11 @@ def devserver(operator: SharedCluster) -> Iterator[dict[str, Any]]:
     manifest = yaml.safe_load((ROOT / "examples/devserver.yaml").read_text())
     manifest["metadata"] = {"name": "box", "namespace": NAMESPACE}
     operator.apply(manifest)
-    ready = ("--for=condition=Ready", "dvs/box", f"--namespace={NAMESPACE}", "--timeout=80s")
+    ready = ("--for=condition=Ready", "dvs/box", f"--namespace={NAMESPACE}", PATIENTLY)
     waited = operator.try_kubectl("wait", *ready)
     assert waited.returncode == 0, waited.stderr + log(operator)
     yield operator.get("dvs", "box", NAMESPACE) or {}
-    operator.kubectl(
-        "delete", "dvs", "box", f"--namespace={NAMESPACE}", "--ignore-not-found", "--timeout=60s"
-    )
+    operator.kubectl("delete", "dvs", "box", f"--namespace={NAMESPACE}", "--ignore-not-found", PATIENTLY)
 
 
 def children(cluster: SharedCluster) -> set[str]:
@@ -98,7 +98,7 @@ def test_the_operator_makes_a_devserver_and_takes_it_away(
     assert children(operator) == CHILDREN
     assert len(states(operator, uid)) == 1
 
-    operator.kubectl("delete", "dvs", "box", f"--namespace={NAMESPACE}", "--timeout=60s")
+    operator.kubectl("delete", "dvs", "box", f"--namespace={NAMESPACE}", PATIENTLY)
     assert children(operator) == set()
     assert states(operator, uid) == set()
 
@@ -106,15 +106,12 @@ def test_the_operator_makes_a_devserver_and_takes_it_away(
 def test_new_pods_of_the_operator_find_all_as_it_was_and_run_nothing(
     operator: SharedCluster, devserver: dict[str, Any]
 ) -> None:
-    operator.kubectl("delete", "pod", PODS, f"--namespace={SYSTEM_NAMESPACE}", "--timeout=60s")
+    operator.kubectl("delete", "pod", PODS, f"--namespace={SYSTEM_NAMESPACE}", PATIENTLY)
     available = ("--for=condition=Available", f"deployment/{RECONCILER}", f"--namespace={SYSTEM_NAMESPACE}")
-    operator.kubectl("wait", *available, "--timeout=80s")
-    deadline = time.monotonic() + 30
-    while "leading" not in events(operator) and time.monotonic() < deadline:
-        time.sleep(0.5)
+    operator.kubectl("wait", *available, PATIENTLY)
+    eventually(lambda: "leading" in events(operator), "one of them leads")
     time.sleep(2)  # were there something to do, it would begin at once
 
-    assert "leading" in events(operator)
     assert "run starts" not in events(operator)
 
 
@@ -133,11 +130,8 @@ def test_when_the_leading_pod_is_deleted_the_other_one_leads(
     first = leader(operator)
     assert f"pod/{first}" in names
     operator.kubectl("delete", "pod", first, f"--namespace={SYSTEM_NAMESPACE}", "--wait=false")
-    deadline = time.monotonic() + 15
-    while leader(operator) in ("", first):
-        assert time.monotonic() < deadline, "nobody took over"
-        time.sleep(0.2)
-    operator.kubectl("delete", "dvs", "box", f"--namespace={NAMESPACE}", "--timeout=60s")
+    eventually(lambda: leader(operator) not in ("", first), "the other one takes over")
+    operator.kubectl("delete", "dvs", "box", f"--namespace={NAMESPACE}", PATIENTLY)
 
 
 @pytest.mark.parametrize(

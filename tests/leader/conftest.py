@@ -15,7 +15,9 @@ from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SYSTEM_NAMESPACE, SharedCluster
 
 LEASE = ("lease", "devserver-reconciler", SYSTEM_NAMESPACE)
-Replica = Callable[[], ReconcilerProcess]
+Replica = Callable[..., ReconcilerProcess]
+# Where nobody may have to wait until the Lease runs out.
+LONG_LEASE = {"DEVSERVER_LEASE_DURATION_S": "300", "DEVSERVER_LEASE_RENEW_DEADLINE_S": "250"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,16 +28,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def replica(cluster: SharedCluster) -> Iterator[Replica]:
-    """Makes reconcilers that do not run yet, each with a run directory of its own, which ends with the test."""
+    """Makes reconcilers that do not run yet, each with a run directory of its own, which ends with the test.
+
+    Settings of its own by keyword, as in the environment.
+    """
     made: list[ReconcilerProcess] = []
 
-    def make() -> ReconcilerProcess:
+    def make(**settings: str) -> ReconcilerProcess:
         directory = Path(tempfile.mkdtemp(prefix="devserver-leader-", dir="/dev/shm"))
         environment = {
             **cluster.environment(),
             "DEVSERVER_RUN_DIR": str(directory / "run"),
             "DEVSERVER_LOG_FORMAT": "json",
             "DEVSERVER_HTTP_PORT": "0",
+            **settings,
         }
         made.append(ReconcilerProcess(environment, directory / "log"))
         return made[-1]
@@ -51,21 +57,25 @@ def replica(cluster: SharedCluster) -> Iterator[Replica]:
 
 
 @pytest.fixture
-def pair(replica: Replica) -> tuple[ReconcilerProcess, ReconcilerProcess]:
-    """One that leads and one that stands by, of two that were started at the same time."""
-    both = [replica(), replica()]
+def pair(replica: Replica, request: pytest.FixtureRequest) -> tuple[ReconcilerProcess, ReconcilerProcess]:
+    """One that leads and one that stands by, of two that were started at the same time.
+
+    With settings of a test's own, if it has any.
+    """
+    settings = getattr(request, "param", {})
+    both = [replica(**settings), replica(**settings)]
     for process in both:
         process.start(wait=False)
     for process in both:
-        process.await_event("watching", timeout_s=90)
-    leader = eventually(lambda: next((one for one in both if one.count('"leading"')), None), "one leads", 30)
+        process.await_event("watching")
+    leader = eventually(lambda: next((one for one in both if one.count('"leading"')), None), "one leads")
     (standby,) = [one for one in both if one is not leader]
     return leader, standby
 
 
-def when(process: ReconcilerProcess, event: str, timeout_s: float = 30) -> float:
+def when(process: ReconcilerProcess, event: str) -> float:
     """When the process logged the event for the first time, by time.time()."""
-    return datetime.fromisoformat(process.await_event(event, timeout_s)["timestamp"]).timestamp()
+    return datetime.fromisoformat(process.await_event(event)["timestamp"]).timestamp()
 
 
 def started_by(process: ReconcilerProcess) -> list[psutil.Process]:

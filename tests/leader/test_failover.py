@@ -4,18 +4,22 @@ import signal
 import time
 
 import psutil
+import pytest
 
 from reconciler.engine.processes.process_tree import MARK_VARIABLE
 from tests import builders
 from tests.e2e.kube import Kube, eventually
-from tests.leader.conftest import LEASE, Replica, started_by, when
+from tests.leader.conftest import LEASE, LONG_LEASE, Replica, started_by, when
+from tests.patience import PATIENTLY, generous
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SharedCluster
 
 Pair = tuple[ReconcilerProcess, ReconcilerProcess]
+# Promised; the bench measures it.
 SIGTERM_FAILOVER_S = 3.0
 SIGKILL_FAILOVER_S = 20.0
 RENEW_DEADLINE_S = 10.0
+WITH_A_LONG_LEASE = pytest.mark.parametrize("pair", [LONG_LEASE], indirect=True, ids=["long Lease"])
 
 
 def transitions(cluster: SharedCluster) -> int:
@@ -39,7 +43,8 @@ def engine_of(process: ReconcilerProcess) -> list[psutil.Process]:
     return found
 
 
-def test_one_stands_by_without_an_engine_and_leads_within_three_seconds_of_the_others_sigterm(
+@WITH_A_LONG_LEASE
+def test_one_stands_by_without_an_engine_and_leads_as_soon_as_the_other_has_ended_by_sigterm(
     pair: Pair,
 ) -> None:
     leader, standby = pair
@@ -50,7 +55,7 @@ def test_one_stands_by_without_an_engine_and_leads_within_three_seconds_of_the_o
     assert leader.stop(signal.SIGTERM) == 0
     failover_s = when(standby, "leading") - told
     print(f"failover on SIGTERM: {failover_s:.1f} s")
-    assert failover_s <= SIGTERM_FAILOVER_S
+    assert failover_s <= generous(SIGTERM_FAILOVER_S)
 
 
 def test_a_leader_killed_in_the_middle_of_a_run_is_followed_by_one_that_finishes_it(
@@ -66,16 +71,16 @@ def test_a_leader_killed_in_the_middle_of_a_run_is_followed_by_one_that_finishes
     killed = time.time()
     leader.kill()
     leader.ended()
-    assert eventually(lambda: not engine_of(leader), "nothing of its engine is left", 5)
+    assert eventually(lambda: not engine_of(leader), "nothing of its engine is left")
     failover_s = when(standby, "leading") - killed
     print(f"failover on SIGKILL: {failover_s:.1f} s")
-    assert failover_s <= SIGKILL_FAILOVER_S
+    assert failover_s <= generous(SIGKILL_FAILOVER_S)
 
     eventually(
-        lambda: kube.condition("dvs", "box", "Ready").get("reason") == "Stopped", "the run is finished", 60
+        lambda: kube.condition("dvs", "box", "Ready").get("reason") == "Stopped", "the run is finished"
     )
-    kube("delete", "dvs", "box", "--timeout=60s")
-    cluster.kubectl("delete", "dvsf", flavor["metadata"]["name"], "--timeout=60s")
+    kube("delete", "dvs", "box", PATIENTLY)
+    cluster.kubectl("delete", "dvsf", flavor["metadata"]["name"], PATIENTLY)
 
 
 def test_a_leader_stopped_beyond_its_lease_is_dead_before_another_leads(pair: Pair) -> None:
@@ -85,12 +90,13 @@ def test_a_leader_stopped_beyond_its_lease_is_dead_before_another_leads(pair: Pa
     leader.signal(signal.SIGSTOP)
     stopped = time.time()
     assert leader.ended() == -signal.SIGKILL
+    assert time.time() - stopped <= RENEW_DEADLINE_S + generous(1)
+    assert eventually(lambda: not engine_of(leader), "its engine ends with it")
     ended = time.time()
-    assert ended - stopped <= RENEW_DEADLINE_S + 1
-    assert eventually(lambda: not engine_of(leader), "its engine ends with it", 1)
     assert when(standby, "leading") > ended
 
 
+@WITH_A_LONG_LEASE
 def test_a_process_on_the_same_run_directory_leads_at_once_in_the_same_term(
     pair: Pair, cluster: SharedCluster
 ) -> None:
@@ -110,7 +116,7 @@ def test_a_leader_whose_lease_someone_else_took_ends(replica: Replica, cluster: 
     leader.start()
     patch = '{"spec": {"holderIdentity": "somebody"}}'
     cluster.kubectl("patch", *LEASE[:2], f"--namespace={LEASE[2]}", "--type=merge", f"--patch={patch}")
-    assert leader.ended(timeout_s=10) == 1
+    assert leader.ended() == 1
     assert "somebody has the Lease" in leader.log.read_text()
     lease = cluster.get(*LEASE)
     assert lease is not None

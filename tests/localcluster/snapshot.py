@@ -9,6 +9,7 @@ import psutil
 
 from localcluster import namespaces
 from localcluster.paths import Paths, clusters_dir
+from tests.patience import PATIENCE_S
 
 Snapshot = dict[str, list[str]]
 
@@ -65,7 +66,7 @@ def processes_of(cluster: str) -> list[psutil.Process]:
 def still_there(processes: list[psutil.Process]) -> list[psutil.Process]:
     """Those of the processes that do not go away."""
     # A dead one stays as a zombie until the host's first process collects it, in its own time.
-    _, alive = psutil.wait_procs(processes, timeout=10)
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE_S)
     return alive
 
 

@@ -24,16 +24,20 @@ def before() -> Iterator[Snapshot]:
     localcluster.down(SETTINGS)
 
 
-def kill_after(seconds: float, name: str, signal_number: int = signal.SIGKILL) -> int:
-    """Run a command, send it a signal after that time, and return its exit code."""
+def started(name: str) -> "subprocess.Popen[str]":
+    """A command that runs."""
     environment = {**os.environ, "LOCALCLUSTER_NAME": SETTINGS.name}
     command = [sys.executable, "-m", "localcluster", name]
-    with subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, start_new_session=True
-    ) as process:
+    return subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, start_new_session=True, text=True
+    )
+
+
+def kill_after(seconds: float, name: str) -> None:
+    """Run a command and kill it after that time."""
+    with started(name) as process:
         time.sleep(seconds)
-        os.killpg(process.pid, signal_number)
-        return process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("seconds", [0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 1.5, 3.0])
@@ -56,5 +60,10 @@ def test_up_completes_what_killed_ups_began_and_down_what_killed_downs_did(befor
 
 
 def test_ctrl_c_ends_up_with_a_word_on_how_to_go_on(before: Snapshot) -> None:
-    assert kill_after(1.5, "up", signal.SIGINT) == 130
+    with started("up") as process:
+        assert process.stderr is not None
+        assert process.stderr.read(1), "it tells of its first step"
+        os.killpg(process.pid, signal.SIGINT)
+        assert "`up` goes on from here" in process.stderr.read()
+    assert process.returncode == 130
     localcluster.down(SETTINGS)

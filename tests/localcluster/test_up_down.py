@@ -23,12 +23,16 @@ import images
 import localcluster
 import toolchain
 from localcluster.errors import SettingsDiffer
+from tests.e2e.kube import eventually
 from tests.localcluster.snapshot import Snapshot, differences, host_snapshot, processes_of, still_there
+from tests.patience import HUNG_S, PATIENCE_S, PATIENTLY, generous
 
 pytestmark = pytest.mark.cluster
 
 # A cluster of its own, at addresses that are free: it does not disturb one that runs already.
 SETTINGS = localcluster.Settings(name="updown")
+# Promised.
+REPEATED_UP_S = 1.0
 WORKLOAD = Path(__file__).with_name("workload.yaml")
 
 
@@ -48,13 +52,13 @@ def cluster(before: Snapshot) -> Iterator[localcluster.Status]:
 def workload(cluster: localcluster.Status) -> None:
     """A web server with a claim and a Service, and a client that is not root."""
     kubectl("apply", f"--filename={WORKLOAD}")
-    kubectl("wait", "--for=condition=Ready", "pod/web", "pod/client", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/web", "pod/client", PATIENTLY)
 
 
 def kubectl(*args: str, kubeconfig: Path | None = None) -> str:
     path = kubeconfig or localcluster.kubeconfig_path(SETTINGS)
     command = [str(toolchain.binary("kubectl")), f"--kubeconfig={path}", *args]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HUNG_S)
     assert done.returncode == 0, f"{' '.join(args)}: {done.stderr}"
     return done.stdout
 
@@ -68,7 +72,7 @@ def command_line(*args: str) -> str:
 def fetch(url: str) -> str:
     # The machine's proxy settings are not for addresses of the cluster.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=5) as answer:
+    with opener.open(url, timeout=PATIENCE_S) as answer:
         return str(answer.read().decode())
 
 
@@ -104,16 +108,12 @@ def test_up_gives_a_ready_node_with_every_component_running(cluster: localcluste
     assert {found.restarts for found in cluster.components} == {0}
 
 
-def test_up_on_a_running_cluster_changes_nothing_and_takes_less_than_a_second(
+def test_up_on_a_running_cluster_changes_nothing_and_takes_a_moment(
     cluster: localcluster.Status,
 ) -> None:
-    durations = []
-    # The best of three, as other tests may use the same cores.
-    for _ in range(3):
-        began = time.monotonic()
-        again = localcluster.up(SETTINGS)
-        durations.append(time.monotonic() - began)
-    assert min(durations) < 1
+    began = time.monotonic()
+    again = localcluster.up(SETTINGS)
+    assert time.monotonic() - began < generous(REPEATED_UP_S)
     assert [found.pid for found in again.components] == [found.pid for found in cluster.components]
 
 
@@ -133,7 +133,7 @@ def test_pods_find_services_by_name_and_other_names_at_once_not(workload: None) 
 
 
 def test_pods_reach_the_api_server_at_its_service_name(workload: None) -> None:
-    plain_request = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 kubernetes.default.svc 443"
+    plain_request = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 30 kubernetes.default.svc 443"
     answer = kubectl("exec", "client", "--", "sh", "-c", plain_request)
     assert "Client sent an HTTP request to an HTTPS server" in answer
 
@@ -162,7 +162,7 @@ def test_a_claim_gets_a_volume_of_the_default_class(workload: None) -> None:
 
 def test_the_kubelet_refuses_who_does_not_sign_in(cluster: localcluster.Status) -> None:
     connection = http.client.HTTPSConnection(
-        str(cluster.settings.node_ip), 10250, timeout=5, context=ssl._create_unverified_context()
+        str(cluster.settings.node_ip), 10250, timeout=PATIENCE_S, context=ssl._create_unverified_context()
     )
     with closing(connection):
         connection.request("GET", "/pods")
@@ -228,7 +228,14 @@ def test_a_command_inside_is_in_the_clusters_namespaces(cluster: localcluster.St
 def test_orphans_inside_are_collected_when_they_end(cluster: localcluster.Status) -> None:
     command_line("exec", "--", "sh", "-c", "(sleep 0.2 &) >/dev/null")
     time.sleep(0.6)
-    assert [process for process in processes_of(SETTINGS.name) if process.status() == "zombie"] == []
+    eventually(lambda: not any(map(is_zombie, processes_of(SETTINGS.name))), "it is collected")
+
+
+def is_zombie(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_killed_api_server_is_started_again(workload: None) -> None:
@@ -242,13 +249,14 @@ def test_a_killed_api_server_is_started_again(workload: None) -> None:
 
 def test_a_stopped_component_stays_stopped_until_it_is_started(workload: None) -> None:
     localcluster.stop("kubelet", SETTINGS)
+    eventually(lambda: component("kubelet").phase == "stopped", "it is stopped")
     time.sleep(0.5)
     assert component("kubelet").phase == "stopped"
     assert not localcluster.status(SETTINGS).healthy
     localcluster.start("kubelet", SETTINGS)
     assert localcluster.status(SETTINGS).healthy
     # A kubelet that has just started has yet to look what runs on its node.
-    for attempt in Retrying(stop=stop_after_delay(20), wait=wait_fixed(0.2), reraise=True):
+    for attempt in Retrying(stop=stop_after_delay(PATIENCE_S), wait=wait_fixed(0.2), reraise=True):
         with attempt:
             assert kubectl("exec", "client", "--", "wget", "-qO-", "http://web") == "hello\n"
 

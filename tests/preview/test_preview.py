@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from preview.__main__ import ManifestError, load
+from tests.patience import HUNG_S
 from tests.shared_cluster import ROOT, SharedCluster
 
 pytestmark = pytest.mark.cluster
@@ -57,7 +58,7 @@ class Preview:
             env={**os.environ, "CLUSTER": "current", "KUBECONFIG": str(self.cluster.admin)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=HUNG_S,
         )
 
     def created(self, manifest: str | Path, **config: str) -> dict[tuple[str, str], dict[str, Any]]:

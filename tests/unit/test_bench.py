@@ -6,13 +6,14 @@ import aiohttp
 import pytest
 from aiohttp import test_utils, web
 
-from bench import api
 from bench.api import Api, Follower
 from bench.errors import BenchError
 from bench.grounds import bare, is_applied, named_problem
 from bench.logins import STEPS, split, stages
 from bench.operator import Log, events
+from bench.promises import devserver_says, pod_says
 from bench.report import median, percentile
+from tests.patience import PATIENCE_S
 
 TEN = [float(number) for number in range(10, 0, -1)]
 
@@ -166,6 +167,32 @@ def test_the_steps_of_a_login_add_up_to_it(ends: tuple[float, ...], parts: tuple
     assert sum(found.values()) == pytest.approx(ends[-1])
 
 
+def pod(reason: str) -> dict[str, Any]:
+    return {"status": {"containerStatuses": [{"state": {"waiting": {"reason": reason}}}]}}
+
+
+def test_an_image_that_cannot_be_is_told_of_by_the_pod_first() -> None:
+    assert [pod_says(it) for it in (None, {}, pod("PodInitializing"), pod("InvalidImageName"))] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("type_", "reason", "says"),
+    [
+        ("Ready", "InvalidImageName", True),
+        ("Ready", "PodStarting", False),
+        ("Reconciling", "InvalidImageName", False),
+    ],
+)
+def test_the_devserver_tells_of_it_in_the_condition_ready(type_: str, reason: str, says: bool) -> None:
+    assert devserver_says({"status": {"conditions": [{"type": type_, "reason": reason}]}}) is says
+    assert not devserver_says(None)
+
+
 def event(type_: str, name: str, version: int) -> dict[str, Any]:
     return {"type": type_, "object": {"metadata": {"name": name, "resourceVersion": str(version)}}}
 
@@ -197,12 +224,11 @@ async def followed(said: dict[str, list[dict[str, Any]]]) -> list[str]:
         follower = Follower(Api(session), "/things")
         follower.listeners.append(lambda name, obj: told.append(name if obj else f"no {name}"))
         async with follower:
-            await follower.wait_for({"b"}, lambda obj: obj is not None, "there is a b", 10)
+            await follower.wait_for({"b"}, lambda obj: obj is not None, "there is a b", PATIENCE_S)
     return told
 
 
-async def test_a_watch_that_ends_or_is_refused_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_RESUME_S", 0.01)
+async def test_a_watch_that_ends_or_is_refused_goes_on_where_it_was() -> None:
     said = {
         "1": [event("ADDED", "a", 2)],
         "2": [event("MODIFIED", "a", 3)],

@@ -14,6 +14,7 @@ from kubernetes.client import Configuration
 from devctl import tunnel
 from devctl.api import Api, Target
 from devctl.errors import NoAnswer
+from tests.patience import PATIENCE_S
 
 BANNER = b"SSH-2.0-x\r\n"
 Handler = Callable[[web.WebSocketResponse], Awaitable[None]]
@@ -36,9 +37,9 @@ class Kubelet:
         self.thread = threading.Thread(target=self.loop.run_forever)
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.runner.cleanup(), self.loop).result(timeout=5)
+        asyncio.run_coroutine_threadsafe(self.runner.cleanup(), self.loop).result(timeout=PATIENCE_S)
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(timeout=5)
+        self.thread.join(timeout=PATIENCE_S)
         self.loop.close()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -130,7 +131,7 @@ async def complain(socket: web.WebSocketResponse) -> None:
 def test_data_passes_both_ways_until_the_other_side_ends(serve: Callable[..., Kubelet], pipes: Pipes) -> None:
     kubelet = serve(echo_once)
     os.write(pipes.to_pod, b"hello")
-    tunnel.connect(kubelet.api, "ns", "box-0", 2222, 5, pipes.ends)
+    tunnel.connect(kubelet.api, "ns", "box-0", 2222, PATIENCE_S, pipes.ends)
     assert os.read(pipes.from_pod, 100) == BANNER + b"hello"
 
 
@@ -138,7 +139,7 @@ def test_it_ends_when_the_client_does(serve: Callable[..., Kubelet], pipes: Pipe
     kubelet = serve(echo_once)
     source, writer = os.pipe()
     os.close(writer)
-    tunnel.connect(kubelet.api, "ns", "box-0", 2222, 5, tunnel.Ends(source, pipes.ends.sink))
+    tunnel.connect(kubelet.api, "ns", "box-0", 2222, PATIENCE_S, tunnel.Ends(source, pipes.ends.sink))
     os.close(source)
 
 
@@ -148,7 +149,7 @@ def test_it_dials_again_until_the_other_side_has_spoken_and_loses_no_word_of_the
     monkeypatch.setattr(tunnel, "_RETRY_S", 0.01)
     kubelet = serve(503, 404, say_nothing, complain, echo_once)
     os.write(pipes.to_pod, b"hello")
-    tunnel.connect(kubelet.api, "ns", "box-0", 2222, 10, pipes.ends)
+    tunnel.connect(kubelet.api, "ns", "box-0", 2222, PATIENCE_S, pipes.ends)
     assert os.read(pipes.from_pod, 100) == BANNER + b"hello"
     assert kubelet.dials == 5
 
@@ -159,7 +160,7 @@ def test_in_vain_it_ends_with_the_last_reason(
     monkeypatch.setattr(tunnel, "_RETRY_S", 0.01)
     kubelet = serve(complain)
     with pytest.raises(NoAnswer, match="port 2222 of pod box-0 in ns broke: connection refused"):
-        tunnel.connect(kubelet.api, "ns", "box-0", 2222, 0.1, pipes.ends)
+        tunnel.connect(kubelet.api, "ns", "box-0", 2222, 1, pipes.ends)
     assert kubelet.dials > 1
 
 
@@ -168,7 +169,7 @@ def test_a_connection_that_breaks_after_a_word_is_not_dialled_again(
 ) -> None:
     kubelet = serve(speak_and_vanish)
     with pytest.raises(tunnel.Broken):
-        tunnel.connect(kubelet.api, "ns", "box-0", 2222, 5, pipes.ends)
+        tunnel.connect(kubelet.api, "ns", "box-0", 2222, PATIENCE_S, pipes.ends)
     assert kubelet.dials == 1
 
 
@@ -176,7 +177,7 @@ def test_a_silent_connection_is_asked_for_life_and_in_the_end_given_up(
     serve: Callable[..., Kubelet], pipes: Pipes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tunnel, "PING_INTERVAL_S", 0.1)
-    monkeypatch.setattr(tunnel, "SILENCE_S", 0.5)
+    monkeypatch.setattr(tunnel, "SILENCE_S", 2.0)
     pings: list[float] = []
 
     async def fall_silent(socket: web.WebSocketResponse) -> None:
@@ -192,7 +193,7 @@ def test_a_silent_connection_is_asked_for_life_and_in_the_end_given_up(
 
     kubelet = serve(fall_silent)
     begun = time.monotonic()
-    with pytest.raises(tunnel.Broken, match=r"nothing was heard for 0\.5 s"):
-        tunnel.connect(kubelet.api, "ns", "box-0", 2222, 5, pipes.ends)
+    with pytest.raises(tunnel.Broken, match=r"nothing was heard for 2 s"):
+        tunnel.connect(kubelet.api, "ns", "box-0", 2222, PATIENCE_S, pipes.ends)
     assert len(pings) > 8
     assert time.monotonic() - begun > 0.8

@@ -39,8 +39,8 @@ class Packed:
     def __init__(self, tar: Path) -> None:
         with tarfile.open(tar) as archive:
             self.members = {member.name: member for member in archive}
-            self._content = {name: self._read(archive, name) for name in self.members}
-        self.index = json.loads(self._content["index.json"])
+            self.content = {name: self._read(archive, name) for name in self.members}
+        self.index = json.loads(self.content["index.json"])
         (self.entry,) = self.index["manifests"]
         self.manifest = json.loads(self.blob(self.entry))
         self.config = json.loads(self.blob(self.manifest["config"]))
@@ -54,7 +54,7 @@ class Packed:
 
     def blob(self, descriptor: dict[str, Any]) -> bytes:
         kind, _, digest = descriptor["digest"].partition(":")
-        content = self._content[f"blobs/{kind}/{digest}"]
+        content = self.content[f"blobs/{kind}/{digest}"]
         assert hashlib.sha256(content).hexdigest() == digest
         assert len(content) == descriptor["size"]
         return content
@@ -64,7 +64,7 @@ def test_the_layout_is_complete_and_its_digests_are_right(rootfs: Path, tmp_path
     pack(rootfs, tmp_path / "image.tar", "local/thing:1", CONFIG)
     packed = Packed(tmp_path / "image.tar")
     assert len(packed.members) == 5
-    assert json.loads(packed._content["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
+    assert json.loads(packed.content["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
     assert packed.manifest["schemaVersion"] == packed.index["schemaVersion"] == 2
     assert packed.layer["mediaType"] == "application/vnd.oci.image.layer.v1.tar"
     assert packed.config["rootfs"] == {"type": "layers", "diff_ids": [packed.layer["digest"]]}

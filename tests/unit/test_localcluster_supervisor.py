@@ -18,6 +18,7 @@ import pytest
 from localcluster.pki import write_pki
 from localcluster.settings import Settings
 from localcluster.supervisor import FIRST_BACKOFF_S
+from tests.patience import PATIENCE_S
 
 SCRIPT = Path(__file__).parents[2] / "localcluster" / "supervisor.py"
 SLEEP = "exec sleep 100"
@@ -73,7 +74,7 @@ def reports(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def wait_for(root: Path, name: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         report = reports(root).get(name)
         if report and condition(report):
@@ -157,4 +158,4 @@ def test_it_ends_when_told_so(root: Path) -> None:
     with supervised(root, shell("one", SLEEP)) as process:
         wait_for(root, "one", in_phase("starting"))
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(PATIENCE_S) == 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.patience import HUNG_S, PATIENCE_S, generous
 from toolchain import ToolchainError, gobuild
 from toolchain.tools import provider_of
 
@@ -71,7 +72,7 @@ class Bench:
     def start_and_wait_for_build(self) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
         """A run in the midst of a build that does not end, and all processes below it."""
         process = self.start(build_s="forever")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while not self.log.read_text():
             assert time.monotonic() < deadline
             assert process.poll() is None
@@ -114,7 +115,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_two_runs_at_once_build_once(bench: Bench) -> None:
     outputs = []
     for run in [bench.start(build_s=0.8), bench.start(build_s=0.8)]:
-        outputs.append(run.communicate(timeout=60)[0])
+        outputs.append(run.communicate(timeout=HUNG_S)[0])
         assert run.returncode == 0, outputs[-1]
     assert bench.log.read_text() == "started\n"
     assert any("waiting for another run" in output for output in outputs)
@@ -125,12 +126,12 @@ def test_two_runs_at_once_build_once(bench: Bench) -> None:
 def test_an_interrupted_run_stops_its_build_and_leaves_nothing(bench: Bench, number: signal.Signals) -> None:
     run, children = bench.start_and_wait_for_build()
     run.send_signal(number)
-    output, _ = run.communicate(timeout=60)
+    output, _ = run.communicate(timeout=HUNG_S)
     assert run.returncode == 130
     assert "interrupted" in output
     assert "Traceback" not in output
     assert children
-    assert end_within(children, seconds=2)
+    assert end_within(children, seconds=generous(2))
     assert bench.installed() == bench.leftovers() == []
 
 
@@ -139,11 +140,11 @@ def test_after_a_kill_the_build_stops_and_the_next_run_starts_afresh(bench: Benc
     run.kill()
     run.wait()
     assert children
-    assert end_within(children, seconds=2)
+    assert end_within(children, seconds=generous(2))
     assert bench.installed() == []
     assert len(bench.leftovers()) == 1
     again = bench.start(build_s=0)
-    output, _ = again.communicate(timeout=60)
+    output, _ = again.communicate(timeout=HUNG_S)
     assert again.returncode == 0, output
     assert len(bench.installed()) == 1
     assert bench.leftovers() == []
@@ -151,7 +152,7 @@ def test_after_a_kill_the_build_stops_and_the_next_run_starts_afresh(bench: Benc
 
 def test_a_failed_build_ends_with_one_message(bench: Bench) -> None:
     run = bench.start(build_s=-1)
-    output, _ = run.communicate(timeout=60)
+    output, _ = run.communicate(timeout=HUNG_S)
     assert run.returncode == 1
     assert "toolchain: error: kubelet v1.34.4 cannot be installed: " in output
     assert "sleep" in output

@@ -27,13 +27,12 @@ from reconciler.kube.client import Client
 from reconciler.kube.objects import Object
 from reconciler.kube.recorder import Recorder
 from reconciler.settings import Settings
-from reconciler.state import checkpoint
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.checkpoint import Recorded
 from reconciler.state.encryption_keys import Keys
 from reconciler.state.index import StateIndex, StateRecord
 from reconciler.state.run_claim import Epoch, Term
-from reconciler.state.store import StackId, StateStore, StoredState
+from reconciler.state.store import StackId, StateStore, StoredState, checkpoint
 from reconciler.status.errors import (
     EngineFailedError,
     EngineTimeoutError,

@@ -31,6 +31,7 @@ from stacks.devserver import DevServerChildren
 from tests import builders
 from tests.builders import CREATED, Kinds, child_object, owner, resource, stack_id
 from tests.metering import Growth
+from tests.patience import PATIENCE_S
 
 Object = dict[str, Any]
 KEY = Key("DevServer", "dev-ada", "box")
@@ -531,7 +532,7 @@ async def test_a_status_that_cannot_be_written_is_written_later(bench: Bench) ->
     bench.actions.status_error = ApiError(500, "InternalError", "etcd is away")
     working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
     bench.queue.add(KEY)
-    await asyncio.wait_for(bench.actions.told.wait(), 5)
+    await asyncio.wait_for(bench.actions.told.wait(), PATIENCE_S)
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
@@ -546,7 +547,7 @@ async def test_a_broken_resource_delays_no_other() -> None:
     bench.queue.add(KEY._replace(name="other"))
     bench.queue.add(KEY)
     working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
-    await asyncio.wait_for(bench.actions.told.wait(), 5)
+    await asyncio.wait_for(bench.actions.told.wait(), PATIENCE_S)
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
@@ -558,7 +559,7 @@ async def test_every_line_of_a_pass_says_which_one_it_belongs_to(bench: Bench) -
     with capture_logs([merge_contextvars]) as lines:
         working = asyncio.gather(*(bench.reconciler.work(lane) for lane in Lane))
         bench.queue.add(KEY)
-        await asyncio.wait_for(bench.actions.told.wait(), 5)
+        await asyncio.wait_for(bench.actions.told.wait(), PATIENCE_S)
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working

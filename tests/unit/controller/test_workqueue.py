@@ -10,6 +10,7 @@ from reconciler.controller.workqueue import Lane, WorkQueue
 from reconciler.kube.objects import Key
 from tests.clock import Clock
 from tests.metering import Growth, samples
+from tests.patience import PATIENCE_S
 
 A, B, C = (Key("DevServer", "dev-ada", name) for name in "abc")
 
@@ -35,7 +36,7 @@ async def test_a_worker_that_is_cancelled_as_a_change_comes_in_ends(queue: WorkQ
         await asyncio.sleep(0)
     worker.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(worker, 1.0)
+        await asyncio.wait_for(worker, PATIENCE_S)
 
 
 def due(queue: WorkQueue) -> list[Key]:
@@ -247,7 +248,7 @@ async def test_get_waits_until_something_is_added(queue: WorkQueue) -> None:
     await asyncio.sleep(0)
     assert not getting.done()
     queue.add(A)
-    assert await asyncio.wait_for(getting, 30) == A
+    assert await asyncio.wait_for(getting, PATIENCE_S) == A
 
 
 async def test_get_waits_for_a_time_without_polling() -> None:
@@ -263,7 +264,7 @@ async def test_get_waits_for_a_time_without_polling() -> None:
     queue = WorkQueue(counted, retry_base_s=1.0, retry_cap_s=60.0)
     began = loop.time()
     queue.add_after(A, 0.2)
-    assert await asyncio.wait_for(queue.get(), 30) == A
+    assert await asyncio.wait_for(queue.get(), PATIENCE_S) == A
     assert loop.time() - began >= 0.2
     assert readings < 10
 
@@ -274,7 +275,7 @@ async def test_an_earlier_time_wakes_who_waits_for_a_later_one() -> None:
     getting = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
     queue.add(B)
-    assert await asyncio.wait_for(getting, 30) == B
+    assert await asyncio.wait_for(getting, PATIENCE_S) == B
 
 
 async def test_workers_share_the_keys_and_none_is_given_out_twice() -> None:
@@ -291,7 +292,7 @@ async def test_workers_share_the_keys_and_none_is_given_out_twice() -> None:
             queue.done(taken[-1])
         return taken
 
-    taken = await asyncio.wait_for(asyncio.gather(*(work() for _ in range(4))), 5)
+    taken = await asyncio.wait_for(asyncio.gather(*(work() for _ in range(4))), PATIENCE_S)
     assert sorted(key for some in taken for key in some) == sorted(keys)
 
 
@@ -301,7 +302,7 @@ async def test_a_cancelled_get_loses_no_key(queue: WorkQueue) -> None:
     getting.cancel()
     await asyncio.wait({getting})
     queue.add(A)
-    assert await asyncio.wait_for(queue.get(), 1) == A
+    assert await asyncio.wait_for(queue.get(), PATIENCE_S) == A
 
 
 def test_what_failed_can_be_hurried_without_forgetting_that_it_failed(queue: WorkQueue) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from reconciler.engine.run_slots import RunSlots
+from tests.patience import PATIENCE_S
 
 
 class Runs:
@@ -53,7 +54,7 @@ async def test_a_slow_run_gives_its_slot_to_the_next_and_goes_on() -> None:
     await runs.start("slow")
     await runs.start("next")
     assert runs.running == ["slow"]
-    await asyncio.wait_for(runs.begun["next"].wait(), 10)
+    await asyncio.wait_for(runs.begun["next"].wait(), PATIENCE_S)
     assert runs.running == ["slow", "next"]
     await runs.end("slow")
     await runs.end("next")
@@ -73,7 +74,7 @@ async def test_a_run_that_fails_gives_its_slot_back() -> None:
 
     for _ in range(3):
         with pytest.raises(OSError, match="no"):
-            await asyncio.wait_for(fail(), 1)
+            await asyncio.wait_for(fail(), PATIENCE_S)
 
 
 def test_slots_serve_one_event_loop_after_another() -> None:

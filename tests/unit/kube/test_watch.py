@@ -12,6 +12,7 @@ from reconciler.kube import watch as watch_module
 from reconciler.kube.client import ApiError, Client, WatchEvent
 from reconciler.kube.objects import Object
 from reconciler.kube.watch import Watch
+from tests.patience import PATIENCE_S
 
 # What one request of a watch brings: events, then its end or an error.
 Answer = Iterable[WatchEvent | Exception]
@@ -130,7 +131,9 @@ async def follow(lists: list[Page | Exception], *watches: Answer) -> Followed:
     )
     running = asyncio.create_task(watch.run())
     await asyncio.wait(
-        {running, asyncio.create_task(client.idle.wait())}, return_when=asyncio.FIRST_COMPLETED, timeout=5
+        {running, asyncio.create_task(client.idle.wait())},
+        return_when=asyncio.FIRST_COMPLETED,
+        timeout=PATIENCE_S,
     )
     if running.done():
         running.result()

@@ -21,6 +21,7 @@ from reconciler.engine.processes.command import PulumiProcess
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE
 from reconciler.engine.processes.provider import PrivateProviders
 from reconciler.engine.processes.result import EngineDiedError, RunKilledError
+from tests.patience import PATIENCE_S, generous
 
 VERSION = VersionInfo.parse("3.0.0")
 ALL_DAY_S = 86400.0
@@ -31,7 +32,7 @@ MakeCli = Callable[..., PulumiProcess]
 def make_cli(tmp_path: Path) -> MakeCli:
     """A CLI that is this shell script."""
 
-    def make(script: str, deadline_s: float = 10.0) -> PulumiProcess:
+    def make(script: str, deadline_s: float = PATIENCE_S) -> PulumiProcess:
         path = tmp_path / "pulumi"
         path.write_text(f"#!/bin/sh\n{textwrap.dedent(script)}")
         path.chmod(0o755)
@@ -47,7 +48,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 def pids_in(file: Path, count: int) -> list[psutil.Process]:
     """The processes whose pids the script wrote, as soon as it has."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not file.exists() or len(file.read_text().split()) < count:
         assert time.monotonic() < deadline, "the script did not start"
         time.sleep(0.01)
@@ -55,7 +56,7 @@ def pids_in(file: Path, count: int) -> list[psutil.Process]:
 
 
 def assert_dead(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=5)
+    _, alive = psutil.wait_procs(processes, timeout=generous(5))
     alive = [process for process in alive if is_running(process)]
     for process in alive:
         process.kill()
@@ -131,7 +132,7 @@ def test_a_command_that_passes_its_deadline_is_killed(
     began = time.monotonic()
     with pytest.raises(RunKilledError, match=r"killed after 0\.3 s"):
         make_cli("sleep 60", deadline_s=0.3).run(["up"], str(tmp_path), env)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < generous(5)
 
 
 def test_children_die_too_though_they_left_the_process_group(
@@ -144,7 +145,7 @@ def test_children_die_too_though_they_left_the_process_group(
         wait
     """
     with pytest.raises(RunKilledError):
-        make_cli(script, deadline_s=0.7).run(["up"], str(tmp_path), env)
+        make_cli(script, deadline_s=2).run(["up"], str(tmp_path), env)
     assert_dead(pids_in_dead(tmp_path / "pids", 3))
 
 
@@ -163,7 +164,7 @@ def test_orphans_of_the_run_die_too(make_cli: MakeCli, env: dict[str, str], tmp_
     """A process whose parent has ended is no descendant any more; its environment tells whose it is."""
     script = f"(setsid sleep 60 & echo $! >{tmp_path}/pids); sleep 60"
     with pytest.raises(RunKilledError):
-        make_cli(script, deadline_s=0.7).run(["up"], str(tmp_path), env)
+        make_cli(script, deadline_s=2).run(["up"], str(tmp_path), env)
     assert_dead(pids_in_dead(tmp_path / "pids", 1))
 
 

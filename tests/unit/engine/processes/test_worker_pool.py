@@ -14,6 +14,7 @@ from reconciler.engine.processes.result import EngineDiedError, Result, RunKille
 from reconciler.engine.processes.worker import Worker
 from reconciler.engine.processes.worker_pool import WorkerLimits, WorkerPool
 from tests.metering import Growth
+from tests.patience import PATIENCE_S
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 
@@ -59,7 +60,9 @@ def make_pool(started: Started) -> Iterator[MakePool]:
     assert started.alive == set()
 
 
-def run(pool: WorkerPool, cwd: Path, command: str = "work", deadline_s: float = 10, **env: str) -> Result:
+def run(
+    pool: WorkerPool, cwd: Path, command: str = "work", deadline_s: float = PATIENCE_S, **env: str
+) -> Result:
     with pool.lease() as worker:
         return worker.run([command], str(cwd), env, deadline_s)
 
@@ -96,8 +99,8 @@ def test_runs_at_the_same_time_have_workers_of_their_own(
         directory = tmp_path / name
         directory.mkdir()
         with pool.lease() as worker:
-            together.wait(10)
-            return pid_of(worker.run(["work"], str(directory), {}, 10))
+            together.wait(PATIENCE_S)
+            return pid_of(worker.run(["work"], str(directory), {}, PATIENCE_S))
 
     with ThreadPoolExecutor(3) as executor:
         assert len(set(executor.map(one, "abc"))) == 3
@@ -113,7 +116,7 @@ def test_a_worker_is_replaced_after_its_runs_and_the_next_one_is_started_before(
     for number in range(9):
         with pool.lease() as worker:
             assert len(started.workers) == 1 + (number + 1) // 3
-            pids.append(pid_of(worker.run(["work"], str(tmp_path), {}, 10)))
+            pids.append(pid_of(worker.run(["work"], str(tmp_path), {}, PATIENCE_S)))
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 3]
     assert len(started.alive) == 1
     assert growth("devserver_engine_restarts_total", process="worker", reason="runs") == 3
@@ -197,5 +200,5 @@ def test_workers_that_are_worn_together_have_one_successor_in_advance(
     for at_work in (3, 4):
         with pool.lease() as one, pool.lease() as two, pool.lease() as three:
             for worker in (one, two, three):
-                worker.run(["work"], str(tmp_path), {}, 10)
+                worker.run(["work"], str(tmp_path), {}, PATIENCE_S)
             assert len(started.workers) == at_work
