@@ -30,8 +30,9 @@ from reconciler.resources import CHILDREN, DEVSERVER, FLAVOR, NAMESPACE, Resourc
 from reconciler.settings import Settings
 from reconciler.sshkeys import generate_host_keys
 from reconciler.world import World
-from stacks.devserver import HostKeys
+from stacks.devserver.program import HostKeys
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child, Owner
+from stacks.registration import register
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,7 +54,7 @@ def main() -> None:
             prepared = other.submit(asyncio.run, prepare(manifest, flavor)).result()
     except (ManifestError, ClusterError, ReconcileError, ValidationError) as error:
         raise pulumi.RunError(str(error)) from None
-    prepared.program()
+    register(prepared.program)
 
 
 def load(path: Path, kinds: Collection[str]) -> Object:
@@ -98,7 +99,7 @@ async def prepare(manifest: Object, flavor: Object) -> Prepared:
         owner = owner_of(key, resource)
         prepared = await kind.prepare(inputs, owner, host_key_source(cluster))
         person = kind.person(parsed(kind.model, resource))
-        for child in prepared.children:
+        for child in prepared.program.children:
             live = await claims.live(cluster, child)
             if claims.judge(live, owner, child, person, world) is Claim.FOREIGN:
                 raise claims.conflict(child, live)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from crds import DevServer
@@ -26,6 +27,7 @@ from reconciler.state import StackId, StateStore
 from reconciler.state_alarms import StateAlarms
 from reconciler.world import FINALIZER, World, belongs_to, labels
 from stacks.metadata import UID_LABEL, Child, Owner
+from stacks.registration import register
 
 # When a quota gave way; any change of it wakes the StatefulSet's controller.
 ROOM_ANNOTATION = "devserver.io/quota-gave-way"
@@ -61,9 +63,9 @@ class Actor:
         finder = HostKeyFinder(look, self.engine, self.keys, id.stack, stored.checkpoint)
         prepared = await kind.prepare(inputs, owner, finder)
 
-        recorded = checkpoint.children(stored.checkpoint)
-        claimed = await self._claims(look, owner, kind.person(model), recorded | set(prepared.children))
-        for child in prepared.children:
+        recorded, children = checkpoint.children(stored.checkpoint), prepared.program.children
+        claimed = await self._claims(look, owner, kind.person(model), recorded | set(children))
+        for child in children:
             if child.kind == NAMESPACE.kind:
                 claims.refuse_terminating(child, await look(child))
             if claimed[child] is Claim.FOREIGN:
@@ -73,13 +75,13 @@ class Actor:
         mine = checkpoint.without(stored.checkpoint, lambda child: claimed[child] is not Claim.OURS)
         stored = await self.states.claim(id, stored)
         outcome = await self.engine.up(
-            id.stack, prepared.program, mine, self.keys, action.refresh, stored.cut_short
+            id.stack, partial(register, prepared.program), mine, self.keys, action.refresh, stored.cut_short
         )
         if outcome.checkpoint is not None:
             after = _worth_keeping(outcome.checkpoint, outcome.error, stored.checkpoint)
             self.learn(SECRET, await self.states.save(id, after, stored, outcome.checkpoint))
         if outcome.error is None:
-            planned = {child: claimed[child] for child in prepared.children}
+            planned = {child: claimed[child] for child in children}
             for child in claims.adopted(planned, recorded):
                 metrics.adopted(child.kind)
         return outcome, prepared

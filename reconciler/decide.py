@@ -28,7 +28,7 @@ DELETION = "deletion"
 class Failure:
     """The last try of this process, if it failed.
 
-    digest: of the inputs that it was given. is_due: whether it is time for the next try.
+    digest: of what was to be declared. is_due: whether it is time for the next try.
     """
 
     digest: str
@@ -43,7 +43,7 @@ class Observed:
     id: the resource's stack; None if there is no such resource (any more).
     state, dead_states: of this life and of earlier ones under the same name.
     edited: the user has changed the spec since a pass last told of it.
-    applied_digest: of the inputs of the last successful run.
+    applied_digest: of what the last successful run declared.
     drifts: what others did to the children.
     drift_policy, contested_until: whether that is to be put back, and until when the operator gives way in a fight.
     """
@@ -99,7 +99,7 @@ Action = Up | Destroy | Expire | Wait | Nothing
 
 
 def decide(digest: str | ReconcileError, observed: Observed, now: datetime) -> Action:
-    """The next action. digest: of the gathered inputs, or why they could not be gathered."""
+    """The next action. digest: of what the inputs declare, or why they could not be gathered."""
     if observed.dead_states:
         return _unless_backing_off(Destroy(observed.dead_states[0].id, finish=False), DELETION, observed)
     if observed.id is None:

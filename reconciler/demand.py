@@ -9,7 +9,7 @@ from reconciler import reasons
 from reconciler.capacity import Capacity, PriorityClass, RuntimeClass, seen
 from reconciler.requests import Requests, added, container_requests, exact, larger, whole
 from reconciler.taints import DEFAULT_TOLERATIONS
-from stacks.pod import TOOLS_REQUESTS
+from stacks.tools import TOOLS_REQUESTS
 
 # Without a PriorityClass that is the default of the cluster.
 _DEFAULT_PRIORITY = PriorityClass(0, True, True)

@@ -37,7 +37,8 @@ from reconciler.run_report import RunReport, error_of, plain
 from reconciler.run_slots import RunSlots
 from reconciler.runs import RunLost
 
-Program = Callable[[], None]
+# An inline program, as the Automation API takes it.
+InlineProgram = Callable[[], None]
 OnEvent = Callable[[EngineEvent], None]
 _Operation = Callable[[Stack, OnEvent], None]
 _T = TypeVar("_T")
@@ -114,7 +115,7 @@ class Engine:
     async def up(
         self,
         stack: str,
-        program: Program,
+        program: InlineProgram,
         state: Checkpoint,
         keys: Keys,
         refresh: bool = False,

@@ -23,7 +23,7 @@ from reconciler.settings import Settings
 from reconciler.sshkeys import authorized_key
 from reconciler.text import one_line, shortened
 from reconciler.world import World, annotations, belongs_to
-from stacks.devserver import DevServerChildren, DevServerInputs
+from stacks.devserver.program import DevServerChildren, DevServerInputs
 from stacks.flavor import DevServerFlavorInputs
 from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
 

@@ -20,7 +20,7 @@ from reconciler.sshkeys import (
     secret_files,
 )
 from reconciler.world import belongs_to, is_managed
-from stacks.devserver import HostKeys
+from stacks.devserver.program import HostKeys
 from stacks.metadata import Child, Owner
 
 # Gives the host keys of a DevServer, whose Secret is the child.

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +12,6 @@ from crds.base import CommonStatus, Metadata
 from crds.devserver import Home
 from reconciler import expiry, flavor_views, gather, reasons, users
 from reconciler.cluster import Object
-from reconciler.engine import Program
 from reconciler.errors import Stalled
 from reconciler.home_size import shortfall
 from reconciler.hostkeys import HostKeySource
@@ -24,22 +22,20 @@ from reconciler.settings import Settings
 from reconciler.shown import Shown, Stated
 from reconciler.ssh_address import ssh_address
 from reconciler.world import World, belongs_to
-from stacks import devserver, flavor, user
-from stacks.devserver import SSH_PORT, DevServerChildren, DevServerInputs
-from stacks.metadata import Child, Owner
+from stacks import flavor, user
+from stacks.declarations import Program
+from stacks.devserver import program as devserver
+from stacks.devserver.program import SSH_PORT, DevServerChildren, DevServerInputs
+from stacks.metadata import Owner
 
 Model = DevServer | DevServerFlavor | DevServerUser
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A program that is ready to run.
-
-    children: what it will make. facts: status fields that only this step knows.
-    """
+    """A program that is ready to run. facts: status fields that only this step knows."""
 
     program: Program
-    children: tuple[Child, ...]
     facts: dict[str, Any]
 
 
@@ -49,6 +45,7 @@ class Kind:
 
     gather: the inputs from the watched objects; raises Waiting or Stalled.
     objection: what of the spec the inputs leave out, for the user to correct; the rest is applied.
+    declared: the program as far as the inputs tell it, for the digest.
     prepare: the program from the inputs and from live facts that need a request.
     expires_at: when the resource ends.
     person: whose data its retained children hold.
@@ -63,6 +60,7 @@ class Kind:
     model: type[Model]
     gather: Callable[[World, Key, Object, Settings, str, datetime], Any]
     objection: Callable[[Any], Stalled | None]
+    declared: Callable[[Any], Program]
     prepare: Callable[[Any, Owner, HostKeySource], Awaitable[Prepared]]
     expires_at: Callable[[Any, Settings, datetime], datetime | None]
     person: Callable[[Any], str]
@@ -93,11 +91,7 @@ async def _prepare_devserver(inputs: DevServerInputs, owner: Owner, host_keys: H
     names = DevServerChildren.of(owner)
     keys = await host_keys(owner, names.host_keys)
     service = {"service": names.ssh.name, "port": SSH_PORT, "hostKeys": list(keys.public)}
-    return Prepared(
-        program=partial(devserver.program, inputs, keys),
-        children=devserver.children(inputs, keys),
-        facts={"ssh": service},
-    )
+    return Prepared(devserver.program(inputs, keys), facts={"ssh": service})
 
 
 def _devserver_expiry(model: DevServer, settings: Settings, now: datetime) -> datetime | None:
@@ -157,6 +151,7 @@ _DEVSERVER = Kind(
     model=DevServer,
     gather=gather.devserver_inputs,
     objection=lambda inputs: None,
+    declared=lambda inputs: devserver.program(inputs, devserver.UNKNOWN_HOST_KEYS),
     prepare=_prepare_devserver,
     expires_at=_devserver_expiry,
     person=lambda model: model.spec.owner,
@@ -175,7 +170,7 @@ _DEVSERVER = Kind(
 
 
 async def _prepare_flavor(inputs: flavor.DevServerFlavorInputs, owner: Owner, _: HostKeySource) -> Prepared:
-    return Prepared(partial(flavor.program, inputs), flavor.children(inputs), {})
+    return Prepared(flavor.program(inputs), {})
 
 
 _FLAVOR = Kind(
@@ -183,6 +178,7 @@ _FLAVOR = Kind(
     model=DevServerFlavor,
     gather=gather.flavor_inputs,
     objection=lambda inputs: None,
+    declared=flavor.program,
     prepare=_prepare_flavor,
     expires_at=lambda model, settings, now: None,
     person=lambda model: "",
@@ -200,8 +196,7 @@ _FLAVOR = Kind(
 
 async def _prepare_user(inputs: user.DevServerUserInputs, owner: Owner, _: HostKeySource) -> Prepared:
     # It may be someone else's until the run has begun.
-    facts = {"namespace": inputs.namespace}
-    return Prepared(partial(user.program, inputs), user.children(inputs), facts)
+    return Prepared(user.program(inputs), {"namespace": inputs.namespace})
 
 
 _USER = Kind(
@@ -209,6 +204,7 @@ _USER = Kind(
     model=DevServerUser,
     gather=users.user_inputs,
     objection=users.objection,
+    declared=user.program,
     prepare=_prepare_user,
     expires_at=lambda model, settings, now: None,
     person=lambda model: model.spec.username,

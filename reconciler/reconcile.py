@@ -26,6 +26,7 @@ from reconciler.decide import (
 )
 from reconciler.drift import Drift, Repairs
 from reconciler.errors import ReconcileError, Transient
+from reconciler.first_digest import renewed
 from reconciler.gather import owner_of
 from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.subject import Done, Subject, subject_of
@@ -126,7 +127,9 @@ class Reconciler:
         drifts: tuple[Drift, ...] = ()
         if state is not None and state.children is not None and "deletionTimestamp" not in meta:
             drifts = await self.actor.drifts(state.recorded, owner_of(key, subject.resource))
-        model = subject.model
+        model, digest = subject.model, status.get("inputsDigest")
+        if not isinstance(subject.digest, ReconcileError):
+            digest = renewed(digest, subject.inputs, subject.digest)
         return Observed(
             id=subject.id,
             deleting="deletionTimestamp" in meta,
@@ -135,7 +138,7 @@ class Reconciler:
             if isinstance(model, ReconcileError)
             else subject.kind.expires_at(model, self.actor.settings, self.now()),
             edited=meta.get("generation") != status.get("observedGeneration"),
-            applied_digest=status.get("inputsDigest"),
+            applied_digest=digest,
             state=state,
             dead_states=tuple(states.values()),
             drifts=drifts,

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from reconciler import reasons
 from reconciler.cluster import Object
 from reconciler.errors import Stalled
-from stacks.devserver import HostKeys
+from stacks.devserver.program import HostKeys
 
 # The files that stacks/files/startup.sh hands to sshd.
 HOST_KEY_FILES = ("ssh_host_ed25519_key", "ssh_host_ecdsa_key")

@@ -36,7 +36,7 @@ class PassResult:
 
     error: why the goal was not reached, None if it was.
     outcome: of the engine run, None if there was none.
-    digest: of the inputs that are applied now.
+    digest: of what is applied now.
     readiness: what the cluster shows; None if nothing was ever applied.
     drift: what others did to the children and is left as it is.
     facts: fields of this kind alone, camelCase, None removes one.

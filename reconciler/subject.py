@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from reconciler.cluster import Object
-from reconciler.digest import inputs_digest
+from reconciler.digest import program_digest
 from reconciler.engine import Outcome
 from reconciler.errors import ReconcileError
 from reconciler.gather import parsed
@@ -56,7 +56,7 @@ def subject_of(world: World, settings: Settings, cluster_id: str, key: Key, now:
     inputs = _or_error(lambda: kind.gather(world, key, resource, settings, cluster_id, now))
     if isinstance(inputs, ReconcileError):
         return Subject(key, kind, resource, id, model, inputs, None, inputs)
-    digest = inputs_digest(inputs)
+    digest = program_digest(kind.declared(inputs))
     return Subject(key, kind, resource, id, model, inputs, kind.objection(inputs), digest)
 
 

@@ -34,9 +34,10 @@ async def tell(
     model = subject.model
     if isinstance(model, ReconcileError):
         metadata, status = Metadata.model_validate(subject.resource["metadata"]), CommonStatus()
-        readiness = restart = None
+        readiness = restart = applied = None
     else:
         metadata, status = identity(model)
+        applied = observed.applied_digest
         owner = owner_of(subject.key, subject.resource)
         was_applied = observed.state is not None or (done.outcome is not None and done.error is None)
         readiness = subject.kind.readiness(actor.world, owner) if was_applied else None
@@ -63,7 +64,7 @@ async def tell(
     result = PassResult(
         error=done.error or objection,
         outcome=done.outcome if isinstance(action, Up) else None,
-        digest=_applied(action, done.error, subject.digest, status.inputs_digest),
+        digest=_applied(action, done.error, subject.digest, applied),
         readiness=readiness,
         restart=restart,
         drift=None if repaired else told(observed.drifts, observed.drift_policy, observed.contested_until),
@@ -111,7 +112,7 @@ def _facts(subject: Subject, found: dict[str, Any]) -> dict[str, Any]:
 def _applied(
     action: Action, error: ReconcileError | None, digest: str | ReconcileError, before: str | None
 ) -> str | None:
-    """Digest of the inputs that the children show now; None after a failed run, which may be half done."""
+    """Digest of what the children show now; None after a failed run, which may be half done."""
     if not isinstance(action, Up):
         return before
     return digest if error is None and isinstance(digest, str) else None

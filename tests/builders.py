@@ -17,7 +17,7 @@ from reconciler.resources import CHILD_RESOURCES
 from reconciler.state import StackId
 from reconciler.term import Epoch, Term
 from reconciler.world import World
-from stacks.devserver import DevServerInputs, HostKeys
+from stacks.devserver.program import DevServerInputs, HostKeys
 from stacks.flavor import DevServerFlavorInputs
 from stacks.metadata import (
     MANAGED_BY_LABEL,

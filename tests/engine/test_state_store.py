@@ -15,7 +15,7 @@ from reconciler.queue import Key
 from reconciler.resources import SECRET
 from reconciler.state import MAX_BYTES, StackId, StateStore
 from reconciler.term import Epoch, Term
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Owner
 from tests.shared_cluster import SYSTEM_NAMESPACE
 from tests.unit.test_reconciler_checkpoint import entry, state

@@ -12,11 +12,12 @@ from reconciler import checkpoint
 from reconciler.engine import Keys
 from reconciler.engine_setup import open_engine
 from reconciler.settings import Settings
-from stacks.metadata import make_provider
+from stacks.declarations import Program
+from stacks.registration import register
 
 
 async def endless() -> None:
-    make_provider("cluster-uid")
+    register(Program("cluster-uid", (), {}))
     print("running", flush=True)
     await asyncio.sleep(3600)
 

@@ -31,7 +31,7 @@ from reconciler.state import StackId, StateRecord, StateStore, StoredState
 from reconciler.state_alarms import StateAlarms
 from reconciler.term import Epoch, Term
 from reconciler.world import FINALIZER
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Child
 from tests.builders import CREATED, TERM, child_object, devserver_inputs, owner, resource, stack_id, world
 from tests.fake_cluster import FakeCluster

@@ -8,9 +8,9 @@ import pytest
 from reconciler.claims import Claim, adopted, conflict, judge, refuse_terminating
 from reconciler.errors import Waiting
 from reconciler.relief import was_stopped_by_namespace
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Child
-from stacks.user import DevServerUserInputs, children
+from stacks.user import DevServerUserInputs, program
 from tests.builders import child_object, owner, resource, user_inputs, world
 
 Object = dict[str, Any]
@@ -76,7 +76,7 @@ def test_judge(child: Child, obj: Object | None, claim: Claim) -> None:
 
 def test_a_namespace_is_taken_up_again_by_the_same_user_only() -> None:
     inputs: DevServerUserInputs = user_inputs()
-    namespace = children(inputs)[0]
+    namespace = program(inputs).children[0]
     obj = child_object(namespace, inputs.owner, person="ada")
     assert judge(obj, inputs.owner, namespace, "ada", world()) is Claim.OURS
     assert judge(obj, inputs.owner, namespace, "eve", world()) is Claim.FOREIGN
@@ -90,7 +90,7 @@ def test_a_namespace_is_taken_up_again_by_the_same_user_only() -> None:
     [
         (SSHD, ["ConfigMap dev-ada/box-sshd", "not made for this resource"]),
         (HOME, ["PersistentVolumeClaim dev-ada/box-home", "holds the data of someone else"]),
-        (children(user_inputs())[0], ["Namespace dev-ada exists"]),
+        (program(user_inputs()).children[0], ["Namespace dev-ada exists"]),
     ],
     ids=["plain", "home", "namespace"],
 )
@@ -102,14 +102,14 @@ def test_a_conflict_names_the_object_and_the_way_out(child: Child, parts: list[s
 
 
 def test_a_conflict_over_what_was_retained_says_for_whom() -> None:
-    namespace = children(user_inputs())[0]
+    namespace = program(user_inputs()).children[0]
     kept = child_object(namespace, owner("DevServerUser", "eve"), person="ada")
     assert "(kept for DevServerUser/eve)" in conflict(namespace, kept).message
     assert "kept for" not in conflict(namespace, changed(kept, annotations=None)).message
 
 
 def test_a_namespace_that_is_on_its_way_out_is_waited_for_whosever_it_is() -> None:
-    namespace = children(user_inputs())[0]
+    namespace = program(user_inputs()).children[0]
     leaving = child_object(namespace)
     leaving["metadata"]["deletionTimestamp"] = "2030-01-01T09:00:00Z"
     with pytest.raises(Waiting) as error:

@@ -21,7 +21,7 @@ from reconciler.decide import (
 from reconciler.drift import Drift
 from reconciler.errors import EngineFailed, ReconcileError, Stalled, Transient, Waiting
 from reconciler.state import StateRecord
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import owner, stack_id
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)

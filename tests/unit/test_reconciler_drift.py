@@ -9,7 +9,7 @@ from reconciler.checkpoint import Recorded
 from reconciler.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift, Repairs, changed_fields, told
 from reconciler.ownership import own_fields
 from reconciler.queue import Key
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import MANAGER
 from tests.builders import child_object, owner, world
 

@@ -11,7 +11,7 @@ from reconciler.gather import devserver_inputs, find_flavor, flavor_inputs, pars
 from reconciler.queue import Key
 from reconciler.settings import Settings
 from reconciler.world import World
-from stacks.devserver import DevServerChildren, DevServerInputs
+from stacks.devserver.program import DevServerChildren, DevServerInputs
 from tests.builders import CREATED, ECDSA, ED25519, child_object, owner, resource, storage_class, world
 
 Object = dict[str, Any]

@@ -14,7 +14,7 @@ from reconciler.errors import EngineFailed, Stalled
 from reconciler.hostkeys import HostKeyFinder
 from reconciler.sshkeys import HOST_KEY_FILES as FILES
 from reconciler.sshkeys import generate_host_keys
-from stacks.devserver import DevServerChildren, HostKeys
+from stacks.devserver.program import DevServerChildren, HostKeys
 from stacks.metadata import Child, Owner
 from tests.builders import child_object, owner, stack_id
 from tests.fake_cluster import FakeCluster

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.readiness import devserver_readiness, pending_restart
 from reconciler.refused_pods import Refusal
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import child_object, owner, pod
 
 Object = dict[str, Any]

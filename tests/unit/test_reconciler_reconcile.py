@@ -19,6 +19,8 @@ from reconciler.drift import FIGHT_WINDOW, REPAIR_ROUNDS, Drift
 from reconciler.engine import Outcome
 from reconciler.errors import EngineFailed, ReconcileError, Stalled
 from reconciler.expiry import parse_time
+from reconciler.first_digest import first_digest
+from reconciler.gather import devserver_inputs
 from reconciler.kinds import KINDS, Prepared
 from reconciler.queue import Key, Lane, WorkQueue
 from reconciler.reconcile import Reconciler
@@ -26,7 +28,8 @@ from reconciler.settings import Settings
 from reconciler.shown import Shown, Stated
 from reconciler.state import StateRecord
 from reconciler.world import World
-from stacks.devserver import DevServerChildren
+from stacks.declarations import Program
+from stacks.devserver.program import DevServerChildren
 from tests import builders
 from tests.builders import CREATED, child_object, owner, resource, stack_id
 from tests.metering import Growth
@@ -64,7 +67,7 @@ class FakeActor:
         if outcome.error is None:
             self.drift = ()
             self.world.states[id.key] = {id.uid: StateRecord(id, frozenset({NAMES.sshd}))}
-        return outcome, Prepared(lambda: None, (), {"ssh": {"service": "box-ssh", "port": 22}})
+        return outcome, Prepared(Program("cluster-uid", (), {}), {"ssh": {"service": "box-ssh", "port": 22}})
 
     async def destroy(self, action: Destroy, model: Any) -> Outcome:
         self.done.append(f"destroy {action.id.uid}")
@@ -184,6 +187,49 @@ async def test_what_is_applied_causes_neither_a_run_nor_a_write(applied: Bench) 
     for _ in range(3):
         await applied.woken()
         assert applied.actor.done == []
+
+
+def with_a_digest_of_the_first_form(bench: Bench, **spec: Any) -> None:
+    """Its status is as the operator wrote it before digests had a version, for a spec with these fields."""
+    seen = builders.world(FLAVOR, resource("DevServer", **spec))
+    inputs = devserver_inputs(
+        seen, KEY, seen.resources["DevServer"]["dev-ada", "box"], Settings(), "cluster-uid", bench.now()
+    )
+    bench.status["inputsDigest"] = first_digest(inputs)
+
+
+async def test_a_digest_of_the_first_form_is_renewed_without_a_run(applied: Bench) -> None:
+    before = dict(applied.status)
+    with_a_digest_of_the_first_form(applied)
+    assert applied.status != before
+    assert await applied.woken() == []
+    assert applied.actor.done == ["status"]
+    assert applied.status == before
+
+
+async def test_a_digest_of_the_first_form_of_another_spec_means_a_run(applied: Bench) -> None:
+    with_a_digest_of_the_first_form(applied, image="debian:trixie")
+    assert await applied.woken() == ["up: inputs changed"]
+    assert applied.status["inputsDigest"].startswith("2:")
+
+
+async def test_a_digest_of_the_first_form_means_a_run_behind_all_others_once_other_things_are_declared(
+    applied: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.first_digest.declares_the_same", lambda kind: False)
+    with_a_digest_of_the_first_form(applied)
+    added: list[bool] = []
+    add = applied.queue.add
+
+    def note(key: Key, lane: Lane = Lane.LOOK, urgent: bool = False) -> None:
+        if lane is Lane.RUN:
+            added.append(urgent)
+        add(key, lane, urgent=urgent)
+
+    monkeypatch.setattr(applied.queue, "add", note)
+    assert await applied.woken() == ["up: inputs changed"]
+    assert added == [False]
+    assert applied.status["inputsDigest"].startswith("2:")
 
 
 async def test_a_changed_spec_is_applied_once(applied: Bench) -> None:

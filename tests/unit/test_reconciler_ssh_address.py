@@ -8,7 +8,7 @@ from crds.devserver import DevServerStatus
 from reconciler.kinds import KINDS
 from reconciler.queue import Key
 from reconciler.ssh_address import ssh_address
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import child_object, owner, pod, resource, world
 
 Object = dict[str, Any]

@@ -15,7 +15,7 @@ from reconciler.locks import CutShort
 from reconciler.state import MAX_BYTES, StackId, StateRecord, StateStore, StoredState
 from reconciler.state_problems import Problem, Unusable
 from reconciler.term import Epoch, Term
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import CREATED, TERM, owner, stack_id
 from tests.fake_cluster import FakeCluster
 from tests.unit.test_reconciler_checkpoint import entry, state

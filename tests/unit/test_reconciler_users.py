@@ -11,7 +11,7 @@ from reconciler.settings import Settings
 from reconciler.users import holder_of, objection, readiness, shown, user_inputs
 from reconciler.world import FINALIZER
 from stacks.metadata import Child, Owner
-from stacks.user import DevServerUserInputs, children, quota_of
+from stacks.user import DevServerUserInputs, program, quota_of
 from tests import builders
 from tests.builders import child_object, owner, resource, world
 
@@ -112,7 +112,7 @@ def bound(allowed: set[str], *roles: Object) -> tuple[list[str], str]:
     inputs = gathered(user("ada", rbac={"additionalRoleRefs": list(roles)}), allowed=frozenset(allowed))
     told = objection(inputs)
     assert told is None or told.reason == "RoleNotAllowed"
-    names = [child.name for child in children(inputs) if child.kind == "RoleBinding"]
+    names = [child.name for child in program(inputs).children if child.kind == "RoleBinding"]
     assert names.pop(0) == "clusterrole.devserver-user"
     return names, told.message if told else ""
 

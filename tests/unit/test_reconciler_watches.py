@@ -24,7 +24,7 @@ from reconciler.resources import (
 from reconciler.settings import Settings
 from reconciler.state import StateStore, StoredState
 from reconciler.watches import Relieved, Watches
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Child
 from tests.builders import TERM, child_object, owner, pod, resource, stack_id, storage_class
 from tests.clock import Clock
