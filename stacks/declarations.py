@@ -13,7 +13,7 @@ class Declaration:
 
     name: its logical name in Pulumi. With another one it is another object to the engine: it never changes.
     manifest: the object as the API server is to have it; fields without a value are left out.
-    secret_fields: fields of the manifest that hold secrets, or may come to.
+    secret_fields: fields that hold secrets, in the manifest or in what the API server makes of it.
     retain_on_delete: whether the object stays in the cluster when it leaves the stack.
     depends_on: logical names, declared before, of what is made before this object and deleted after it.
     """
