@@ -28,6 +28,7 @@ from reconciler.kube.objects import Object, owner_of
 from reconciler.settings import Settings
 from reconciler.status.errors import ReconcileError
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, Child
+from stacks.registration import register
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,7 +50,7 @@ def main() -> None:
             prepared = other.submit(asyncio.run, prepare(manifest, flavor)).result()
     except (ManifestError, ApiError, ReconcileError, ValidationError) as error:
         raise pulumi.RunError(str(error)) from None
-    prepared.program()
+    register(prepared.program)
 
 
 def load(path: Path, kinds: Collection[str]) -> Object:
@@ -97,7 +98,7 @@ async def prepare(manifest: Object, flavor: Object) -> Prepared:
         live = LiveObjects(client)
         prepared = await kind.prepare(goal.inputs, Lookup(live, _no_state))
         data_owner = kind.data_owner(goal.model)
-        for child in prepared.children:
+        for child in prepared.program.children:
             found = await live(child)
             if ownership_of(found, owner, child, data_owner, cache) is Ownership.FOREIGN:
                 raise conflict(child, found, cache)

@@ -1,21 +1,18 @@
-"""What the children of every stack have in common: identity, labels, annotations, the provider.
+"""What the children of every stack have in common: identity, labels, annotations.
 
 Names are explicit and stable, so that after a crash the next run adopts what was made and not recorded.
 """
 
 from dataclasses import dataclass
 from hashlib import sha256
-
-import pulumi
-from pulumi_kubernetes import Provider
-from pulumi_kubernetes.meta.v1 import ObjectMetaArgs, OwnerReferenceArgs
+from typing import Any
 
 from crds import API_VERSION, GROUP
 
 # The field manager of every write, the value of the managed-by label and the name of the identity that the
 # reconciler runs under. The admission policy in deploy/ knows the label too.
 MANAGER = "devserver-reconciler"
-# The pulumi-kubernetes SDK and the provider binary are of this version.
+# Of the provider that puts the objects into the cluster.
 PROVIDER_VERSION = "4.27.0"
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -34,6 +31,14 @@ _ANNOTATIONS = {
     "pulumi.com/patchFieldManager": MANAGER,
     "pulumi.com/patchForce": "true",
 }
+
+
+# Labels and annotations that say whose a child is and how it is treated. They count in no digest: what a version adds
+# to every child comes with the next run that something else brings.
+ON_EVERY_CHILD = frozenset({MANAGED_BY_LABEL, UID_LABEL, NAME_LABEL, OWNER_HASH_LABEL, *_ANNOTATIONS})
+
+# An object, or a part of one, as a manifest has it.
+Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,44 +75,40 @@ def owner_hash(owner_name: str) -> str:
     return sha256(owner_name.encode()).hexdigest()[:32]
 
 
-def child_metadata(owner: Owner, child: Child, labels: dict[str, str] | None = None) -> ObjectMetaArgs:
-    """Metadata of a child that ends with its owner.
+def present(**fields: Any) -> Manifest:
+    """The fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def owned(owner: Owner, child: Child, **fields: Any) -> Manifest:
+    """A child that ends with its owner; fields: its spec, data or the like.
 
     The reference does not block the owner's deletion: our finalizer does. And it would have the API server look up the
     owner's kind for each child, which it cannot do in its first half minute.
     """
-    return ObjectMetaArgs(
-        name=child.name,
-        namespace=child.namespace or None,
-        labels={
-            MANAGED_BY_LABEL: MANAGER,
-            UID_LABEL: owner.uid,
-            NAME_LABEL: owner.name,
-            **(labels or {}),
-        },
-        annotations=dict(_ANNOTATIONS),
-        owner_references=[
-            OwnerReferenceArgs(
-                api_version=API_VERSION,
-                kind=owner.kind,
-                name=owner.name,
-                uid=owner.uid,
-                controller=True,
-            )
-        ],
+    reference = {
+        "apiVersion": API_VERSION,
+        "kind": owner.kind,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": True,
+    }
+    labels = {MANAGED_BY_LABEL: MANAGER, UID_LABEL: owner.uid, NAME_LABEL: owner.name}
+    return _manifest(
+        child, fields, labels=labels, annotations=dict(_ANNOTATIONS), ownerReferences=[reference]
     )
 
 
-def retained_metadata(
-    owner: Owner, child: Child, belongs_to: str, labels: dict[str, str] | None = None
-) -> ObjectMetaArgs:
-    """Metadata of a child that may outlive its owner and is taken up again only by the same one.
+def retained(
+    owner: Owner, child: Child, belongs_to: str, labels: dict[str, str] | None = None, **fields: Any
+) -> Manifest:
+    """A child that may outlive its owner and is taken up again only by the same one.
 
     `belongs_to` names the person whose data it holds.
     """
-    return ObjectMetaArgs(
-        name=child.name,
-        namespace=child.namespace or None,
+    return _manifest(
+        child,
+        fields,
         labels={
             MANAGED_BY_LABEL: MANAGER,
             OWNER_HASH_LABEL: owner_hash(belongs_to),
@@ -117,28 +118,10 @@ def retained_metadata(
     )
 
 
-def child_options(provider: Provider, retain: bool = False) -> pulumi.ResourceOptions:
-    """Options of a child; `retain` keeps the object in the cluster when it leaves the stack."""
-    return pulumi.ResourceOptions(provider=provider, retain_on_delete=retain)
-
-
-def make_provider(cluster_id: str) -> Provider:
-    """The provider of a stack.
-
-    It holds no kubeconfig (tokens rotate, and a changed cluster entry would replace every resource): the
-    provider process takes the ambient one. `cluster_id` is the uid of the namespace kube-system.
-    """
-    return Provider(
-        "kubernetes",
-        cluster_identifier=cluster_id,
-        enable_server_side_apply=True,
-        enable_config_map_mutable=True,
-        enable_secret_mutable=True,
-        opts=pulumi.ResourceOptions(version=PROVIDER_VERSION, transformations=[_without_kubeconfig]),
-    )
-
-
-def _without_kubeconfig(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
-    """The SDK fills in $KUBECONFIG of the program's process. The provider's own may name another way to the cluster."""
-    props = {name: value for name, value in args.props.items() if name != "kubeconfig"}
-    return pulumi.ResourceTransformationResult(props, args.opts)
+def _manifest(child: Child, fields: Manifest, **metadata: Any) -> Manifest:
+    return {
+        "apiVersion": child.api_version,
+        "kind": child.kind,
+        "metadata": present(name=child.name, namespace=child.namespace or None, **metadata),
+        **fields,
+    }

@@ -2,14 +2,8 @@
 
 from dataclasses import dataclass
 
-from pulumi_kubernetes.core.v1 import (
-    CapabilitiesArgs,
-    PodSecurityContextArgs,
-    SeccompProfileArgs,
-    SecurityContextArgs,
-)
-
 from crds.flavor import SecurityProfile
+from stacks.metadata import Manifest
 
 # Of the user dev, in every image.
 DEV_ID = 1000
@@ -37,9 +31,9 @@ class Security:
     """
 
     has_root: bool
-    pod: PodSecurityContextArgs
-    tools: SecurityContextArgs
-    main: SecurityContextArgs
+    pod: Manifest
+    tools: Manifest
+    main: Manifest
 
 
 def security(profile: SecurityProfile) -> Security:
@@ -50,44 +44,40 @@ def security(profile: SecurityProfile) -> Security:
 def _baseline() -> Security:
     return Security(
         has_root=True,
-        pod=PodSecurityContextArgs(seccomp_profile=_seccomp()),
+        pod={"seccompProfile": _seccomp()},
         # It needs no right to copy a setuid program of root's: it is root, and so is the volume.
-        tools=SecurityContextArgs(
-            run_as_user=0, allow_privilege_escalation=False, capabilities=CapabilitiesArgs(drop=["ALL"])
-        ),
+        tools={"runAsUser": 0, **unprivileged_container()},
         # No allowPrivilegeEscalation here: doas would not become root.
-        main=SecurityContextArgs(
-            run_as_user=0, capabilities=CapabilitiesArgs(drop=["ALL"], add=list(CAPABILITIES))
-        ),
+        main={"runAsUser": 0, "capabilities": {"drop": ["ALL"], "add": list(CAPABILITIES)}},
     )
 
 
 def _restricted() -> Security:
     return Security(
         has_root=False,
-        pod=PodSecurityContextArgs(
-            run_as_non_root=True,
-            run_as_user=DEV_ID,
-            run_as_group=DEV_ID,
+        pod={
+            "runAsNonRoot": True,
+            "runAsUser": DEV_ID,
+            "runAsGroup": DEV_ID,
             # Volumes are made dev's by their group, and that once: a home may hold a great many files.
-            fs_group=DEV_ID,
-            fs_group_change_policy="OnRootMismatch",
-            seccomp_profile=_seccomp(),
-        ),
+            "fsGroup": DEV_ID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": _seccomp(),
+        },
         tools=unprivileged_container(),
         main=unprivileged_container(),
     )
 
 
-def unprivileged_pod(user: int) -> PodSecurityContextArgs:
+def unprivileged_pod(user: int) -> Manifest:
     """For a pod of ours that needs nothing: with `unprivileged_container` it passes the level restricted."""
-    return PodSecurityContextArgs(run_as_non_root=True, run_as_user=user, seccomp_profile=_seccomp())
+    return {"runAsNonRoot": True, "runAsUser": user, "seccompProfile": _seccomp()}
 
 
-def unprivileged_container() -> SecurityContextArgs:
+def unprivileged_container() -> Manifest:
     """No rights, and no way to more."""
-    return SecurityContextArgs(allow_privilege_escalation=False, capabilities=CapabilitiesArgs(drop=["ALL"]))
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
-def _seccomp() -> SeccompProfileArgs:
-    return SeccompProfileArgs(type="RuntimeDefault")
+def _seccomp() -> Manifest:
+    return {"type": "RuntimeDefault"}

@@ -5,41 +5,16 @@ When the user goes and the namespace stays, rights and the way in by SSH go; wha
 
 from dataclasses import dataclass
 
-import pulumi
-from pulumi_kubernetes.core.v1 import (
-    LimitRange,
-    LimitRangeItemArgs,
-    LimitRangeSpecArgs,
-    Namespace,
-    ResourceQuota,
-    ResourceQuotaSpecArgs,
-    ServiceAccount,
-)
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs
-from pulumi_kubernetes.networking.v1 import (
-    NetworkPolicy,
-    NetworkPolicyIngressRuleArgs,
-    NetworkPolicyPortArgs,
-    NetworkPolicySpecArgs,
-)
-from pulumi_kubernetes.rbac.v1 import RoleBinding, RoleRefArgs, SubjectArgs
-
 from crds import NAMESPACE_PREFIX, DevServerUserSpec
 from crds.user import RoleRef
-from stacks.metadata import (
-    NAME_LABEL,
-    USER_LABEL,
-    Child,
-    Owner,
-    child_metadata,
-    child_options,
-    make_provider,
-    retained_metadata,
-)
-from stacks.pod import SSHD_PORT
+from stacks.declarations import Declaration, Program
+from stacks.metadata import NAME_LABEL, USER_LABEL, Child, Owner, owned, retained
+from stacks.tools import SSHD_PORT
 
 # Shipped with the CRDs (deploy/roles.yaml): what every user may do in the own namespace.
 USER_CLUSTER_ROLE = "devserver-user"
+# Its logical name.
+_NAMESPACE = "namespace"
 _RBAC = "rbac.authorization.k8s.io"
 _NETWORKING = "networking.k8s.io"
 # The level that pods of DevServers meet. Nothing else is to run in a user's namespace.
@@ -72,22 +47,118 @@ class DevServerUserInputs:
         return namespace_of(self.spec.username)
 
 
-def _namespace(inputs: DevServerUserInputs) -> Child:
-    return Child("v1", "Namespace", "", inputs.namespace, retained=True)
+def quota_of(namespace: str) -> Child:
+    """The quota of a user's namespace, if the spec has one."""
+    return Child("v1", "ResourceQuota", namespace, "devserver-quota")
 
 
-def _service_account(inputs: DevServerUserInputs) -> Child:
-    return Child("v1", "ServiceAccount", inputs.namespace, inputs.spec.username)
+def program(inputs: DevServerUserInputs) -> Program:
+    """What the stack of the user is to hold.
+
+    Rights come last and go first: no one is in the namespace before its bounds are.
+    """
+    namespace = _namespace(inputs)
+    bounds = [*_network(inputs), *_quotas(inputs)]
+    before = (namespace.name, *(item.name for item in bounds))
+    declarations = (namespace, *bounds, *_rights(inputs, before))
+    return Program(inputs.cluster_id, declarations, {"namespace": inputs.namespace})
 
 
-def _default_deny(inputs: DevServerUserInputs) -> Child:
-    return Child(
-        f"{_NETWORKING}/v1", "NetworkPolicy", inputs.namespace, "devserver-default-deny", retained=True
+def _namespace(inputs: DevServerUserInputs) -> Declaration:
+    return Declaration(
+        _NAMESPACE,
+        retained(
+            inputs.owner,
+            Child("v1", "Namespace", "", inputs.namespace, retained=True),
+            belongs_to=inputs.spec.username,
+            labels={USER_LABEL: inputs.spec.username, **_POD_SECURITY},
+        ),
+        retain_on_delete=_retains_namespace(inputs),
     )
 
 
-def _ssh(inputs: DevServerUserInputs) -> Child:
-    return Child(f"{_NETWORKING}/v1", "NetworkPolicy", inputs.namespace, "devserver-ssh")
+def _retains_namespace(inputs: DevServerUserInputs) -> bool:
+    return inputs.spec.deletion_policy == "Retain"
+
+
+def _network(inputs: DevServerUserInputs) -> list[Declaration]:
+    """No way in but SSH. (A DevServer is one pod, and no policy can come between a pod and itself.)"""
+    api_version, kind = f"{_NETWORKING}/v1", "NetworkPolicy"
+    closed = Child(api_version, kind, inputs.namespace, "devserver-default-deny", retained=True)
+    open_for_ssh = Child(api_version, kind, inputs.namespace, "devserver-ssh")
+    return [
+        Declaration(
+            "default-deny",
+            retained(
+                inputs.owner,
+                closed,
+                belongs_to=inputs.spec.username,
+                spec={"podSelector": {}, "policyTypes": ["Ingress"]},
+            ),
+            retain_on_delete=_retains_namespace(inputs),
+            depends_on=(_NAMESPACE,),
+        ),
+        Declaration(
+            "ssh",
+            owned(
+                inputs.owner,
+                open_for_ssh,
+                spec={
+                    "podSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "Exists"}]},
+                    "policyTypes": ["Ingress"],
+                    "ingress": [{"ports": [{"protocol": "TCP", "port": SSHD_PORT}]}],
+                },
+            ),
+            depends_on=(_NAMESPACE,),
+        ),
+    ]
+
+
+def _quotas(inputs: DevServerUserInputs) -> list[Declaration]:
+    quota, limit_range = inputs.spec.quotas.resource_quota_spec, inputs.spec.quotas.limit_range_spec
+    made = []
+    if quota is not None:
+        manifest = owned(inputs.owner, quota_of(inputs.namespace), spec={"hard": dict(quota.hard)})
+        made.append(Declaration("quota", manifest, depends_on=(_NAMESPACE,)))
+    if limit_range is not None:
+        limits = [
+            {
+                "type": item.type,
+                "default": dict(item.default),
+                "defaultRequest": dict(item.default_request),
+                "max": dict(item.max),
+                "min": dict(item.min),
+            }
+            for item in limit_range.limits
+        ]
+        child = Child("v1", "LimitRange", inputs.namespace, "devserver-limits")
+        manifest = owned(inputs.owner, child, spec={"limits": limits})
+        made.append(Declaration("limits", manifest, depends_on=(_NAMESPACE,)))
+    return made
+
+
+def _rights(inputs: DevServerUserInputs, after: tuple[str, ...]) -> list[Declaration]:
+    account = Child("v1", "ServiceAccount", inputs.namespace, inputs.spec.username)
+    subjects = [
+        {"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace},
+        {"kind": "User", "name": inputs.spec.username, "apiGroup": _RBAC},
+    ]
+    return [
+        Declaration("service-account", owned(inputs.owner, account), depends_on=after),
+        *(
+            Declaration(
+                f"binding-{child.name}",
+                owned(
+                    inputs.owner,
+                    child,
+                    roleRef={"apiGroup": _RBAC, "kind": ref.kind, "name": ref.name},
+                    subjects=subjects,
+                ),
+                depends_on=after,
+            )
+            for child, ref in _bindings(inputs).items()
+        ),
+    ]
 
 
 def _bindings(inputs: DevServerUserInputs) -> dict[Child, RoleRef]:
@@ -97,114 +168,3 @@ def _bindings(inputs: DevServerUserInputs) -> dict[Child, RoleRef]:
         Child(f"{_RBAC}/v1", "RoleBinding", inputs.namespace, f"{ref.kind.lower()}.{ref.name}"): ref
         for ref in refs
     }
-
-
-def quota_of(namespace: str) -> Child:
-    """The quota of a user's namespace, if the spec has one."""
-    return Child("v1", "ResourceQuota", namespace, "devserver-quota")
-
-
-def _limits(inputs: DevServerUserInputs) -> Child:
-    return Child("v1", "LimitRange", inputs.namespace, "devserver-limits")
-
-
-def children(inputs: DevServerUserInputs) -> tuple[Child, ...]:
-    """The objects that the program makes for these inputs."""
-    optional = []
-    if inputs.spec.quotas.resource_quota_spec is not None:
-        optional.append(quota_of(inputs.namespace))
-    if inputs.spec.quotas.limit_range_spec is not None:
-        optional.append(_limits(inputs))
-    policies = (_default_deny(inputs), _ssh(inputs))
-    return (_namespace(inputs), _service_account(inputs), *policies, *_bindings(inputs), *optional)
-
-
-def program(inputs: DevServerUserInputs) -> None:
-    """The inline program. Rights come last and go first: no one is in the namespace before its bounds are."""
-    provider = make_provider(inputs.cluster_id)
-    retain = inputs.spec.deletion_policy == "Retain"
-    namespace = Namespace(
-        "namespace",
-        metadata=retained_metadata(
-            inputs.owner,
-            _namespace(inputs),
-            belongs_to=inputs.spec.username,
-            labels={USER_LABEL: inputs.spec.username, **_POD_SECURITY},
-        ),
-        opts=child_options(provider, retain=retain),
-    )
-    options = _after(child_options(provider), namespace)
-    network = _network(inputs, options, retained=_after(child_options(provider, retain=retain), namespace))
-    _rights(inputs, _after(options, *network, *_bounds(inputs, options)))
-    pulumi.export("namespace", inputs.namespace)
-
-
-def _after(options: pulumi.ResourceOptions, *others: pulumi.Resource) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=list(others)))
-
-
-def _network(
-    inputs: DevServerUserInputs, options: pulumi.ResourceOptions, retained: pulumi.ResourceOptions
-) -> list[pulumi.Resource]:
-    """No way in but SSH. (A DevServer is one pod, and no policy can come between a pod and itself.)"""
-    devservers = LabelSelectorRequirementArgs(key=NAME_LABEL, operator="Exists")
-    sshd = NetworkPolicyPortArgs(protocol="TCP", port=SSHD_PORT)
-    return [
-        NetworkPolicy(
-            "default-deny",
-            metadata=retained_metadata(inputs.owner, _default_deny(inputs), belongs_to=inputs.spec.username),
-            spec=NetworkPolicySpecArgs(pod_selector=LabelSelectorArgs(), policy_types=["Ingress"]),
-            opts=retained,
-        ),
-        NetworkPolicy(
-            "ssh",
-            metadata=child_metadata(inputs.owner, _ssh(inputs)),
-            spec=NetworkPolicySpecArgs(
-                pod_selector=LabelSelectorArgs(match_expressions=[devservers]),
-                policy_types=["Ingress"],
-                ingress=[NetworkPolicyIngressRuleArgs(ports=[sshd])],
-            ),
-            opts=options,
-        ),
-    ]
-
-
-def _bounds(inputs: DevServerUserInputs, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    bounds, made = inputs.spec.quotas, list[pulumi.Resource]()
-    if bounds.resource_quota_spec is not None:
-        spec = ResourceQuotaSpecArgs(hard=dict(bounds.resource_quota_spec.hard))
-        metadata = child_metadata(inputs.owner, quota_of(inputs.namespace))
-        made.append(ResourceQuota("quota", metadata=metadata, spec=spec, opts=options))
-    if bounds.limit_range_spec is not None:
-        items = [
-            LimitRangeItemArgs(
-                type=item.type,
-                default=dict(item.default),
-                default_request=dict(item.default_request),
-                max=dict(item.max),
-                min=dict(item.min),
-            )
-            for item in bounds.limit_range_spec.limits
-        ]
-        metadata = child_metadata(inputs.owner, _limits(inputs))
-        made.append(
-            LimitRange("limits", metadata=metadata, spec=LimitRangeSpecArgs(limits=items), opts=options)
-        )
-    return made
-
-
-def _rights(inputs: DevServerUserInputs, options: pulumi.ResourceOptions) -> None:
-    account = _service_account(inputs)
-    ServiceAccount("service-account", metadata=child_metadata(inputs.owner, account), opts=options)
-    subjects = [
-        SubjectArgs(kind="ServiceAccount", name=account.name, namespace=account.namespace),
-        SubjectArgs(kind="User", name=inputs.spec.username, api_group=_RBAC),
-    ]
-    for child, ref in _bindings(inputs).items():
-        RoleBinding(
-            f"binding-{child.name}",
-            metadata=child_metadata(inputs.owner, child),
-            role_ref=RoleRefArgs(api_group=_RBAC, kind=ref.kind, name=ref.name),
-            subjects=subjects,
-            opts=options,
-        )

@@ -26,7 +26,7 @@ from reconciler.kube.objects import Key
 from reconciler.settings import Settings
 from reconciler.state.run_claim import Epoch, Term
 from reconciler.state.store import StackId
-from stacks.devserver import DevServerInputs, HostKeys
+from stacks.devserver.program import DevServerInputs, HostKeys
 from stacks.flavor import DevServerFlavorInputs
 from stacks.metadata import (
     MANAGED_BY_LABEL,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from crds.resources import NAMESPACE, SECRET, Resource
@@ -28,6 +29,7 @@ from reconciler.state.store import StackId, StateStore, StoredState
 from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError, TransientError
 from stacks.metadata import UID_LABEL, Child, Owner
+from stacks.registration import register
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,9 @@ class Actions:
         live = LiveObjects(self.client)
         prepared = await kind.prepare(goal.inputs, Lookup(live, self._recorded_secrets(id, stored)))
 
-        recorded = checkpoint.children(stored.checkpoint)
-        owned = await self._ownership(
-            live, owner, kind.data_owner(goal.model), recorded | set(prepared.children)
-        )
-        for child in prepared.children:
+        recorded, children = checkpoint.children(stored.checkpoint), prepared.program.children
+        owned = await self._ownership(live, owner, kind.data_owner(goal.model), recorded | set(children))
+        for child in children:
             if child.kind == NAMESPACE.kind:
                 adoption.refuse_terminating(child, await live(child))
             if owned[child] is Ownership.FOREIGN:
@@ -75,13 +75,13 @@ class Actions:
         given = checkpoint.without(stored.checkpoint, lambda child: owned[child] is not Ownership.OURS)
         stored = await self.states.claim(id, stored)
         outcome = await self.engine.up(
-            id.stack, prepared.program, given, self.keys, action.refresh, stored.cut_short
+            id.stack, partial(register, prepared.program), given, self.keys, action.refresh, stored.cut_short
         )
         if outcome.checkpoint is not None:
             kept = _worth_keeping(outcome.checkpoint, outcome.error, stored.checkpoint)
             self.apply_state(await self.states.save(id, kept, stored, outcome.checkpoint))
         if outcome.error is None:
-            planned = {child: owned[child] for child in prepared.children}
+            planned = {child: owned[child] for child in children}
             for child in adoption.adopted(planned, recorded):
                 metrics.adopted(child.kind)
         return outcome, prepared

@@ -30,7 +30,7 @@ DELETION = "deletion"
 class Failure:
     """The last try of this process, if it failed.
 
-    digest: of the inputs that it was given. is_due: whether it is time for the next try.
+    digest: of what was to be declared. is_due: whether it is time for the next try.
     """
 
     digest: str
@@ -47,7 +47,7 @@ class Observed:
     was_applied: a run has succeeded in this life.
     state, dead_states: of this life and of earlier ones under the same name.
     edited: the user has changed the spec since a pass last told of it.
-    applied_digest: of the inputs of the last successful run.
+    applied_digest: of what the last successful run declared.
     drifts: what others did to the children.
     drift_policy, contested_until: whether that is to be put back, and until when the operator gives way in a fight.
     """

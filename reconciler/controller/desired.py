@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from crds.base import CustomResource
-from reconciler.controller.digest import inputs_digest
+from reconciler.controller.digest import program_digest
 from reconciler.controller.kind import Kind
 from reconciler.kube.objects import Object, key_of
 from reconciler.state.store import StackId
@@ -25,7 +25,7 @@ _MAX_FAULTS = 1000
 class Goal:
     """What a spec asks for that can be applied.
 
-    inputs: of the kind's program. rejected: what of the spec they leave out. digest: of the inputs.
+    inputs: of the kind's program. rejected: what of the spec they leave out. digest: of what the program declares.
     """
 
     model: CustomResource
@@ -73,7 +73,7 @@ def parsed(model: type[_Model], resource: Object) -> _Model:
 
 def _goal(kind: Kind[Any, Any], resource: Object, model: CustomResource, now: datetime) -> Goal:
     inputs = kind.inputs(resource, model, now)
-    return Goal(model, inputs, kind.rejected_fields(inputs), inputs_digest(inputs))
+    return Goal(model, inputs, kind.rejected_fields(inputs), program_digest(kind.program(inputs)))
 
 
 def _or_error(make: Callable[[], _T]) -> _T | ReconcileError:

@@ -1,38 +1,54 @@
-"""The digest of what a run depends on. Equal digests and healthy children: no run."""
+"""The digest of what a program declares. Equal digests and healthy children: no run."""
 
 import dataclasses
 import hashlib
 import json
-from functools import cache
-from importlib import resources
+from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel
+from stacks.declarations import Declaration, Program
+from stacks.metadata import ON_EVERY_CHILD, PROVIDER_VERSION, Manifest
 
-import stacks
-
-
-def inputs_digest(inputs: Any) -> str:
-    """Digest of a program's inputs (a dataclass) and of the programs themselves."""
-    text = json.dumps(_plain(inputs), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(f"{programs_digest()}{text}".encode()).hexdigest()[:40]
+# Of the rule below, and so the beginning of every digest by it.
+VERSION = "2"
 
 
-@cache
-def programs_digest() -> str:
-    """Digest of all files of the package `stacks`: a changed program is a reason for a run."""
-    digest = hashlib.sha256()
-    root = resources.files(stacks)
-    for folder in (root, root / "files"):
-        for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-            if file.is_file():
-                digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
+def program_digest(program: Program) -> str:
+    """Digest of the provider and of all objects, but for secrets, which are no reason for a run."""
+    content = {
+        "provider": {**program.provider, "version": PROVIDER_VERSION},
+        "objects": {item.name: _counted(item) for item in program.declarations},
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return f"{VERSION}:{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    return value
+def renewed(recorded: str | None, present: str, earlier: Callable[[], str | None]) -> str | None:
+    """A status's digest by the present rule, where that can be told without a run; else as it is recorded.
+
+    present: of what is to be declared now. earlier: the same by the rule of an earlier version, if that had one.
+    """
+    if recorded is None or recorded.startswith(f"{VERSION}:"):
+        return recorded
+    return present if recorded == earlier() else recorded
+
+
+def _counted(item: Declaration) -> dict[str, Any]:
+    """What of an object counts. An option that is not made use of does not: digests outlive new options."""
+    options = {
+        field.name: getattr(item, field.name)
+        for field in dataclasses.fields(item)
+        if field.name not in ("name", "manifest") and getattr(item, field.name) != field.default
+    }
+    manifest = {name: value for name, value in item.manifest.items() if name not in item.secret_fields}
+    return {**options, "manifest": {**manifest, "metadata": _of_its_own(item.metadata)}}
+
+
+def _of_its_own(metadata: Manifest) -> Manifest:
+    """The metadata without the labels and annotations that every child has."""
+    return {
+        name: {key: item for key, item in value.items() if key not in ON_EVERY_CHILD}
+        if name in ("labels", "annotations")
+        else value
+        for name, value in metadata.items()
+    }

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from crds.base import CustomResource
 from crds.resources import Resource
-from reconciler.engine.engine import Program
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import Client
 from reconciler.kube.objects import Key, Object
@@ -17,6 +16,7 @@ from reconciler.kube.watch import WatchSpec
 from reconciler.settings import Settings
 from reconciler.status.conditions import APPLIED, Readiness, StatusPatch
 from reconciler.status.errors import StalledError
+from stacks.declarations import Program
 from stacks.metadata import Child, Owner
 
 ModelT = TypeVar("ModelT", bound=CustomResource)
@@ -28,13 +28,9 @@ Follow = Callable[[WatchSpec, Callable[[], None]], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A program that is ready to run.
-
-    children: what it will make. fields: status fields that only this step knows.
-    """
+    """A program that is ready to run. fields: status fields that only this step knows."""
 
     program: Program
-    children: tuple[Child, ...]
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -74,8 +70,16 @@ class Kind(ABC, Generic[ModelT, InputsT]):
         """The inputs of the program, from the cache alone. Raises WaitingError or StalledError if there are none."""
 
     @abstractmethod
+    def program(self, inputs: InputsT) -> Program:
+        """The program as far as the inputs alone tell it, for the digest."""
+
     async def prepare(self, inputs: InputsT, lookup: Lookup) -> Prepared:
-        """The program from its inputs, and from what needs a request."""
+        """The program from its inputs and from what needs a request, ready to run."""
+        return Prepared(self.program(inputs))
+
+    def earlier_digest(self, inputs: InputsT) -> str | None:
+        """The digest by which an earlier version would have recorded what these inputs declare; None if none did."""
+        return None
 
     def rejected_fields(self, inputs: InputsT) -> StalledError | None:
         """What of the spec the inputs leave out, for the user to correct. The rest is applied."""

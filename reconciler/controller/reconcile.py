@@ -21,7 +21,8 @@ from reconciler.controller.decide import (
     is_urgent,
     takes_a_run,
 )
-from reconciler.controller.desired import Desired, desired_of
+from reconciler.controller.desired import Desired, Goal, desired_of
+from reconciler.controller.digest import renewed
 from reconciler.controller.drift import Drift, Repairs
 from reconciler.controller.finalizers import FINALIZER
 from reconciler.controller.report import Result, is_repair, report
@@ -128,7 +129,7 @@ class Reconciler:
             deleting=is_deleting(resource),
             has_finalizer=FINALIZER in meta.get("finalizers", []),
             edited=meta.get("generation") != status.get("observedGeneration"),
-            applied_digest=status.get("inputsDigest"),
+            applied_digest=_applied_digest(desired),
             state=state,
             dead_states=tuple(states.values()),
             drifts=drifts,
@@ -185,6 +186,15 @@ class Reconciler:
         if when is not None:
             left_s = (when - self.now()).total_seconds()
             self.queue.add_after(key, min(max(left_s, 0.05), _LONGEST_TIMER_S))
+
+
+def _applied_digest(desired: Desired) -> str | None:
+    """Digest of what the last successful run declared, by the present rule where that can be told without a run."""
+    recorded: str | None = desired.resource.get("status", {}).get("inputsDigest")
+    goal = desired.goal
+    if not isinstance(goal, Goal):
+        return recorded
+    return renewed(recorded, goal.digest, lambda: desired.kind.earlier_digest(goal.inputs))
 
 
 def _result(action: Action, observed: Observed, result: Result) -> metrics.ReconcileResult:

@@ -58,7 +58,7 @@ async def report(
     passed = PassResult(
         error=result.error or rejected,
         last_update=_last_update(action, result, now),
-        digest=_applied(action, result.error, status.inputs_digest),
+        digest=_applied(action, result.error, None if model is None else observed.applied_digest),
         readiness=_readiness(desired, observed, result, rejected),
         drift=None
         if repaired
@@ -139,7 +139,7 @@ def _fields(desired: Desired, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _applied(action: Action, error: ReconcileError | None, before: str | None) -> str | None:
-    """Digest of the inputs that the children show now; None after a failed run, which may be half done."""
+    """Digest of what the children show now; None after a failed run, which may be half done."""
     if not isinstance(action, Up):
         return before
     return action.goal.digest if error is None else None

@@ -20,9 +20,11 @@ from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
 from reconciler.state.encryption_keys import Keys
-from stacks import devserver
-from stacks.devserver import DevServerChildren, HostKeys
+from stacks.declarations import Program
+from stacks.devserver import program as devserver
+from stacks.devserver.program import DevServerChildren, HostKeys
 from stacks.metadata import Child, Owner
+from stacks.registration import register
 from tests import builders
 from tests.shared_cluster import SharedCluster
 
@@ -52,11 +54,11 @@ class Box:
 
     @property
     def children(self) -> frozenset[Child]:
-        return frozenset(devserver.children(self._inputs(), HOST_KEYS))
+        return frozenset(self._program().children)
 
     async def up(self, engine: Engine, keys: Keys, refresh: bool = False) -> Outcome:
         """Run the program; the state is kept unless the run was killed."""
-        program = partial(devserver.program, self._inputs(), HOST_KEYS)
+        program = partial(register, self._program())
         return self._kept(await engine.up(self.stack, program, self.state, keys, refresh=refresh))
 
     async def destroy(self, engine: Engine, keys: Keys) -> Outcome:
@@ -77,9 +79,10 @@ class Box:
         """The uids of the children that are there, by kind and name."""
         return {f"{child.kind} {child.name}": obj["metadata"]["uid"] for child, obj in self.objects().items()}
 
-    def _inputs(self) -> devserver.DevServerInputs:
+    def _program(self) -> Program:
         # Without a pod: the engine's part ends at the StatefulSet.
-        return builders.devserver_inputs(owner=self.owner, spec={"running": False, **self.spec})
+        inputs = builders.devserver_inputs(owner=self.owner, spec={"running": False, **self.spec})
+        return devserver.program(inputs, HOST_KEYS)
 
     def _kept(self, outcome: Outcome) -> Outcome:
         self.state = outcome.checkpoint or self.state

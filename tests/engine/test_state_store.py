@@ -15,7 +15,7 @@ from reconciler.state import checkpoint
 from reconciler.state.run_claim import Epoch, Term
 from reconciler.state.store import MAX_BYTES, StackId, StateStore
 from reconciler.status.errors import StalledError, TransientError
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Owner
 from tests.shared_cluster import SYSTEM_NAMESPACE
 from tests.unit.state.test_checkpoint import entry, state

@@ -16,8 +16,10 @@ from reconciler.engine.processes.process_tree import of_backend
 from reconciler.state import checkpoint
 from reconciler.state.checkpoint import Checkpoint
 from reconciler.state.encryption_keys import Keys
-from stacks import devserver
-from stacks.metadata import UID_LABEL, Child, Owner, make_provider
+from stacks.declarations import Program
+from stacks.devserver import program as devserver
+from stacks.metadata import UID_LABEL, Child, Owner
+from stacks.registration import register
 from tests import builders
 from tests.patience import PATIENCE_S
 from tests.shared_cluster import SharedCluster
@@ -48,14 +50,15 @@ class Stack:
     @property
     def children(self) -> frozenset[Child]:
         """What its program makes."""
-        return frozenset(devserver.children(self._inputs(), builders.HOST_KEYS))
+        return frozenset(self._program().children)
 
-    def program(self) -> None:
-        devserver.program(self._inputs(), builders.HOST_KEYS)
+    def run_program(self) -> None:
+        register(self._program())
 
-    def _inputs(self) -> devserver.DevServerInputs:
+    def _program(self) -> Program:
         spec = {"image": self.image, "running": False}
-        return builders.devserver_inputs(owner=self.owner, spec=spec, cluster_id=self.cluster_id)
+        inputs = builders.devserver_inputs(owner=self.owner, spec=spec, cluster_id=self.cluster_id)
+        return devserver.program(inputs, builders.HOST_KEYS)
 
 
 @dataclass
@@ -95,7 +98,7 @@ class Driver:
         begun = threading.Event()
 
         async def endless() -> None:
-            make_provider(stack.cluster_id)
+            register(Program(stack.cluster_id, (), {}))
             begun.set()
             await asyncio.to_thread(self._ended.wait)
 
@@ -108,7 +111,7 @@ class Driver:
         self._ended.set()
 
     async def up(self, stack: Stack, refresh: bool = False) -> Outcome:
-        outcome = await self.engine.up(stack.name, stack.program, stack.stored, self.keys, refresh)
+        outcome = await self.engine.up(stack.name, stack.run_program, stack.stored, self.keys, refresh)
         return self._stored(stack, outcome)
 
     async def destroy(self, stack: Stack) -> Outcome:

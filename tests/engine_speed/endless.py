@@ -12,11 +12,12 @@ from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
 from reconciler.state import checkpoint
 from reconciler.state.encryption_keys import Keys
-from stacks.metadata import make_provider
+from stacks.declarations import Program
+from stacks.registration import register
 
 
 async def endless() -> None:
-    make_provider("cluster-uid")
+    register(Program("cluster-uid", (), {}))
     print("running", flush=True)
     await asyncio.sleep(3600)
 

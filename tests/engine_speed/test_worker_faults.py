@@ -12,8 +12,8 @@ import pytest
 from reconciler.engine.outcome import Outcome
 from reconciler.engine.setup import open_engine
 from reconciler.settings import Settings
+from reconciler.status import reasons
 from reconciler.status.errors import EngineFailedError
-from reconciler.status.next_status import reasons
 from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, Stack, descendants, processes_of, worker_of
 from tests.patience import generous, until

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from reconciler.engine.outcome import EngineError
+from reconciler.status import reasons
 from reconciler.status.errors import EngineFailedError, EngineTimeoutError, StalledError
-from reconciler.status.next_status import reasons
 from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, descendants
 from tests.patience import generous

@@ -11,8 +11,6 @@ from unittest.mock import patch
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from pulumi_kubernetes.apps.v1 import StatefulSet, StatefulSetSpecArgs
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from crds import DevServerFlavorSpec
 from crds.resources import NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resource
@@ -20,10 +18,8 @@ from reconciler.kinds.flavor.scheduling import capacity
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
 from reconciler.kinds.flavor.scheduling.fit import Fit
 from reconciler.kube.client import MERGE_PATCH, connect
-from stacks.metadata import make_provider
-from stacks.pod import pod_template
+from stacks.devserver.pod import pod_template
 from tests import builders
-from tests.declared import declared
 from tests.e2e.kube import eventually
 from tests.faults.kubeapi import Api
 from tests.flavors.cases import CASES, Case, Object
@@ -155,25 +151,24 @@ async def observed(cluster: SharedCluster) -> Capacity:
 def pods_of_flavors(cases: Mapping[str, Case]) -> list[Object]:
     """A DevServer's pod of each case's flavor, as the program declares it."""
 
-    def program() -> None:
-        make_provider("cluster")
-        for tag, case in cases.items():
-            template = pod_template(
-                name=tag,
-                spec=builders.devserver().spec,
-                flavor=DevServerFlavorSpec.model_validate(case.spec(tag)),
-                tools_image="local/devserver-tools:1",
-                sshd_config_map="none",
-                host_keys_secret="none",
-                home_claim="none",
-            )
-            selector = LabelSelectorArgs(match_labels={"a": "b"})
-            StatefulSet(tag, spec=StatefulSetSpecArgs(service_name=tag, selector=selector, template=template))
-
-    objects = declared(program).objects
     return [
-        {"metadata": {"name": tag}, "spec": objects[tag].inputs["spec"]["template"]["spec"]} for tag in cases
+        {"metadata": {"name": tag}, "spec": pod_of(DevServerFlavorSpec.model_validate(case.spec(tag)))}
+        for tag, case in cases.items()
     ]
+
+
+def pod_of(flavor: DevServerFlavorSpec) -> Object:
+    template = pod_template(
+        name="box",
+        spec=builders.devserver().spec,
+        flavor=flavor,
+        tools_image="local/devserver-tools:1",
+        sshd_config_map="none",
+        host_keys_secret="none",
+        home_claim="none",
+    )
+    found: Object = template["spec"]
+    return found
 
 
 def scheduled(api: Api, space: str, tags: set[str], awaited: set[str]) -> set[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stacks import devserver
+from stacks.devserver import program as devserver
 from tests import builders
 from tests.builders import HOST_KEYS
 from tests.case_files import cases
@@ -63,10 +62,10 @@ ENVIRONMENT = environment_of_the_cases() | {f"PAYLOAD_{i}": text for i, text in 
 def start(container: Container, **spec: Any) -> None:
     """Start it with what the program of such a DevServer makes, as kubelet hands it on."""
     inputs = builders.devserver_inputs(spec=spec, flavor_name="cpu-small", expires_at="2030-01-01T08:00:00Z")
-    made = declared(partial(devserver.program, inputs, HOST_KEYS)).objects
-    (pod,) = made["workload"].inputs["spec"]["template"]["spec"]["containers"]
+    made = declared(devserver.program(inputs, HOST_KEYS))
+    (pod,) = made["workload"].manifest["spec"]["template"]["spec"]["containers"]
     container.publish(
-        keys=container.key.with_suffix(".pub").read_text(), motd=made["sshd"].inputs["data"]["motd"]
+        keys=container.key.with_suffix(".pub").read_text(), motd=made["sshd"].manifest["data"]["motd"]
     )
     container.start({item["name"]: item["value"].replace("$$", "$") for item in pod.get("env", [])})
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -23,12 +22,13 @@ from reconciler.status.conditions import ConditionState, StatusPatch, not_ready
 from reconciler.status.errors import StalledError, TransientError
 from reconciler.status.next_status import PassResult, next_status
 from reconciler.text import one_line, printable, shortened, without_middle
-from stacks import devserver, user
-from stacks.devserver import DevServerChildren, sshd_files
+from stacks import user
+from stacks.devserver import program as devserver
+from stacks.devserver.program import DevServerChildren, sshd_files
 from stacks.metadata import Owner, owner_hash
 from tests import builders
 from tests.builders import HOST_KEYS
-from tests.declared import Stack, declared
+from tests.declared import Declared, declared
 from tests.strategies import HOSTILE, admitted
 
 SOME = settings(max_examples=30)
@@ -83,27 +83,27 @@ def held(node: Any, path: str = "") -> set[str]:
     return set()
 
 
-def stack(**spec: Any) -> Stack:
+def stack(**spec: Any) -> Declared:
     # Keys as the reconciler hands them on: without comments.
-    return declared(partial(devserver.program, builders.devserver_inputs(spec=spec), HOST_KEYS))
+    return declared(devserver.program(builders.devserver_inputs(spec=spec), HOST_KEYS))
 
 
 @pytest.mark.parametrize("field", MARKED)
 def test_a_value_stands_in_its_place_and_nowhere_else(field: str) -> None:
     spec, expected = MARKED[field]
-    found = held({name: item.inputs for name, item in stack(**spec).objects.items()})
+    found = held({name: item.manifest for name, item in stack(**spec).items()})
     assert found == expected
 
 
 def test_an_environment_value_arrives_as_it_was_written() -> None:
-    template = stack(env=[{"name": "A", "value": SHELL}]).objects["workload"].inputs["spec"]["template"]
+    template = stack(env=[{"name": "A", "value": SHELL}])["workload"].manifest["spec"]["template"]
     (variable,) = template["spec"]["containers"][0]["env"]
     # Kubernetes makes one of two.
     assert variable == {"name": "A", "value": SHELL.replace("$", "$$")}
 
 
 def test_an_owner_is_in_labels_by_a_hash_alone() -> None:
-    made = stack(owner="a/../../etc#=@", home={"size": "1Gi"}).objects["home"]
+    made = stack(owner="a/../../etc#=@", home={"size": "1Gi"})["home"]
     assert made.metadata["labels"]["devserver.io/owner-hash"] == owner_hash("a/../../etc#=@")
 
 
@@ -139,7 +139,7 @@ def test_names_of_a_users_children_are_valid(manifest: dict[str, Any]) -> None:
     except ValidationError:
         reject()
     assert re.fullmatch("dev-[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?", inputs.namespace)
-    for child in user.children(inputs):
+    for child in user.program(inputs).children:
         assert re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", child.name), child
         assert child.namespace in ("", inputs.namespace)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from stacks import mounts, pod
+from crds.devserver import HOME_PATH
+from stacks import tools
+from stacks.devserver import mounts
 
 ROOT = Path(__file__).parents[2]
 STARTUP = (ROOT / "stacks/files/startup.sh").read_text()
@@ -36,11 +38,11 @@ def test_nothing_is_evaluated(script: str) -> None:
 
 
 def test_the_paths_are_those_of_the_pod() -> None:
-    assert f"\nTOOLS={mounts.TOOLS_PATH}\n" in STARTUP
+    assert f"\nTOOLS={tools.TOOLS_PATH}\n" in STARTUP
     assert f"\nCONFIG={mounts.CONFIG_PATH}\n" in STARTUP
     assert f"\nHOST_KEYS={mounts.HOST_KEYS_PATH}\n" in STARTUP
-    assert f"\nHOME_DIR={mounts.HOME_PATH}\n" in STARTUP
-    assert f"\nPort {pod.SSHD_PORT}\n" in SSHD_CONFIG
+    assert f"\nHOME_DIR={HOME_PATH}\n" in STARTUP
+    assert f"\nPort {tools.SSHD_PORT}\n" in SSHD_CONFIG
     assert f"cat {mounts.CONFIG_PATH}/authorized_keys\n" in SSHD_CONFIG
 
 

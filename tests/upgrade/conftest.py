@@ -93,7 +93,7 @@ class Operator:
         """Start it, wait and stop it. expected: resources that may have a run."""
         self.proxy.reset()
         earlier_lines = len(self.process.events())
-        self.process.start(timeout_s=_START_S)
+        self.process.start()
         quiet_since, written = time.monotonic(), 0
 
         def is_done() -> bool:

@@ -18,7 +18,7 @@ from reconciler.kube.objects import Object, annotations, belongs_to, created_at,
 from reconciler.settings import Settings
 from reconciler.status import reasons
 from reconciler.status.errors import StalledError
-from stacks.devserver import DevServerChildren, DevServerInputs
+from stacks.devserver.program import DevServerChildren, DevServerInputs
 from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
 
 

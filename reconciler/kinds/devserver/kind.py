@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from crds import DevServer
@@ -15,6 +14,7 @@ from reconciler.kinds.devserver.pod.readiness import devserver_readiness
 from reconciler.kinds.devserver.ssh.address import ssh_address
 from reconciler.kinds.devserver.ssh.host_keys import find_host_keys
 from reconciler.kinds.devserver.watches import DevServerWatches
+from reconciler.kinds.first_digest import first_digest
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import Client
 from reconciler.kube.objects import Object, belongs_to, created_at, owner_of
@@ -23,8 +23,9 @@ from reconciler.kube.watch import WatchSpec
 from reconciler.settings import Settings
 from reconciler.status import reasons
 from reconciler.status.conditions import Readiness, StatusPatch
-from stacks import devserver
-from stacks.devserver import SSH_PORT, DevServerChildren, DevServerInputs
+from stacks.declarations import Program
+from stacks.devserver import program as devserver
+from stacks.devserver.program import SSH_PORT, DevServerChildren, DevServerInputs
 from stacks.metadata import Owner
 
 
@@ -48,14 +49,20 @@ class DevServerKind(Kind[DevServer, DevServerInputs]):
             self.cache, self.watched, self.settings, self.cluster_id, resource, model, now
         )
 
+    def program(self, inputs: DevServerInputs) -> Program:
+        """The program with host keys that have yet to be found."""
+        return devserver.program(inputs, devserver.UNKNOWN_HOST_KEYS)
+
     async def prepare(self, inputs: DevServerInputs, lookup: Lookup) -> Prepared:
         """The program, once the host keys are found."""
         names = DevServerChildren.of(inputs.owner)
         keys = await find_host_keys(lookup, inputs.owner, names.host_keys)
         service = {"service": names.ssh.name, "port": SSH_PORT, "hostKeys": list(keys.public)}
-        return Prepared(
-            partial(devserver.program, inputs, keys), devserver.children(inputs, keys), {"ssh": service}
-        )
+        return Prepared(devserver.program(inputs, keys), {"ssh": service})
+
+    def earlier_digest(self, inputs: DevServerInputs) -> str | None:
+        """See first_digest.py."""
+        return first_digest(inputs)
 
     def data_owner(self, model: DevServer) -> str:
         """The person whose home it is."""

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from functools import partial
 from typing import Any, Literal
 
 from crds import DevServerFlavor
 from crds.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR
-from reconciler.controller.kind import Follow, Kind, Lookup, Prepared
+from reconciler.controller.kind import Follow, Kind
+from reconciler.kinds.first_digest import first_digest
 from reconciler.kinds.flavor.inputs import flavor_inputs
 from reconciler.kinds.flavor.lookup import default_flavor
 from reconciler.kinds.flavor.scheduling.capacity import Capacity
@@ -21,6 +21,7 @@ from reconciler.settings import Settings
 from reconciler.status import reasons
 from reconciler.status.conditions import ConditionState, StatusPatch
 from stacks import flavor
+from stacks.declarations import Program
 from stacks.flavor import DevServerFlavorInputs
 
 SCHEDULABLE = "Schedulable"
@@ -61,9 +62,13 @@ class FlavorKind(Kind[DevServerFlavor, DevServerFlavorInputs]):
         """See inputs.py."""
         return flavor_inputs(self.settings, self.cluster_id, resource, model)
 
-    async def prepare(self, inputs: DevServerFlavorInputs, lookup: Lookup) -> Prepared:
-        """The program; nothing has to be looked up for it."""
-        return Prepared(partial(flavor.program, inputs), flavor.children(inputs))
+    def program(self, inputs: DevServerFlavorInputs) -> Program:
+        """See stacks/flavor.py."""
+        return flavor.program(inputs)
+
+    def earlier_digest(self, inputs: DevServerFlavorInputs) -> str | None:
+        """See first_digest.py."""
+        return first_digest(inputs)
 
     def conditions(
         self, resource: Object, model: DevServerFlavor | None, ends: datetime | None, now: datetime

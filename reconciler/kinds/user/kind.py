@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import partial
 
 from crds import DevServerUser
 from crds.quotas import MOST_LIMITS, QuotaStatus
 from crds.resources import CHILD_RESOURCES, NAMESPACE, USER
 from reconciler.controller.kind import Kind, Lookup, Prepared
 from reconciler.controller.watches import MANAGED
+from reconciler.kinds.first_digest import first_digest
 from reconciler.kinds.user.inputs import rejected_roles, user_inputs
 from reconciler.kinds.user.username import namesakes
 from reconciler.kube.objects import Key, Object, belongs_to, is_deleting, labels, owner_of
@@ -17,6 +17,7 @@ from reconciler.status import reasons
 from reconciler.status.conditions import APPLIED, Readiness, StatusPatch, not_ready
 from reconciler.status.errors import StalledError
 from stacks import user
+from stacks.declarations import Program
 from stacks.metadata import USER_LABEL, Child, Owner
 from stacks.user import DevServerUserInputs, namespace_of, quota_of
 
@@ -43,11 +44,18 @@ class UserKind(Kind[DevServerUser, DevServerUserInputs]):
         """See inputs.py."""
         return user_inputs(self.cache, self.settings, self.cluster_id, resource, model)
 
+    def program(self, inputs: DevServerUserInputs) -> Program:
+        """See stacks/user.py."""
+        return user.program(inputs)
+
     async def prepare(self, inputs: DevServerUserInputs, lookup: Lookup) -> Prepared:
         """The program; nothing has to be looked up for it."""
         # The namespace may be someone else's until the run has begun.
-        fields = {"namespace": inputs.namespace}
-        return Prepared(partial(user.program, inputs), user.children(inputs), fields)
+        return Prepared(self.program(inputs), {"namespace": inputs.namespace})
+
+    def earlier_digest(self, inputs: DevServerUserInputs) -> str | None:
+        """See first_digest.py."""
+        return first_digest(inputs)
 
     def rejected_fields(self, inputs: DevServerUserInputs) -> StalledError | None:
         """Roles that the settings do not allow."""

@@ -27,12 +27,13 @@ from reconciler.kube.client import Client
 from reconciler.kube.objects import Object
 from reconciler.kube.recorder import Recorder
 from reconciler.settings import Settings
+from reconciler.state import checkpoint
 from reconciler.state.alerts import StateAlerts
 from reconciler.state.checkpoint import Recorded
 from reconciler.state.encryption_keys import Keys
 from reconciler.state.index import StateIndex, StateRecord
 from reconciler.state.run_claim import Epoch, Term
-from reconciler.state.store import StackId, StateStore, StoredState, checkpoint
+from reconciler.state.store import StackId, StateStore, StoredState
 from reconciler.status.errors import (
     EngineFailedError,
     EngineTimeoutError,
@@ -40,7 +41,7 @@ from reconciler.status.errors import (
     StalledError,
     TransientError,
 )
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Child
 from tests.builders import CREATED, TERM, child_object, devserver_inputs, kinds, owner, resource, stack_id
 from tests.fake_client import FakeClient

@@ -5,12 +5,18 @@ from typing import Any
 
 import pytest
 
-from reconciler.controller.adoption import Ownership, adopted, conflict, ownership_of, refuse_terminating
+from reconciler.controller.adoption import (
+    Ownership,
+    adopted,
+    conflict,
+    ownership_of,
+    refuse_terminating,
+)
 from reconciler.controller.retries import was_stopped_by_namespace
 from reconciler.status.errors import WaitingError
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Child
-from stacks.user import DevServerUserInputs, children
+from stacks.user import DevServerUserInputs, program
 from tests.builders import cache, child_object, owner, resource, user_inputs
 
 Object = dict[str, Any]
@@ -80,7 +86,7 @@ def test_judge(child: Child, obj: Object | None, claim: Ownership) -> None:
 
 def test_a_namespace_is_taken_up_again_by_the_same_user_only() -> None:
     inputs: DevServerUserInputs = user_inputs()
-    namespace = children(inputs)[0]
+    namespace = program(inputs).children[0]
     obj = child_object(namespace, inputs.owner, person="ada")
     assert ownership_of(obj, inputs.owner, namespace, "ada", cache()) is Ownership.OURS
     assert ownership_of(obj, inputs.owner, namespace, "eve", cache()) is Ownership.FOREIGN
@@ -96,7 +102,7 @@ def test_a_namespace_is_taken_up_again_by_the_same_user_only() -> None:
     [
         (SSHD, ["ConfigMap dev-ada/box-sshd", "not made for this resource"]),
         (HOME, ["PersistentVolumeClaim dev-ada/box-home", "holds the data of someone else"]),
-        (children(user_inputs())[0], ["Namespace dev-ada exists"]),
+        (program(user_inputs()).children[0], ["Namespace dev-ada exists"]),
     ],
     ids=["plain", "home", "namespace"],
 )
@@ -108,14 +114,14 @@ def test_a_conflict_names_the_object_and_the_way_out(child: Child, parts: list[s
 
 
 def test_a_conflict_over_what_was_retained_says_for_whom() -> None:
-    namespace = children(user_inputs())[0]
+    namespace = program(user_inputs()).children[0]
     kept = child_object(namespace, owner("DevServerUser", "eve"), person="ada")
     assert "(kept for DevServerUser/eve)" in conflict(namespace, kept, cache()).message
     assert "kept for" not in conflict(namespace, changed(kept, annotations=None), cache()).message
 
 
 def test_a_namespace_that_is_on_its_way_out_is_waited_for_whosever_it_is() -> None:
-    namespace = children(user_inputs())[0]
+    namespace = program(user_inputs()).children[0]
     leaving = child_object(namespace)
     leaving["metadata"]["deletionTimestamp"] = "2030-01-01T09:00:00Z"
     with pytest.raises(WaitingError) as error:

@@ -28,7 +28,7 @@ from reconciler.status.errors import (
     TransientError,
     WaitingError,
 )
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import devserver, owner, stack_id
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)

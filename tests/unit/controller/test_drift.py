@@ -16,7 +16,7 @@ from reconciler.controller.drift import (
 from reconciler.kube.managed_fields import managed_fields
 from reconciler.kube.objects import Key
 from reconciler.state.checkpoint import Recorded
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import MANAGER
 from tests.builders import cache, child_object, owner
 

@@ -27,7 +27,8 @@ from reconciler.settings import Settings
 from reconciler.state.index import StateIndex, StateRecord
 from reconciler.status.conditions import ConditionState, StatusPatch
 from reconciler.status.errors import EngineFailedError, ReconcileError, StalledError
-from stacks.devserver import DevServerChildren
+from stacks.declarations import Program
+from stacks.devserver.program import DevServerChildren
 from tests import builders
 from tests.builders import CREATED, Kinds, child_object, owner, resource, stack_id
 from tests.metering import Growth
@@ -79,7 +80,7 @@ class FakeActions:
         if outcome.error is None:
             self.drift = ()
             self._states[action.id.key] = {action.id.uid: StateRecord(action.id, frozenset({NAMES.sshd}))}
-        return outcome, Prepared(lambda: None, (), {"ssh": {"service": "box-ssh", "port": 22}})
+        return outcome, Prepared(Program("cluster-uid", (), {}), {"ssh": {"service": "box-ssh", "port": 22}})
 
     async def destroy(self, action: Destroy) -> Outcome:
         self.done.append(f"destroy {action.id.uid}")
@@ -211,6 +212,44 @@ async def test_what_is_applied_causes_neither_a_run_nor_a_write(applied: Bench) 
     for _ in range(3):
         await applied.woken()
         assert applied.actions.done == []
+
+
+def with_a_digest_of_an_earlier_rule(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, earlier: str | None = "by another rule"
+) -> None:
+    """Its status is as an earlier version wrote it. earlier: what that version would write for the present spec."""
+    bench.status["inputsDigest"] = "by another rule"
+    monkeypatch.setattr(bench.known.devserver, "earlier_digest", lambda inputs: earlier)
+
+
+async def test_a_digest_of_an_earlier_rule_is_renewed_without_a_run(
+    applied: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = dict(applied.status)
+    with_a_digest_of_an_earlier_rule(applied, monkeypatch)
+    assert applied.status != before
+    assert await applied.woken() == []
+    assert applied.actions.done == ["status"]
+    assert applied.status == before
+
+
+@pytest.mark.parametrize("earlier", ["of another spec", None], ids=["another spec", "other declarations"])
+async def test_a_digest_of_an_earlier_rule_that_does_not_fit_means_a_run_behind_all_others(
+    applied: Bench, monkeypatch: pytest.MonkeyPatch, earlier: str | None
+) -> None:
+    with_a_digest_of_an_earlier_rule(applied, monkeypatch, earlier)
+    added: list[bool] = []
+    add = applied.queue.add
+
+    def note(key: Key, lane: Lane = Lane.LOOK, urgent: bool = False) -> None:
+        if lane is Lane.RUN:
+            added.append(urgent)
+        add(key, lane, urgent=urgent)
+
+    monkeypatch.setattr(applied.queue, "add", note)
+    assert await applied.woken() == ["up: inputs changed"]
+    assert added == [False]
+    assert applied.status["inputsDigest"].startswith("2:")
 
 
 async def test_a_changed_spec_is_applied_once(applied: Bench) -> None:

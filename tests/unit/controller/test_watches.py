@@ -29,7 +29,7 @@ from reconciler.kube.objects import Key, Object
 from reconciler.kube.watch import Watch, WatchSpec
 from reconciler.settings import Settings
 from reconciler.status.errors import StalledError, WaitingError
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Child
 from tests.builders import child_object, kinds, owner, pod, resource, storage_class
 from tests.clock import Clock

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from reconciler.kube.objects import Key, belongs_to, is_managed
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Child
-from stacks.user import children
+from stacks.user import program
 from tests.builders import cache, child_object, owner, pod, resource, user_inputs
 
 Object = dict[str, Any]
@@ -35,16 +35,17 @@ def without_kind(obj: Object) -> Object:
     return {name: value for name, value in obj.items() if name != "kind"}
 
 
+USERS_CHILDREN = {child.kind: child for child in program(USER).children}
 CASES: dict[str, tuple[Object, Key | None]] = {
     "a child": (child_object(NAMES.sshd), BOX),
     "a child in a list": (without_kind(child_object(NAMES.sshd)), BOX),
     "a home": (child_object(NAMES.home), BOX),
     "a user's namespace": (
-        child_object(children(USER)[0], USER.owner, person="ada"),
+        child_object(USERS_CHILDREN["Namespace"], USER.owner, person="ada"),
         Key("DevServerUser", "", "ada-lovelace"),
     ),
     "a user's service account": (
-        child_object(children(USER)[1], USER.owner),
+        child_object(USERS_CHILDREN["ServiceAccount"], USER.owner),
         Key("DevServerUser", "", "ada-lovelace"),
     ),
     "a flavor's DaemonSet": (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.state import checkpoint
 from reconciler.state.diagnosis import Problem, Unusable, diagnose
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Child
 from tests.builders import owner, stack_id
 from tests.unit.state.test_checkpoint import STACK, entry, state

@@ -9,7 +9,7 @@ import pytest
 from reconciler.kube.client import Client
 from reconciler.state.index import StateIndex
 from reconciler.state.store import StackId, StateStore
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import TERM, owner, stack_id
 from tests.fake_client import FakeClient
 from tests.unit.state.test_checkpoint import entry, state

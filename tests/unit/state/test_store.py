@@ -15,7 +15,7 @@ from reconciler.state.index import StateIndex, StateRecord
 from reconciler.state.run_claim import CutShort, Epoch, Term
 from reconciler.state.store import MAX_BYTES, StackId, StateStore, StoredState
 from reconciler.status.errors import StalledError, TransientError
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import CREATED, TERM, owner, stack_id
 from tests.fake_client import FakeClient
 from tests.unit.state.test_checkpoint import entry, state

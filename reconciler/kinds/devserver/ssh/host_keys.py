@@ -14,7 +14,7 @@ from reconciler.kinds.devserver.ssh.keys import (
 )
 from reconciler.kube.objects import Object, belongs_to, is_managed
 from reconciler.status.errors import StalledError
-from stacks.devserver import HostKeys
+from stacks.devserver.program import HostKeys
 from stacks.metadata import Child, Owner
 
 

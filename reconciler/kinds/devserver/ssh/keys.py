@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from reconciler.kube.objects import Object
 from reconciler.status import reasons
 from reconciler.status.errors import StalledError
-from stacks.devserver import HostKeys
+from stacks.devserver.program import HostKeys
 
 # The file names under which stacks/files/startup.sh looks for host keys.
 HOST_KEY_FILES = ("ssh_host_ed25519_key", "ssh_host_ecdsa_key")

@@ -16,7 +16,7 @@ from reconciler.kinds.flavor.scheduling.pod_requests import (
 )
 from reconciler.kinds.flavor.scheduling.taints import DEFAULT_TOLERATIONS
 from reconciler.status import reasons
-from stacks.pod import TOOLS_REQUESTS
+from stacks.tools import TOOLS_REQUESTS
 
 # Of pods in a cluster where no PriorityClass is the default.
 _DEFAULT_PRIORITY = PriorityClass(0, True, True)

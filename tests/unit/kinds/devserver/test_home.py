@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.kinds.devserver.home import shortfall, size_to_ask_for
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import child_object, owner, storage_class
 
 Object = dict[str, Any]

@@ -8,7 +8,7 @@ from crds import DevServer
 from crds.times import parse_time
 from reconciler.settings import Settings
 from reconciler.status.errors import StalledError
-from stacks.devserver import DevServerChildren, DevServerInputs
+from stacks.devserver.program import DevServerChildren, DevServerInputs
 from tests.builders import CREATED, ECDSA, ED25519, child_object, kinds, owner, resource, storage_class
 
 Object = dict[str, Any]

@@ -9,7 +9,7 @@ from crds.times import parse_time
 from reconciler.kinds.user.inputs import rejected_roles
 from reconciler.settings import Settings
 from reconciler.status.errors import StalledError
-from stacks.user import DevServerUserInputs, children
+from stacks.user import DevServerUserInputs, program
 from tests.builders import CREATED, kinds
 from tests.unit.kinds.user.test_username import EIGHT, NINE, user
 
@@ -40,7 +40,7 @@ def bound(allowed: set[str], *roles: Object) -> tuple[list[str], str]:
     inputs = gathered(user("ada", rbac={"additionalRoleRefs": list(roles)}), allowed=frozenset(allowed))
     told = rejected_roles(inputs)
     assert told is None or told.reason == "RoleNotAllowed"
-    names = [child.name for child in children(inputs) if child.kind == "RoleBinding"]
+    names = [child.name for child in program(inputs).children if child.kind == "RoleBinding"]
     assert names.pop(0) == "clusterrole.devserver-user"
     return names, told.message if told else ""
 

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.kinds.devserver.pod.readiness import devserver_readiness
 from reconciler.kinds.devserver.pod.refusals import Refusal
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import child_object, owner, pod
 
 Object = dict[str, Any]

@@ -8,7 +8,7 @@ from reconciler.kinds.devserver.pod.refusals import Refusal
 from reconciler.kinds.devserver.pod.restarts import Restart, hasten, pending_restart, restart, restart_pending
 from reconciler.kube.client import Client
 from reconciler.kube.objects import Object
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import child_object, owner, pod
 from tests.fake_client import FakeClient
 from tests.unit.kinds.devserver.pod.test_readiness import DELETED, stateful_set

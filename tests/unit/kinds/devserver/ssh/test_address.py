@@ -7,7 +7,7 @@ import pytest
 from crds.devserver import DevServerStatus
 from crds.times import parse_time
 from reconciler.kinds.devserver.ssh.address import ssh_address
-from stacks.devserver import DevServerChildren
+from stacks.devserver.program import DevServerChildren
 from tests.builders import CREATED, child_object, kinds, owner, pod, resource
 
 Object = dict[str, Any]

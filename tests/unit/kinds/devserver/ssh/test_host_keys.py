@@ -12,7 +12,7 @@ from reconciler.kinds.devserver.ssh.keys import HOST_KEY_FILES as FILES
 from reconciler.kinds.devserver.ssh.keys import generate_host_keys
 from reconciler.kube.objects import Object
 from reconciler.status.errors import EngineFailedError, StalledError
-from stacks.devserver import DevServerChildren, HostKeys
+from stacks.devserver.program import DevServerChildren, HostKeys
 from stacks.metadata import Child, Owner
 from tests.builders import child_object, owner
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from stacks.messages import message_of_the_day, warnings
+from stacks.devserver.messages import message_of_the_day, warnings
 from tests.builders import owner
 
 ENDS = "2030-01-01T16:00:00Z"

@@ -1,44 +1,42 @@
 """What the program of a DevServerFlavor declares."""
 
 import re
-from functools import partial
 from typing import Any
 
 import pytest
 import yaml
 
-from stacks import devserver as stacks_devserver
 from stacks import flavor
-from stacks.flavor import DevServerFlavorInputs
+from stacks.devserver import program as devserver
+from stacks.flavor import DevServerFlavorChildren, DevServerFlavorInputs
 from tests.builders import HOST_KEYS, devserver_inputs, flavor_inputs
-from tests.declared import Stack, declared
+from tests.declared import Declared, declared
 from tests.shared_cluster import ROOT
 
 PREWARM = {"images": ["debian:bookworm", "ubuntu:24.04"]}
 
 
-def declare(inputs: DevServerFlavorInputs) -> Stack:
-    return declared(partial(flavor.program, inputs))
+def declare(inputs: DevServerFlavorInputs) -> Declared:
+    return declared(flavor.program(inputs))
 
 
 def test_a_flavor_with_nothing_to_prewarm_has_no_children() -> None:
-    assert flavor.children(flavor_inputs()) == ()
-    assert declare(flavor_inputs()).objects == {}
+    assert flavor.program(flavor_inputs()).declarations == ()
 
 
 def test_images_to_prewarm_make_one_daemon_set() -> None:
     inputs = flavor_inputs(prewarm=PREWARM)
-    (child,) = flavor.children(inputs)
-    (daemon_set,) = declare(inputs).objects.values()
-    assert daemon_set.is_child(child)
+    (child,) = flavor.program(inputs).children
+    (daemon_set,) = declare(inputs).values()
+    assert child == DevServerFlavorChildren.of(inputs).prewarm
     assert (daemon_set.name, daemon_set.type) == ("prewarm", "kubernetes:apps/v1:DaemonSet")
     assert child.namespace == "devserver-system"
     assert daemon_set.metadata["ownerReferences"][0]["kind"] == "DevServerFlavor"
 
 
 def pod(**spec: Any) -> dict[str, Any]:
-    daemon_set = declare(flavor_inputs(prewarm=PREWARM, **spec)).objects["prewarm"]
-    found: dict[str, Any] = daemon_set.inputs["spec"]["template"]["spec"]
+    daemon_set = declare(flavor_inputs(prewarm=PREWARM, **spec))["prewarm"]
+    found: dict[str, Any] = daemon_set.manifest["spec"]["template"]["spec"]
     return found
 
 
@@ -68,8 +66,8 @@ ROOM = {"replicas": 3}
 
 
 def placeholders(**spec: Any) -> dict[str, Any]:
-    deployment = declare(flavor_inputs(prewarm=ROOM, **spec)).objects["placeholders"]
-    found: dict[str, Any] = deployment.inputs["spec"]
+    deployment = declare(flavor_inputs(prewarm=ROOM, **spec))["placeholders"]
+    found: dict[str, Any] = deployment.manifest["spec"]
     return found
 
 
@@ -80,18 +78,18 @@ def placeholder(**spec: Any) -> dict[str, Any]:
 
 def test_placeholders_are_a_deployment_of_as_many() -> None:
     inputs = flavor_inputs(prewarm=ROOM)
-    (child,) = flavor.children(inputs)
-    (deployment,) = declare(inputs).objects.values()
-    assert deployment.is_child(child)
+    (child,) = flavor.program(inputs).children
+    (deployment,) = declare(inputs).values()
+    assert child == DevServerFlavorChildren.of(inputs).placeholders
     assert (deployment.name, deployment.type) == ("placeholders", "kubernetes:apps/v1:Deployment")
-    assert deployment.inputs["spec"]["replicas"] == 3
+    assert deployment.manifest["spec"]["replicas"] == 3
 
 
 def test_images_and_placeholders_are_children_side_by_side() -> None:
     inputs = flavor_inputs(prewarm=PREWARM | ROOM)
-    declared_objects = declare(inputs).objects
+    declared_objects = declare(inputs)
     assert set(declared_objects) == {"prewarm", "placeholders"}
-    assert len(flavor.children(inputs)) == 2
+    assert len(flavor.program(inputs).children) == 2
 
 
 def test_placeholders_give_way_at_once_and_take_no_room_beside_their_successors() -> None:
@@ -120,8 +118,8 @@ def test_the_priority_class_of_placeholders_is_shipped() -> None:
     ids=["nothing", "requests and limits", "limits alone", "less than the tools ask", "placement"],
 )
 def test_a_placeholder_holds_the_room_of_a_devserver(spec: dict[str, Any]) -> None:
-    stack = declared(partial(stacks_devserver.program, devserver_inputs(flavor=spec), HOST_KEYS))
-    real, held = stack.objects["workload"].inputs["spec"]["template"]["spec"], placeholder(**spec)
+    stack = declared(devserver.program(devserver_inputs(flavor=spec), HOST_KEYS))
+    real, held = stack["workload"].manifest["spec"]["template"]["spec"], placeholder(**spec)
     for containers in ("initContainers", "containers"):
         asked, holds = ([item["resources"] for item in pod[containers]] for pod in (real, held))
         assert holds == asked
@@ -133,7 +131,7 @@ def test_a_placeholder_holds_the_room_of_a_devserver(spec: dict[str, Any]) -> No
 
 
 def name_of(flavor_name: str) -> str:
-    (child,) = flavor.children(flavor_inputs(flavor_name, prewarm=PREWARM))
+    (child,) = flavor.program(flavor_inputs(flavor_name, prewarm=PREWARM)).children
     return child.name
 
 
@@ -159,7 +157,7 @@ def test_cut_names_stay_apart() -> None:
 
 
 def test_the_selector_and_the_pods_labels_hold_the_daemon_sets_name() -> None:
-    spec = declare(flavor_inputs("a" * 60, prewarm=PREWARM)).objects["prewarm"].inputs["spec"]
+    spec = declare(flavor_inputs("a" * 60, prewarm=PREWARM))["prewarm"].manifest["spec"]
     selector = spec["selector"]["matchLabels"]
     assert selector == {"devserver.io/prewarm": name_of("a" * 60)}
     assert selector.items() <= spec["template"]["metadata"]["labels"].items()

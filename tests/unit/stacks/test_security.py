@@ -1,12 +1,12 @@
 """Every pod that the operator makes passes its Pod Security level, by the rules of the Pod Security Standards."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
 
-from stacks import devserver, flavor
+from stacks import flavor
+from stacks.devserver import program as devserver
 from stacks.security import CAPABILITIES
 from tests.builders import HOST_KEYS, devserver_inputs, flavor_inputs
 from tests.declared import declared
@@ -111,15 +111,15 @@ def pods(profile: str) -> dict[str, Spec]:
     prewarm = {"images": ["debian:bookworm"], "replicas": 1}
     home = {"home": {"size": "1Gi"}, "volumes": [{"claimName": "data", "mountPath": "/data"}]}
     programs = {
-        "bare": partial(devserver.program, devserver_inputs(flavor={"securityProfile": profile}), HOST_KEYS),
-        "box": partial(devserver.program, devserver_inputs(flavor=spec, spec=home), HOST_KEYS),
-        "flavor": partial(flavor.program, flavor_inputs(prewarm=prewarm, **spec)),
+        "bare": devserver.program(devserver_inputs(flavor={"securityProfile": profile}), HOST_KEYS),
+        "box": devserver.program(devserver_inputs(flavor=spec, spec=home), HOST_KEYS),
+        "flavor": flavor.program(flavor_inputs(prewarm=prewarm, **spec)),
     }
     return {
-        f"{title}/{name}": resource.inputs["spec"]["template"]["spec"]
+        f"{title}/{name}": resource.manifest["spec"]["template"]["spec"]
         for title, program in programs.items()
-        for name, resource in declared(program).objects.items()
-        if "template" in resource.inputs.get("spec", {})
+        for name, resource in declared(program).items()
+        if "template" in resource.manifest.get("spec", {})
     }
 
 

@@ -1,14 +1,13 @@
 """The pod of a DevServer."""
 
-from functools import partial
 from typing import Any
 
 import pytest
 
 from crds.base import VolumeMount
-from stacks import devserver
-from stacks.mounts import merged_volumes
-from stacks.pod import restart_digest
+from stacks.devserver import program as devserver
+from stacks.devserver.mounts import merged_volumes
+from stacks.devserver.pod import restart_digest
 from tests.builders import HOST_KEYS, devserver_inputs
 from tests.declared import declared
 
@@ -17,8 +16,8 @@ RESTRICTED = {"securityProfile": "restricted"}
 
 
 def template(flavor: Spec | None = None, **spec: Any) -> Spec:
-    program = partial(devserver.program, devserver_inputs(flavor=flavor, spec=spec), HOST_KEYS)
-    found: Spec = declared(program).objects["workload"].inputs["spec"]["template"]
+    program = devserver.program(devserver_inputs(flavor=flavor, spec=spec), HOST_KEYS)
+    found: Spec = declared(program)["workload"].manifest["spec"]["template"]
     return found
 
 
@@ -275,5 +274,67 @@ def test_a_larger_home_leaves_the_restart_digest_alone() -> None:
 def test_a_change_that_the_user_did_not_make_leaves_the_restart_digest_alone(
     inputs: devserver.DevServerInputs,
 ) -> None:
-    workload = declared(partial(devserver.program, inputs, HOST_KEYS)).objects["workload"]
-    assert workload.inputs["spec"]["template"]["metadata"] == template()["metadata"]
+    workload = declared(devserver.program(inputs, HOST_KEYS))["workload"]
+    assert workload.manifest["spec"]["template"]["metadata"] == template()["metadata"]
+
+
+# Specs, and the digests that pods of theirs carry in clusters: another digest restarts the pod.
+STORED: list[tuple[Spec, str]] = [
+    ({}, "9d355458b17734923ba714a3e779c4db"),
+    ({"flavor": "gpu"}, "c6b0652f69a69134650c24b12472a958"),
+    (
+        {
+            "image": "registry.example.com/me/box@sha256:0123",
+            "imagePullSecrets": [{"name": "registry"}, {"name": "other.registry"}],
+        },
+        "39f18940e70da2fae7aa67fcda285426",
+    ),
+    (
+        {
+            "env": [
+                {"name": "PATH", "value": "/opt/go/bin:$PATH"},
+                {"name": "EMPTY"},
+                {"name": "A", "value": "\u202e \U0001f642 ' \" \\"},
+            ]
+        },
+        "d7472d2cf6944ff296b68d06b29edbd7",
+    ),
+    (
+        {
+            "volumes": [
+                {"claimName": "data", "mountPath": "/data"},
+                {"claimName": "data", "mountPath": "/ro", "readOnly": True},
+            ]
+        },
+        "079dcce8fb983e58f02502ceed5cf66b",
+    ),
+    ({"home": {"size": "10Gi"}}, "1ccb297dbab7ecadfe3a6fe54488cf0a"),
+    (
+        {"home": {"size": "20Gi", "storageClassName": "fast", "onDelete": "Delete"}, "running": False},
+        "1ccb297dbab7ecadfe3a6fe54488cf0a",
+    ),
+    (
+        {"flavor": None, "volumes": [], "env": [], "imagePullSecrets": [], "home": None},
+        "9d355458b17734923ba714a3e779c4db",
+    ),
+    (
+        {"driftPolicy": "Observe", "updatePolicy": "Now", "lifecycle": {"timeToLive": "8h"}},
+        "9d355458b17734923ba714a3e779c4db",
+    ),
+    (
+        {
+            "flavor": "cpu.large",
+            "image": "debian:bookworm",
+            "home": {"size": "1Gi"},
+            "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+            "volumes": [{"claimName": "models", "mountPath": "/models", "readOnly": True}],
+            "imagePullSecrets": [{"name": "registry"}],
+        },
+        "e05784b416f2d9e75f78e4c55f2edd8a",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "stored"), STORED, ids=[", ".join(spec) or "least" for spec, _ in STORED])
+def test_no_pod_is_restarted_by_another_version_of_the_operator(spec: Spec, stored: str) -> None:
+    assert digest(**spec) == stored

@@ -2,23 +2,15 @@
 
 from collections.abc import Iterable
 
-from pulumi_kubernetes.core.v1 import (
-    ConfigMapVolumeSourceArgs,
-    EmptyDirVolumeSourceArgs,
-    PersistentVolumeClaimVolumeSourceArgs,
-    SecretVolumeSourceArgs,
-    VolumeArgs,
-    VolumeMountArgs,
-)
-
 from crds import DevServerFlavorSpec, DevServerSpec
 from crds.base import VolumeMount
 from crds.devserver import HOME_PATH
+from stacks.metadata import Manifest, present
+from stacks.tools import TOOLS, TOOLS_PATH, tools_volume
 
-TOOLS_PATH = "/opt/devserver"
 CONFIG_PATH = "/etc/devserver"
 HOST_KEYS_PATH = "/etc/devserver-hostkeys"
-TOOLS, CONFIG, HOST_KEYS = "tools", "sshd", "host-keys"
+CONFIG, HOST_KEYS = "sshd", "host-keys"
 
 # Where the pod has no root, nobody can write to the image's /etc. So an init container makes these files in the volume
 # of the tools, and they are mounted one by one. The start script knows their names, too.
@@ -27,20 +19,20 @@ ETC_FILES = ("group", "motd", "passwd", "profile.d/00-devserver.sh", "shadow")
 _SCRATCH = {"home": HOME_PATH, "tmp": "/tmp"}
 
 # A volume and where the main container has it; a volume with two places is there twice.
-Mounted = tuple[VolumeArgs, VolumeMountArgs]
+Mounted = tuple[Manifest, Manifest]
 
 
 def own_volumes(*, config_map: str, host_keys_secret: str, shm_size: str | None) -> list[Mounted]:
     """What every DevServer has."""
-    host_keys = SecretVolumeSourceArgs(secret_name=host_keys_secret, default_mode=0o400)
+    host_keys = {"secretName": host_keys_secret, "defaultMode": 0o400}
     found = [
-        _mounted(VolumeArgs(name=TOOLS, empty_dir=EmptyDirVolumeSourceArgs()), TOOLS_PATH),
-        _mounted(VolumeArgs(name=CONFIG, config_map=ConfigMapVolumeSourceArgs(name=config_map)), CONFIG_PATH),
-        _mounted(VolumeArgs(name=HOST_KEYS, secret=host_keys), HOST_KEYS_PATH),
+        _mounted(tools_volume(), TOOLS_PATH),
+        _mounted({"name": CONFIG, "configMap": {"name": config_map}}, CONFIG_PATH),
+        _mounted({"name": HOST_KEYS, "secret": host_keys}, HOST_KEYS_PATH),
     ]
     if shm_size is not None:
-        memory = EmptyDirVolumeSourceArgs(medium="Memory", size_limit=shm_size)
-        found.append(_mounted(VolumeArgs(name="shm", empty_dir=memory), "/dev/shm"))
+        memory = {"medium": "Memory", "sizeLimit": shm_size}
+        found.append(_mounted({"name": "shm", "emptyDir": memory}, "/dev/shm"))
     return found
 
 
@@ -69,25 +61,20 @@ def merged_volumes(flavor: list[VolumeMount], devserver: list[VolumeMount]) -> t
 
 def scratch_volumes(claimed: Iterable[Mounted]) -> list[Mounted]:
     """For a pod without root: a home and a /tmp that end with the pod, unless a claim is mounted there."""
-    taken = {mount.mount_path for _, mount in claimed}
+    taken = {mount["mountPath"] for _, mount in claimed}
     return [
-        _mounted(VolumeArgs(name=name, empty_dir=EmptyDirVolumeSourceArgs()), path)
-        for name, path in _SCRATCH.items()
-        if path not in taken
+        _mounted({"name": name, "emptyDir": {}}, path) for name, path in _SCRATCH.items() if path not in taken
     ]
 
 
-def etc_mounts() -> list[VolumeMountArgs]:
+def etc_mounts() -> list[Manifest]:
     """For a pod without root: ETC_FILES in the places of the image's own."""
-    return [
-        VolumeMountArgs(name=TOOLS, mount_path=f"/etc/{file}", sub_path=f"etc/{file}") for file in ETC_FILES
-    ]
+    return [{"name": TOOLS, "mountPath": f"/etc/{file}", "subPath": f"etc/{file}"} for file in ETC_FILES]
 
 
-def _mounted(volume: VolumeArgs, path: str, read_only: bool | None = None) -> Mounted:
-    return volume, VolumeMountArgs(name=volume.name, mount_path=path, read_only=read_only)
+def _mounted(volume: Manifest, path: str, read_only: bool | None = None) -> Mounted:
+    return volume, present(name=volume["name"], mountPath=path, readOnly=read_only)
 
 
-def _claim(name: str, claim: str, read_only: bool) -> VolumeArgs:
-    source = PersistentVolumeClaimVolumeSourceArgs(claim_name=claim, read_only=read_only)
-    return VolumeArgs(name=name, persistent_volume_claim=source)
+def _claim(name: str, claim: str, read_only: bool) -> Manifest:
+    return {"name": name, "persistentVolumeClaim": {"claimName": claim, "readOnly": read_only}}
