@@ -7,16 +7,26 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 
+import reconciler
 from reconciler.controller import metrics
 from reconciler.controller.metrics import QueueMeter
 from reconciler.engine import metrics as engine_metrics
+from reconciler.kinds.flavor import metrics as flavor_metrics
 from reconciler.state import metrics as state_metrics
 from reconciler.state.diagnosis import Problem
+from reconciler.telemetry import metrics as registry
 from reconciler.telemetry.metrics import REGISTRY
 from tests.clock import Clock
 from tests.metering import Growth, samples
 
 DOCUMENT = Path(__file__).parents[3] / "docs/metrics.md"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered() -> None:
+    """The kinds have label values of their own, as in the running reconciler."""
+    for register in (metrics.register_kinds, engine_metrics.register_kinds):
+        register(("DevServer", "DevServerFlavor", "DevServerUser"))
 
 
 @pytest.fixture
@@ -26,6 +36,16 @@ def clock() -> Clock:
 
 def read(meter: QueueMeter, name: str, queue: str = "devserver") -> float:
     return samples(meter.collect())[name, (("name", queue),)]
+
+
+# Every module that adds to the registry.
+MODULES = (metrics, engine_metrics, flavor_metrics, state_metrics)
+
+
+def test_every_module_that_has_metrics_is_read_here() -> None:
+    package = Path(str(reconciler.__file__)).parent
+    files = {file for file in package.rglob("*.py") if "registry=REGISTRY" in file.read_text()}
+    assert files - {Path(str(registry.__file__))} == {Path(str(module.__file__)) for module in MODULES}
 
 
 def families() -> list[Metric]:
@@ -78,7 +98,6 @@ def test_a_kind_that_we_do_not_have_is_one_series_whatever_it_is_called() -> Non
 
 def test_series_begin_at_zero() -> None:
     """A rate does not see the step from nothing to one."""
-    engine_metrics.register_kinds(["DevServer"])
     runs = samples(REGISTRY.collect())
     for operation in ("up", "destroy"):
         labels = (("kind", "DevServer"), ("operation", operation), ("result", "lost"))
