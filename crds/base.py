@@ -135,7 +135,7 @@ def _without_nulls(value: Any) -> Any:
 
 # As in a model.
 _NULL_IS_LEFT_OUT = BeforeValidator(_without_nulls)
-_KEY_MESSAGE = "keys are names such as cpu, memory or nvidia.com/gpu"
+_KEY_MESSAGE = "keys must be names such as cpu, memory or nvidia.com/gpu"
 ResourceList = Annotated[
     dict[str, Quantity], Field(max_length=16), keys_rule(_KEY_MESSAGE), _NULL_IS_LEFT_OUT
 ]
@@ -146,7 +146,7 @@ LabelKey = Annotated[str, Field(pattern=pattern(_QUALIFIED_NAME), max_length=_QU
 NodeSelector = Annotated[
     dict[str, LabelValue],
     Field(max_length=16),
-    keys_rule("keys are label names such as kubernetes.io/arch"),
+    keys_rule("keys must be label names such as kubernetes.io/arch"),
     _NULL_IS_LEFT_OUT,
 ]
 DnsLabel = Annotated[str, Field(pattern=pattern(DNS_LABEL), max_length=63)]
@@ -361,7 +361,7 @@ class CustomResource(StatusModel):
     name_rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.metadata.name.size() <= 63",
-            "metadata.name must have at most 63 characters: it is the value of a label",
+            "metadata.name must have at most 63 characters, because it is used as a label value",
             lambda name: len(name) <= 63,
         ),
     )

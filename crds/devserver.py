@@ -42,7 +42,7 @@ _NAME_RULES = (
         "!self.metadata.name.matches('-(" + "|".join(CHILD_SUFFIXES) + ")$')",
         "metadata.name must not end with "
         + ", ".join(f"-{suffix}" for suffix in CHILD_SUFFIXES)
-        + ": these are names of the children",
+        + ": the operator uses these names for objects that it makes",
         lambda name: not name.endswith(tuple(f"-{suffix}" for suffix in CHILD_SUFFIXES)),
     ),
 )

@@ -99,17 +99,17 @@ class Toleration(Model):
 _TOLERATION_RULES = (
     Rule(
         "self.operator != 'Exists' || !has(self.value) || self.value == ''",
-        "value must be empty where operator is Exists",
+        "value must be empty if operator is Exists",
         lambda toleration: toleration.operator != "Exists" or not toleration.value,
     ),
     Rule(
         "self.operator == 'Exists' || has(self.key)",
-        "operator must be Exists where there is no key: it tolerates every taint",
+        "operator must be Exists if there is no key",
         lambda toleration: toleration.operator == "Exists" or toleration.key is not None,
     ),
     Rule(
         "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
-        "effect must be NoExecute where tolerationSeconds is set",
+        "effect must be NoExecute if tolerationSeconds is set",
         lambda toleration: toleration.toleration_seconds is None or toleration.effect == "NoExecute",
     ),
 )

@@ -57,14 +57,14 @@ _QUOTA_RULES = (
     Rule(
         f"self.all(key, key.contains('/') || key in {list(_COUNTED + _MEASURED)} || "
         f"key.matches('^{_HUGE_PAGES}$'))".replace("\\", "\\\\"),
-        "keys are what a ResourceQuota limits, such as requests.cpu, pods, count/devservers.devserver.io or "
+        "keys must be what a ResourceQuota can limit, such as requests.cpu, pods, count/devservers.devserver.io or "
         "requests.nvidia.com/gpu",
         _can_be_limited,
     ),
     Rule(
         f"self.all(key, !(key in {list(_COUNTED)} || (key.contains('/') && !key.startsWith('requests.') && "
         "!key.contains('kubernetes.io/'))) || quantity(string(self[key])).isInteger())",
-        "what is counted is limited by a whole number",
+        "limits on counts, such as pods, must be whole numbers",
         _counts_are_whole,
     ),
 )
@@ -91,10 +91,10 @@ class LimitRangeItem(Model):
         Field(description="What the bounds are for. Each type can be used once."),
     ]
     default: Annotated[
-        ResourceList, Field(description="Limits of a container that has none. Only for type Container.")
+        ResourceList, Field(description="Limits of a container that has none. Not allowed for type Pod.")
     ] = {}
     default_request: Annotated[
-        ResourceList, Field(description="Requests of a container that has none. Only for type Container.")
+        ResourceList, Field(description="Requests of a container that has none. Not allowed for type Pod.")
     ] = {}
     max: Annotated[
         ResourceList, Field(description="The most that one such object may have, by resource.")
@@ -134,7 +134,7 @@ _LIMIT_RULES = (
     Rule(
         "self.type != 'Pod' || ((!has(self.default) || self.default.size() == 0) && "
         "(!has(self.defaultRequest) || self.defaultRequest.size() == 0))",
-        "default and defaultRequest are not for type Pod",
+        "default and defaultRequest are not allowed for type Pod",
         lambda item: item.type != "Pod" or not (item.default or item.default_request),
     ),
     Rule(
@@ -149,8 +149,8 @@ _LIMIT_RULES = (
             f"(key.contains('/') || key in {list(_OF_CONTAINERS)} || key.startsWith('hugepages-'))))"
             for field in _BETWEEN
         ),
-        "keys are cpu, memory, ephemeral-storage, hugepages-* or names such as nvidia.com/gpu, and for type "
-        "PersistentVolumeClaim storage alone",
+        "keys must be cpu, memory, ephemeral-storage, hugepages-* or names such as nvidia.com/gpu; for type "
+        "PersistentVolumeClaim, only storage",
         _keys_fit_type,
     ),
 )

@@ -78,7 +78,7 @@ class DevServerUserSpec(Spec):
         ),
         Rule(
             "self != 'default'",
-            "default cannot be a username: every namespace has a ServiceAccount of that name, which is no person's",
+            "default cannot be a username: every namespace has a ServiceAccount of that name",
             lambda name: name != "default",
         ),
         Rule("self == oldSelf", "cannot be changed: create another DevServerUser"),

@@ -94,7 +94,7 @@ class PrivateDirectory:
         try:
             checkpoint.children(left)
         except ValueError as error:
-            why = "The run left half a state: the run directory may be full; trying again."
+            why = "The run left an incomplete state. The run directory may be full; trying again."
             raise Transient(reasons.RUN_FAILED, why) from error
         return left
 
@@ -149,7 +149,7 @@ class ExternalBackend:
             exported = place.command("stack", "export", "--stack", place.stack)
         except CommandError as error:
             if _NO_SUCH_STACK in str(error):
-                return Unusable(Problem.MISSING, "there is none")
+                return Unusable(Problem.MISSING, "it does not exist")
             if _DAMAGED.search(str(error)):
                 return Unusable(Problem.DAMAGED, "it cannot be parsed")
             raise
@@ -177,15 +177,15 @@ class ExternalBackend:
         locks = locks_in(output)
         if locks is None:
             if _AWAY.search(output):
-                raise Transient(reasons.BACKEND_FAILED, f"The backend of the states fails: {output}")
+                raise Transient(reasons.BACKEND_FAILED, f"The state backend failed: {output}")
             return False
         living = [lock for lock in locks if not is_stale(lock, _here(), cut_short)]
         if living:
             holders = ", ".join(map(str, living))
             raise Transient(
                 reasons.STATE_LOCKED,
-                f"The stack is locked by {holders}; waiting for the end of that. If it is certain that nothing runs "
-                f"there any more: pulumi cancel --stack {checkpoint.full_name_of(place.stack)}",
+                f"The stack is locked by {holders}; waiting until it is released. If you are sure that nothing runs "
+                f"there any more, release it: pulumi cancel --stack {checkpoint.full_name_of(place.stack)}",
             )
         _log.warning("stale lock taken away", holders=", ".join(map(str, locks)))
         place.command("cancel", "--yes", "--stack", place.stack)

@@ -262,7 +262,7 @@ class Engine:
         return self.backend.redacted(plain(str(error)))
 
     def _backend_failed(self, error: CommandError) -> Transient:
-        return Transient(reasons.BACKEND_FAILED, f"The backend of the states fails: {self._told(error)}")
+        return Transient(reasons.BACKEND_FAILED, f"The state backend failed: {self._told(error)}")
 
     @contextmanager
     def _place(self, stack: str, keys: Keys, backend: Backend) -> Iterator[tuple[LocalWorkspace, Place]]:

@@ -117,8 +117,8 @@ def _default(world: World, key: Key, flavor: Object) -> Stated | None:
     if winner is None or winner["metadata"]["name"] == key.name:
         return Stated("True", reasons.OLDEST_DEFAULT, "DevServers that name no flavor take this one.")
     message = (
-        f"spec.default: DevServerFlavor {winner['metadata']['name']} is older and is taken in its place; set "
-        "spec.default to false in one of the two."
+        f"spec.default: DevServerFlavor {winner['metadata']['name']} is an older default flavor and is used "
+        "instead. Set spec.default to false in one of the two."
     )
     return Stated("False", reasons.OLDER_DEFAULT_EXISTS, message, warns=True)
 

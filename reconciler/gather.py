@@ -81,7 +81,7 @@ def devserver_inputs(
 
 def find_flavor(world: World, name: str | None, had: str | None = None) -> tuple[str, DevServerFlavorSpec]:
     """The named flavor, or without a name the default one. had: the one that the DevServer has been given."""
-    keeps = f" Meanwhile the DevServer stays as flavor {had!r} made it." if had is not None else ""
+    keeps = f" Until then the DevServer stays as flavor {had!r} defined it." if had is not None else ""
     if name is not None:
         found = world.resources[FLAVOR.kind].get(("", name))
         if found is None or is_deleting(found):
@@ -161,8 +161,8 @@ def _refuse_to_move_the_home(world: World, owner: Owner, devserver: DevServer) -
     if live not in (None, home.storage_class_name):
         raise Stalled(
             reasons.HOME_CANNOT_MOVE,
-            f"spec.home.storageClassName: {claim['metadata']['name']} is of the class {live!r} and cannot be moved to "
-            f"{home.storage_class_name!r}. Name {live!r}, or save the data and delete the claim.",
+            f"spec.home.storageClassName: {claim['metadata']['name']} has the class {live!r} and cannot be moved to "
+            f"{home.storage_class_name!r}. Set it back to {live!r}, or save the data and delete the claim.",
         )
 
 

@@ -31,15 +31,13 @@ def shortfall(wanted: str, claim: Object, storage_class: Object | None) -> State
     name, live = claim["metadata"]["name"], _requested(claim)
     if parse_quantity(wanted) > parse_quantity(live):
         if not _is_bound(claim):
-            message = (
-                f"PersistentVolumeClaim {name} of {live} is not bound yet; it is expanded to {wanted} then."
-            )
+            message = f"PersistentVolumeClaim {name} ({live}) is not bound yet. Once bound, it is expanded to {wanted}."
             return Stated("True", reasons.HOME_NOT_BOUND, message)
         if not _allows_expansion(storage_class):
             class_ = claim["spec"].get("storageClassName")
             message = (
-                f"spec.home.size: PersistentVolumeClaim {name} stays at {live}, not {wanted}: its StorageClass "
-                f"{class_!r} does not allow expansion (allowVolumeExpansion)."
+                f"spec.home.size: PersistentVolumeClaim {name} stays at {live} instead of {wanted}, because its "
+                f"StorageClass {class_!r} does not allow expansion (allowVolumeExpansion)."
             )
             return Stated("True", reasons.HOME_CANNOT_EXPAND, message, warns=True)
         return None  # the run that asks for it comes first

@@ -155,7 +155,7 @@ def why_not(demand: Demand, pool: NodePool) -> str:
     if pool.unusable:
         return pool.unusable
     if keeping := not_tolerated(pool.taints, demand.tolerations):
-        return f"taint {keeping[0]}"
+        return f"its taint {keeping[0]} is not tolerated"
     for key in dict.fromkeys(requirement.key for requirement in pool.requirements):
         if not _possible(_of(pool, key)):
             return f"no node can meet its requirements on {key}"

@@ -56,7 +56,7 @@ def trouble(pod: Object, told: Iterable[Told] = ()) -> Trouble:
     ready = condition(status, "Ready")
     if ready and condition(status, "ContainersReady").get("status") == "True":
         node = one_line(str(pod.get("spec", {}).get("nodeName") or "of the pod"))
-        message = f"The node {node} gives no sign of life; whether the pod runs cannot be told."
+        message = f"The node {node} does not respond, so it is unknown whether the pod still runs."
         return Trouble(reasons.NODE_NOT_READY, message, "Failing", _since(ready))
     scheduled = condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
@@ -94,7 +94,7 @@ def _cause(text: Any) -> str:
 def _failed(status: dict[str, Any]) -> Trouble:
     """Evicted, refused by kubelet, past a deadline, ...: the StatefulSet's controller makes another one."""
     reason = _word(status.get("reason"), reasons.POD_FAILED)
-    message = f"The pod has failed and is made anew: {_cause(status.get('message')) or reason}"
+    message = f"The pod failed and is replaced: {_cause(status.get('message')) or reason}"
     return Trouble(reason, message, "Failing", _since(condition(status, "Ready")))
 
 
@@ -103,10 +103,12 @@ def _ending(pod: Object) -> Trouble:
     gone_by = meta["deletionTimestamp"]
     message = f"The earlier pod is ending; it should be gone by {gone_by}"
     if finalizers := meta.get("finalizers"):
-        message += f", but is kept by {shortened(one_line(', '.join(finalizers)), 200)}"
+        message += f", but finalizers keep it: {shortened(one_line(', '.join(finalizers)), 200)}"
     disruption = condition(pod.get("status") or {}, "DisruptionTarget")
     if disruption.get("status") == "True":
-        message += f". It was ended for {one_line(disruption.get('reason', ''))}: {_cause(disruption.get('message'))}"
+        message += (
+            f". It was ended by {one_line(disruption.get('reason', ''))}: {_cause(disruption.get('message'))}"
+        )
     grace = timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0)
     return Trouble(reasons.POD_ENDING, message, "Starting", format_time(parse_time(gone_by) - grace))
 
@@ -119,7 +121,7 @@ def _not_scheduled(pod: Object, scheduled: dict[str, Any], told: list[Told]) -> 
     says, since = _cause(scheduled.get("message")), _since(scheduled)
     if _CLAIM_MISSING.search(says):
         return Trouble(
-            reasons.CLAIM_MISSING, f"A claim that is to be mounted is missing: {says}", "Pending", since
+            reasons.CLAIM_MISSING, f"A claim that the pod mounts is missing: {says}", "Pending", since
         )
     if _CLAIM_UNBOUND in says:
         names = shortened(", ".join(pod_events.claims(pod)), 400)
@@ -127,7 +129,7 @@ def _not_scheduled(pod: Object, scheduled: dict[str, Any], told: list[Told]) -> 
         causes = [
             item.message for item in told if item.kind == "PersistentVolumeClaim" and item.last >= earliest
         ]
-        message = f"A claim has no volume yet (mounted: {names}): {causes[0] if causes else says}"
+        message = f"A claim has no volume yet (the pod mounts {names}): {causes[0] if causes else says}"
         return Trouble(reasons.CLAIM_PENDING, message, "Pending", since)
     reason = _word(scheduled.get("reason"), reasons.UNSCHEDULABLE)
     return Trouble(reason, f"Waiting for a node: {says or 'no node fits'}", "Pending", since)

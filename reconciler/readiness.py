@@ -39,14 +39,14 @@ def devserver_readiness(
     refusal: why there is no pod, if that was told. told: by Events, of the pod and its claims.
     """
     if stateful_set is None:
-        return _starting("The StatefulSet is being made.")
+        return _starting("The StatefulSet is being created.")
     if stateful_set["spec"].get("replicas") == 0:
         return Readiness(False, reasons.STOPPED, "spec.running is false; set it to true to start.", "Stopped")
     if pod is None and refusal is not None and refusal.uid == stateful_set["metadata"]["uid"]:
         message = f"The pod was refused: {refusal.message}"
         return Readiness(False, refusal.reason, message, "Pending", refusal.since)
     if pod is None:
-        return _starting("The pod is being made.")
+        return _starting("The pod is being created.")
     is_ready = condition(pod.get("status") or {}, "Ready").get("status") == "True"
     if is_ready and not pod["metadata"].get("deletionTimestamp"):
         return READY

@@ -151,7 +151,9 @@ class Reconciler:
         except ReconcileError as error:
             return Done(error)
         except ClusterError as error:
-            return Done(Transient(reasons.CLUSTER_ERROR, f"The API server refused or was away: {error}"))
+            return Done(
+                Transient(reasons.CLUSTER_ERROR, f"The API server refused or did not answer: {error}")
+            )
         except Exception as error:
             _log.exception("unexpected error")
             return Done(Transient(reasons.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))

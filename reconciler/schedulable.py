@@ -115,7 +115,7 @@ def _yes(count: _Count, nodes: int) -> Verdict:
     message = f"{fitting} of {_nodes(nodes)} {'has' if fitting == 1 else 'have'} room"
     if count.free:
         return Verdict("Yes", reasons.NODES_FIT, f"{message}.", fitting)
-    message += ", where pods of a lower priority give way."
+    message += " once pods of a lower priority have given way."
     return Verdict("Yes", reasons.LOWER_PRIORITY_GIVES_WAY, message, fitting)
 
 

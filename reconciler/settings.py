@@ -137,7 +137,7 @@ class Settings(BaseSettings):
         """The leader must have ended before others lead, and must have time for more than one try."""
         if self.lease_renew_deadline_s > self.lease_duration_s - 1:
             raise ValueError(
-                "DEVSERVER_LEASE_RENEW_DEADLINE_S: must be a second less than DEVSERVER_LEASE_DURATION_S"
+                "DEVSERVER_LEASE_RENEW_DEADLINE_S: must be at least 1 s less than DEVSERVER_LEASE_DURATION_S"
             )
         if self.lease_retry_s > self.lease_renew_deadline_s / 2:
             raise ValueError(

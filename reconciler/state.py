@@ -177,8 +177,8 @@ class StateStore:
         if before.claim is not None and not may_take(before.claim, term):
             raise Transient(
                 reasons.STATE_CONFLICT,
-                f"Secret {id.secret_name} is claimed by {before.claim.holder} since {before.claim.since}, in a term "
-                "that is not before this one; trying again.",
+                f"Secret {id.secret_name} is claimed by {before.claim.holder} since {before.claim.since}. That is not "
+                "an earlier leader, so its run may still go on; trying again.",
             )
         ours = take(before.claim, term, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         annotations = {_CLAIM_ANNOTATION: ours.text()}
@@ -247,8 +247,8 @@ class StateStore:
             if error.status == 403 and _NOT_OURS in error.message:
                 raise Stalled(
                     reasons.NAME_CONFLICT,
-                    f"Secret {id.secret_name} in the operator's namespace has lost the label {MANAGED_BY_LABEL}, "
-                    "without which the operator may not write it: put the label back, or delete that Secret.",
+                    f"Secret {id.secret_name} in the operator's namespace has lost the label {MANAGED_BY_LABEL}, so "
+                    "the operator may not change it. Put the label back or delete that Secret.",
                 ) from error
             raise
 

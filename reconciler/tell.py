@@ -73,7 +73,7 @@ async def tell(
     if repaired and observed.drifts:
         metrics.drift(subject.key.kind, "repaired")
         note = "; ".join(map(str, observed.drifts))
-        await actor.recorder.record(subject.resource, "Normal", reasons.DRIFT_REPAIRED, f"Put back: {note}.")
+        await actor.recorder.record(subject.resource, "Normal", reasons.DRIFT_REPAIRED, f"Repaired: {note}.")
     following = next_status(metadata, status, result, now)
     if following == subject.resource.get("status"):
         return

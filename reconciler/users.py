@@ -28,7 +28,7 @@ def user_inputs(
     if holder != key.name:
         raise Stalled(
             reasons.USERNAME_TAKEN,
-            f"spec.username: {spec.username} is that of the DevServerUser {holder}; choose another username, or delete "
+            f"spec.username: {spec.username} is taken by the DevServerUser {holder}. Choose another username or delete "
             f"{holder}.",
         )
     refs = spec.rbac.additional_role_refs
@@ -55,8 +55,8 @@ def objection(inputs: DevServerUserInputs) -> Stalled | None:
         return None
     return Stalled(
         reasons.ROLE_NOT_ALLOWED,
-        f"{'; '.join(inputs.refused_roles)}: not among the roles that the operator's setting DEVSERVER_ALLOWED_ROLES "
-        "names; not given.",
+        f"{'; '.join(inputs.refused_roles)}: not given, because the operator's setting DEVSERVER_ALLOWED_ROLES does "
+        "not allow it. All else is applied.",
     )
 
 
@@ -91,7 +91,7 @@ def readiness(world: World, owner: Owner) -> Readiness:
     name = namespace_of(user["spec"]["username"]) if user is not None else ""
     namespace = world.children[("v1", "Namespace")].get(("", name))
     if namespace is not None and "deletionTimestamp" in namespace["metadata"]:
-        message = f"Namespace {name} is being deleted; it is made again when it is gone."
+        message = f"Namespace {name} is being deleted. It is created again once it is gone."
         since = namespace["metadata"]["deletionTimestamp"]
         return Readiness(False, reasons.NAMESPACE_TERMINATING, message, "Pending", since)
     return APPLIED

@@ -209,7 +209,7 @@ def test_a_state_that_was_cut_off_by_a_full_disk_is_no_state(tmp_path: Path, len
     assert backend.take(place) == CONTENT
     (file,) = tmp_path.rglob(f"{ID.stack}.json")
     file.write_bytes(CONTENT[:length])
-    with pytest.raises(Transient, match="half a state"):
+    with pytest.raises(Transient, match="incomplete state"):
         backend.take(place)
 
 

@@ -192,12 +192,12 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
     "a child that is gone comes back": (
         replace(APPLIED, drifts=(GONE_CHILD,)),
         "d",
-        Up("drift: ConfigMap box-sshd is gone", refresh=True),
+        Up("drift: ConfigMap box-sshd was deleted", refresh=True),
     ),
     "a changed field is put back": (
         replace(APPLIED, drifts=(Drift(CHILD, ("data.motd",)),)),
         "d",
-        Up("drift: ConfigMap box-sshd: data.motd", refresh=True),
+        Up("drift: ConfigMap box-sshd was changed (data.motd)", refresh=True),
     ),
     "drift is left where it is only to be observed": (
         replace(APPLIED, drifts=(GONE_CHILD,), drift_policy="Observe"),
@@ -243,7 +243,7 @@ URGENCY: dict[str, tuple[Action, Observed, bool]] = {
     "an edited one": (Up("inputs changed"), replace(APPLIED, edited=True), True),
     "one that a flavor or an upgrade changed": (Up("inputs changed"), APPLIED, False),
     "a retry": (Up("new"), Observed(id=ID), False),
-    "a repair": (Up("drift: ConfigMap box-sshd is gone", refresh=True), APPLIED, True),
+    "a repair": (Up("drift: ConfigMap box-sshd was deleted", refresh=True), APPLIED, True),
     "a deletion": (Destroy(ID, finish=True), deleting(), True),
     "nothing": (Nothing(), APPLIED, False),
 }

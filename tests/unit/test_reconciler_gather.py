@@ -75,10 +75,10 @@ def test_keys_are_checked_stripped_of_comments_and_named_once() -> None:
 @pytest.mark.parametrize(
     ("ssh", "field"),
     [
-        ({"publicKey": "ssh-ed25519 AAAA"}, "spec.ssh.publicKey is no usable"),
+        ({"publicKey": "ssh-ed25519 AAAA"}, "spec.ssh.publicKey is not a usable"),
         (
             {"publicKey": ED25519, "additionalPublicKeys": [ECDSA, "ssh-rsa AAAA"]},
-            "spec.ssh.additionalPublicKeys[1] is no usable",
+            "spec.ssh.additionalPublicKeys[1] is not a usable",
         ),
     ],
 )
@@ -134,12 +134,12 @@ def test_a_missing_flavor_is_waited_for(seen: World, name: str | None, reason: s
         find_flavor(seen, name)
     assert error.value.reason == reason
     assert message in error.value.message
-    assert "Meanwhile" not in error.value.message
+    assert "Until then" not in error.value.message
 
 
 @pytest.mark.parametrize("named", ["gpu", None])
 def test_a_devserver_whose_flavor_went_is_told_to_stay_as_it_is(named: str | None) -> None:
-    with pytest.raises(Waiting, match="Meanwhile the DevServer stays as flavor 'gpu' made it"):
+    with pytest.raises(Waiting, match="Until then the DevServer stays as flavor 'gpu' defined it"):
         find_flavor(world(), named, had="gpu")
 
 
@@ -219,7 +219,7 @@ def test_a_home_that_exists_is_not_moved_to_another_storage_class(
     with pytest.raises(Stalled) as error:
         gathered(claim, home=home)
     assert error.value.reason == "HomeCannotMove"
-    assert "spec.home.storageClassName: box-home is of the class 'fast'" in error.value.message
+    assert "spec.home.storageClassName: box-home has the class 'fast'" in error.value.message
 
 
 # --- models

@@ -90,13 +90,16 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "a claim is missing": (
         box(no_node(GONE)),
         [],
-        Trouble("ClaimMissing", f"A claim that is to be mounted is missing: {GONE}", "Pending", PLACED),
+        Trouble("ClaimMissing", f"A claim that the pod mounts is missing: {GONE}", "Pending", PLACED),
     ),
     "a claim has no volume, and nobody says why": (
         box(no_node(UNBOUND), spec=CLAIMS),
         [],
         Trouble(
-            "ClaimPending", f"A claim has no volume yet (mounted: data, more): {UNBOUND}", "Pending", PLACED
+            "ClaimPending",
+            f"A claim has no volume yet (the pod mounts data, more): {UNBOUND}",
+            "Pending",
+            PLACED,
         ),
     ),
     "a claim has no volume for want of its class": (
@@ -104,7 +107,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
         [told("ProvisioningFailed", "no such class", kind="PersistentVolumeClaim")],
         Trouble(
             "ClaimPending",
-            "A claim has no volume yet (mounted: data, more): no such class",
+            "A claim has no volume yet (the pod mounts data, more): no such class",
             "Pending",
             PLACED,
         ),
@@ -121,7 +124,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
         ],
         Trouble(
             "ClaimPending",
-            "A claim has no volume yet (mounted: data, more): no such class",
+            "A claim has no volume yet (the pod mounts data, more): no such class",
             "Pending",
             PLACED,
         ),
@@ -137,7 +140,10 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
             )
         ],
         Trouble(
-            "ClaimPending", f"A claim has no volume yet (mounted: data, more): {UNBOUND}", "Pending", PLACED
+            "ClaimPending",
+            f"A claim has no volume yet (the pod mounts data, more): {UNBOUND}",
+            "Pending",
+            PLACED,
         ),
     ),
     "an image is pulled in vain": (
@@ -260,7 +266,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
         [],
         Trouble(
             "Evicted",
-            "The pod has failed and is made anew: Container devserver exceeded its limit",
+            "The pod failed and is replaced: Container devserver exceeded its limit",
             "Failing",
             READY_SINCE,
         ),
@@ -270,7 +276,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
         [],
         Trouble(
             "Evicted",
-            "The pod has failed and is made anew: Container devserver exceeded its limit",
+            "The pod failed and is replaced: Container devserver exceeded its limit",
             "Failing",
             READY_SINCE,
         ),
@@ -280,7 +286,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
         [],
         Trouble(
             "DeadlineExceeded",
-            "The pod has failed and is made anew: DeadlineExceeded",
+            "The pod failed and is replaced: DeadlineExceeded",
             "Failing",
             READY_SINCE,
         ),
@@ -288,7 +294,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
     "it failed and says no word": (
         box(phase="Failed"),
         [],
-        Trouble("PodFailed", "The pod has failed and is made anew: PodFailed", "Failing", READY_SINCE),
+        Trouble("PodFailed", "The pod failed and is replaced: PodFailed", "Failing", READY_SINCE),
     ),
     "it is ending": (
         box(meta=DELETED),
@@ -324,8 +330,8 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
         [],
         Trouble(
             "PodEnding",
-            "The earlier pod is ending; it should be gone by 2030-01-01T12:01:10Z, but is kept by example.com/hold. "
-            "It was ended for DeletionByTaintManager: deleting due to NoExecute taint",
+            "The earlier pod is ending; it should be gone by 2030-01-01T12:01:10Z, but finalizers keep it: "
+            "example.com/hold. It was ended by DeletionByTaintManager: deleting due to NoExecute taint",
             "Starting",
             "2030-01-01T12:01:00Z",
         ),
@@ -339,7 +345,7 @@ CASES: dict[str, tuple[Object, list[Told], Trouble]] = {
         [],
         Trouble(
             "NodeNotReady",
-            "The node rack-1 gives no sign of life; whether the pod runs cannot be told.",
+            "The node rack-1 does not respond, so it is unknown whether the pod still runs.",
             "Failing",
             EVENT_AT,
         ),

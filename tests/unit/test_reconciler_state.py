@@ -25,7 +25,7 @@ Object = dict[str, Any]
 ID = stack_id()
 SSHD = DevServerChildren.of(owner()).sshd
 CONTENT = state(entry(SSHD))
-NOTHING_STORED = StoredState(checkpoint.empty(ID.stack), "", Unusable(Problem.MISSING, "there is none"))
+NOTHING_STORED = StoredState(checkpoint.empty(ID.stack), "", Unusable(Problem.MISSING, "it does not exist"))
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def test_a_secret_that_the_admission_policy_takes_for_someone_elses_is_nam
         raise ClusterError(403, "Forbidden", f"Secret {ID.secret_name} belongs to someone else (policy)")
 
     monkeypatch.setattr(cluster, "patch", refuse)
-    with pytest.raises(Stalled, match="put the label back, or delete that Secret") as error:
+    with pytest.raises(Stalled, match="Put the label back or delete that Secret") as error:
         await store.claim(ID, await store.load(ID))
     assert error.value.reason == "NameConflict"
 
@@ -219,7 +219,7 @@ class FakeVault:
         self.cut_short: list[object] = []
 
     async def fetch(self, stack: str) -> bytes | Unusable:
-        return self.held.get(stack, Unusable(Problem.MISSING, "there is none"))
+        return self.held.get(stack, Unusable(Problem.MISSING, "it does not exist"))
 
     async def put(self, stack: str, checkpoint: bytes) -> None:
         self.held[stack] = checkpoint
@@ -253,7 +253,7 @@ async def test_with_an_external_backend_the_checkpoint_is_the_backends(
     outside: StateStore, vault: FakeVault
 ) -> None:
     await outside.save(ID, CONTENT, NOTHING_STORED)
-    assert (await outside.load(ID)).unusable == Unusable(Problem.MISSING, "there is none")
+    assert (await outside.load(ID)).unusable == Unusable(Problem.MISSING, "it does not exist")
     vault.held[ID.stack] = state(entry(SSHD), pending_operations=[{"type": "creating"}])
     found = await outside.load(ID)
     assert (found.checkpoint, found.unusable) == (CONTENT, None)

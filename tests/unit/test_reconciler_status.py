@@ -24,7 +24,7 @@ FINE = PassResult(error=None, outcome=None, digest="d", readiness=READY, restart
 RAN = Outcome(b"{}", {"create": 5}, 1.23456)
 TRANSIENT = Transient("ClusterError", "The API server was away.")
 WAITING = Waiting("FlavorNotFound", "There is no DevServerFlavor 'gpu'; waiting for it.")
-STALLED = Stalled("InvalidPublicKey", "spec.ssh.publicKey is no usable public key.")
+STALLED = Stalled("InvalidPublicKey", "spec.ssh.publicKey is not a usable public key.")
 
 
 def following(
