@@ -15,7 +15,8 @@ from reconciler.text import ending, one_line
 LOOPING = {"CrashLoopBackOff", "RunContainerError", "PostStartHookError"}
 # Reasons in a terminated state: the program never ran.
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
-# kubelet forgets the crashes of a container that ran for so long, in seconds.
+# kubelet forgets the crashes of a container that ran for so long, in seconds: HasExpiredFunc of crashLoopBackOff in
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/kubelet.go
 _FORGIVEN_AFTER_S = 600.0
 _MAX_LAST_WORDS = 600
 

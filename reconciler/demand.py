@@ -1,4 +1,10 @@
-"""What a DevServer's pod of a flavor asks of a node. Pure."""
+"""What a DevServer's pod of a flavor asks of a node. Pure.
+
+Mirrors the API server's admission of priorities and runtime classes, and its validation of resources:
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/plugin/pkg/admission/priority/admission.go
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/plugin/pkg/admission/runtimeclass/admission.go
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/apis/core/validation/validation.go
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

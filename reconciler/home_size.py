@@ -1,7 +1,8 @@
 """How large a home is, and is to be: it is expanded where its storage can be, and what stands in the way is told. Pure.
 
 The API server refuses to expand a claim that is not bound, or whose StorageClass does not allow it; a run that tried
-would fail, and hold up every other change.
+would fail, and hold up every other change. The rule is that of its admission plugin PersistentVolumeClaimResize:
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/plugin/pkg/admission/storage/persistentvolume/resize/admission.go
 """
 
 from typing import Any

@@ -2,6 +2,11 @@
 
 Which instance types there are only the provider knows, so the answer is "may": requirements, taints and limits of the
 NodePool do not rule it out.
+
+Mirrors how Karpenter matches requirements, taints and limits:
+https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/scheduling/requirement.go
+https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/scheduling/taints.go
+https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/controllers/provisioning/scheduling/scheduler.go
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +18,9 @@ from reconciler.demand import Demand
 from reconciler.requests import Object, Requests, exact, whole
 from reconciler.taints import Taint, not_tolerated, taints
 
-# Labels that every node gets, whatever its NodePool says of them; and those that providers define.
+# Labels that every node gets, whatever its NodePool says of them; and those that providers define. The first and the
+# earlier names below are WellKnownLabels and NormalizedLabels of
+# https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/apis/v1/labels.go
 _WELL_KNOWN = (
     "karpenter.sh/capacity-type",
     "kubernetes.io/arch",

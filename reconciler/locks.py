@@ -1,7 +1,8 @@
 """Locks in an external backend: whose they are, and whether their holder is dead. Pure.
 
-Pulumi's locks never expire. A process that is killed leaves its own, and the stack stays locked for ever. `pulumi
-cancel` removes all locks of a stack without asking, so it may be used only where every holder is proven dead:
+Pulumi's locks (https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/backend/diy/lock.go) never expire. A process that
+is killed leaves its own, and the stack stays locked for ever. `pulumi cancel` removes all locks of a stack without
+asking, so it may be used only where every holder is proven dead:
 
 - a process of this host that is gone, or whose number another process has by now;
 - an engine process of our own: no two runs of ours are on one stack, so what it holds is left from an earlier one;
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-# The line of each lock in the CLI's refusal.
+# The line of each lock in the CLI's refusal: checkForLock of the file above.
 _LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 _LOCKED = re.compile(r"the stack is currently locked by (?P<count>\d+) lock\(s\)")
 # Locks tell the second, and processes the hundredth of one.

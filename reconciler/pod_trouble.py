@@ -19,12 +19,15 @@ from reconciler.text import one_line, shortened
 
 # Waiting reasons of a container that are mere progress.
 _PROGRESS = {"ContainerCreating", "PodInitializing"}
-# kubelet goes to and fro between trying to pull an image and waiting to try again.
+# kubelet goes to and fro between trying to pull an image and waiting to try again:
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/images/image_manager.go
 _PULLING = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"}
 _BACK_OFF = re.compile(r'Back-off pulling image "[^"]*"(: \w+: )?')
 _MAX_CAUSE = 1000
 # Of reasons that others chose: what a condition takes.
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
+# The scheduler's words:
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins/volumebinding/volume_binding.go
 _CLAIM_MISSING = re.compile(
     r'persistentvolumeclaim "[^"]+" (not found|is being deleted|bound to non-existent persistentvolume)'
 )
@@ -104,6 +107,7 @@ def _ending(pod: Object) -> Trouble:
     message = f"The earlier pod is ending; it should be gone by {gone_by}"
     if finalizers := meta.get("finalizers"):
         message += f", but finalizers keep it: {shortened(one_line(', '.join(finalizers)), 200)}"
+    # https://github.com/kubernetes/enhancements/tree/master/keps/sig-apps/3329-retriable-and-non-retriable-failures
     disruption = condition(pod.get("status") or {}, "DisruptionTarget")
     if disruption.get("status") == "True":
         message += (
@@ -167,7 +171,11 @@ def _pull(container: dict[str, Any], waiting: dict[str, Any], told: list[Told], 
 
 
 def _of_sandbox(pod: Object, status: dict[str, Any], told: list[Told]) -> Trouble | None:
-    """Volumes and sandbox come before the containers, and kubelet tells of them in Events only."""
+    """Volumes and sandbox come before the containers, and kubelet tells of them in Events only.
+
+    PodReadyToStartContainers is the condition of KEP-3085:
+    https://github.com/kubernetes/enhancements/tree/master/keps/sig-node/3085-pod-conditions-for-starting-completition-of-sandbox-creation
+    """
     started = condition(status, "PodReadyToStartContainers")
     if started.get("status") == "True" or any(
         "running" in (container.get("state") or {})
@@ -185,7 +193,8 @@ def _of_sandbox(pod: Object, status: dict[str, Any], told: list[Told]) -> Troubl
     if sandbox is not None and all(item.last <= sandbox.last for item in mounts):
         message = f"The pod cannot be set up: {sandbox.message}"
         return Trouble(reasons.FAILED_SANDBOX, message, "Failing", sandbox.first)
-    # After some minutes kubelet tells that it waited in vain, and no longer for what.
+    # After some minutes kubelet tells that it waited in vain, and no longer for what: SyncPod in
+    # https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/kubelet.go
     for item in sorted(mounts, key=lambda item: item.message.startswith("Unable to attach or mount volumes")):
         message = f"A volume cannot be mounted: {item.message}"
         return Trouble(reasons.FAILED_MOUNT, message, "Failing", item.first)

@@ -2,6 +2,12 @@
 
 Amounts are whole numbers: thousandths of a CPU, bytes, pieces. Quantities are rounded up, as the API server and the
 scheduler do. A quantity that cannot be read raises ValueError: it is never taken for zero.
+
+Mirrors PodRequests, with sidecars (KEP-753), resizes (KEP-1287) and requests of a whole pod (KEP-2837):
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/component-helpers/resource/helpers.go
+https://github.com/kubernetes/enhancements/tree/master/keps/sig-node/753-sidecar-containers
+https://github.com/kubernetes/enhancements/tree/master/keps/sig-node/1287-in-place-update-pod-resources
+https://github.com/kubernetes/enhancements/tree/master/keps/sig-node/2837-pod-level-resource-spec
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +21,8 @@ Object = dict[str, Any]
 Requests = dict[str, int]
 Exact = dict[str, Decimal]
 _MILLI = Decimal("0.001")
-# What is more, Kubernetes takes for this.
+# Larger amounts are clamped to this, as Kubernetes does:
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/apimachinery/pkg/api/resource/quantity.go
 _MOST = Decimal(2**63 - 1)
 # What may be asked for as a whole pod, in its spec.resources.
 _POD_LEVEL = ("cpu", "memory", "hugepages-")

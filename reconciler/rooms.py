@@ -1,4 +1,7 @@
-"""The room on each node: what it has, less what pods hold. Pure."""
+"""The room on each node: what it has, less what pods hold. Pure.
+
+Mirrors kube-scheduler's NodeInfo: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/types.go
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -43,7 +46,8 @@ def rooms(capacity: Capacity, priority: int, preempts: bool) -> list[Room]:
             continue
         room, firm = found[pod.node], pod.priority >= priority or not preempts
         if pod.nominated and pod.priority < priority:
-            # It does not have the room yet, and others of a higher priority may take it.
+            # It does not have the room yet, and others of a higher priority may take it, as in addGENominatedPods of
+            # https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/runtime/framework.go
             continue
         if pod.fault:
             room.fault = room.fault or f"pod {namespace}/{name}: {pod.fault}"

@@ -4,6 +4,12 @@ a node fits, or would if lower priorities gave way ──▶ Yes
 a NodePool may bring a node that fits ───────────────▶ AUTOSCALED
 room somewhere cannot be read ───────────────────────▶ Unknown
 otherwise ───────────────────────────────────────────▶ No
+
+Mirrors kube-scheduler's filters for nodes and its preemption:
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins/noderesources/fit.go
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins/nodeaffinity/node_affinity.go
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins/defaultpreemption/default_preemption.go
 """
 
 from collections import Counter

@@ -1,4 +1,7 @@
-"""Taints and tolerations, as the scheduler matches them. Pure."""
+"""Taints and tolerations, as the scheduler matches them. Pure.
+
+Mirrors ToleratesTaint: https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/api/core/v1/toleration.go
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -8,7 +11,8 @@ from crds.flavor import Toleration
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
-# What an admission plugin of every API server adds to every pod.
+# What an admission plugin of every API server adds to every pod:
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/plugin/pkg/admission/defaulttolerationseconds/admission.go
 DEFAULT_TOLERATIONS = (
     Toleration(key=NOT_READY, operator="Exists", effect="NoExecute"),
     Toleration(key=UNREACHABLE, operator="Exists", effect="NoExecute"),
