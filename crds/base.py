@@ -47,8 +47,9 @@ class Spec(Model):
     drift_policy: Annotated[
         Literal["Repair", "Observe"],
         Field(
-            description="What happens when others delete or change what the operator made: it is put back at once, or "
-            "the condition Drifted tells of it."
+            description="What the operator does when someone else deletes or changes an object that it made. Repair "
+            "(the default): it puts the object back at once. Observe: it leaves the object as it is and sets the "
+            "condition Drifted."
         ),
     ] = "Repair"
 
@@ -130,7 +131,7 @@ def _without_nulls(value: Any) -> Any:
 
 # As in a model.
 _NULL_IS_LEFT_OUT = BeforeValidator(_without_nulls)
-_KEY_MESSAGE = "keys are names such as cpu, memory or nvidia.com/gpu"
+_KEY_MESSAGE = "keys must be names such as cpu, memory or nvidia.com/gpu"
 ResourceList = Annotated[
     dict[str, Quantity], Field(max_length=16), keys_rule(_KEY_MESSAGE), _NULL_IS_LEFT_OUT
 ]
@@ -141,7 +142,7 @@ LabelKey = Annotated[str, Field(pattern=pattern(_QUALIFIED_NAME), max_length=_QU
 NodeSelector = Annotated[
     dict[str, LabelValue],
     Field(max_length=16),
-    keys_rule("keys are label names such as kubernetes.io/arch"),
+    keys_rule("keys must be label names such as kubernetes.io/arch"),
     _NULL_IS_LEFT_OUT,
 ]
 DnsLabel = Annotated[str, Field(pattern=pattern(DNS_LABEL), max_length=63)]
@@ -190,11 +191,22 @@ MountPath = Annotated[
 
 
 class VolumeMount(Model):
-    """A PersistentVolumeClaim that exists in the DevServer's namespace, mounted at a path."""
+    """An existing PersistentVolumeClaim of the DevServer's namespace, mounted at a path."""
 
-    claim_name: DnsSubdomain
-    mount_path: MountPath
-    read_only: bool = False
+    claim_name: Annotated[
+        DnsSubdomain,
+        Field(
+            description="Name of the PersistentVolumeClaim, in the DevServer's namespace. The pod waits until the "
+            "claim exists and has a volume."
+        ),
+    ]
+    mount_path: Annotated[
+        MountPath,
+        Field(description="Absolute path in the container. Each path can be used once."),
+    ]
+    read_only: Annotated[
+        bool, Field(description="true mounts the volume without write access. The default is false.")
+    ] = False
 
 
 def _sharing_a_path(volumes: list[VolumeMount]) -> list[str]:
@@ -223,39 +235,102 @@ Volumes = Annotated[list[VolumeMount], Field(max_length=16), _ONE_PER_PATH, Uniq
 class Condition(StatusModel):
     """A Kubernetes condition (metav1.Condition)."""
 
-    type: Annotated[str, Field(max_length=316)]
-    status: Literal["True", "False", "Unknown"]
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
-    last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    reason: Annotated[str, Field(pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$", max_length=1024)]
-    message: Annotated[str, Field(max_length=32768)] = ""
+    type: Annotated[
+        str, Field(max_length=316, description="What the condition is about, for example Ready or Stalled.")
+    ]
+    status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether the condition holds.")]
+    observed_generation: (
+        Annotated[
+            int,
+            Field(
+                ge=0,
+                description="metadata.generation of the spec that the condition is about. For Ready this is the last "
+                "spec that was applied.",
+            ),
+        ]
+        | None
+    ) = None
+    last_transition_time: Annotated[
+        str,
+        Field(
+            description="When the status last changed (RFC 3339, UTC).",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ]
+    reason: Annotated[
+        str,
+        Field(
+            pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+            max_length=1024,
+            description="One word for programs. docs/troubleshooting.md explains each reason.",
+        ),
+    ]
+    message: Annotated[
+        str, Field(max_length=32768, description="What happened and what to do about it, in words.")
+    ] = ""
 
 
 class LastUpdate(StatusModel):
-    """What the last engine run did."""
+    """A successful Pulumi run."""
 
-    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    duration_seconds: Annotated[float, Field(ge=0, description="Measured in seconds.")]
+    time: Annotated[
+        str,
+        Field(description="When the run ended (RFC 3339, UTC).", json_schema_extra={"format": "date-time"}),
+    ]
+    duration_seconds: Annotated[float, Field(ge=0, description="How long the run took, in seconds.")]
     changes: Annotated[
         dict[str, int],
-        Field(max_length=16, description="Number of resources by operation (create, update, delete, same)."),
+        Field(max_length=16, description="Number of objects by operation (create, update, delete, same)."),
     ]
 
 
 class CommonStatus(StatusModel):
     """What the status of every kind has."""
 
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
-    phase: (
-        Annotated[str, Field(max_length=32, description="For display only; read the conditions.")] | None
-    ) = None
-    conditions: Annotated[list[Condition], Field(max_length=16), UniqueBy("type")] = []
-    inputs_digest: (
-        Annotated[str, Field(max_length=128, description="Digest of what the last successful run was given.")]
+    observed_generation: (
+        Annotated[
+            int,
+            Field(
+                ge=0,
+                description="metadata.generation of the spec that the operator looked at for this status.",
+            ),
+        ]
         | None
     ) = None
-    last_update: LastUpdate | None = None
-    history: Annotated[list[LastUpdate], Field(max_length=10)] = []
+    phase: (
+        Annotated[
+            str,
+            Field(
+                max_length=32,
+                description="One word for people, for example Running. Programs should read the conditions.",
+            ),
+        ]
+        | None
+    ) = None
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            max_length=16,
+            description="Ready says whether the resource works. Reconciling: the operator still works on it or waits "
+            "for another object. Stalled: the spec must be changed; the message says how.",
+        ),
+        UniqueBy("type"),
+    ] = []
+    inputs_digest: (
+        Annotated[
+            str,
+            Field(
+                max_length=128,
+                description="Digest of the inputs of the last successful Pulumi run. An equal digest needs no run.",
+            ),
+        ]
+        | None
+    ) = None
+    last_update: Annotated[LastUpdate, Field(description="The last successful Pulumi run.")] | None = None
+    history: Annotated[
+        list[LastUpdate],
+        Field(max_length=10, description="The last 10 successful Pulumi runs, newest first."),
+    ] = []
 
 
 class Metadata(StatusModel):
@@ -282,7 +357,7 @@ class CustomResource(StatusModel):
     name_rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.metadata.name.size() <= 63",
-            "metadata.name must have at most 63 characters: it is the value of a label",
+            "metadata.name must have at most 63 characters, because it is used as a label value",
             lambda name: len(name) <= 63,
         ),
     )

@@ -43,7 +43,7 @@ _NAME_RULES = (
         "!self.metadata.name.matches('-(" + "|".join(CHILD_SUFFIXES) + ")$')",
         "metadata.name must not end with "
         + ", ".join(f"-{suffix}" for suffix in CHILD_SUFFIXES)
-        + ": these are names of the children",
+        + ": the operator uses these names for objects that it makes",
         lambda name: not name.endswith(tuple(f"-{suffix}" for suffix in CHILD_SUFFIXES)),
     ),
 )
@@ -60,21 +60,30 @@ PublicKey = Annotated[
     Field(
         pattern=pattern(rf"({_KEY_TYPES}) [A-Za-z0-9+/]+={{0,2}}( [\x20-\x7e]{{0,256}})?"),
         max_length=6144,
-        description="One line in the format of authorized_keys, without options, for example the content of "
-        "~/.ssh/id_ed25519.pub.",
+        description="One line of a .pub file, for example the content of ~/.ssh/id_ed25519.pub. Options are not "
+        "allowed.",
     ),
 ]
 
 
 class Ssh(Model):
-    """Who may log in."""
+    """Who may log in over SSH. A change takes effect within about a minute, without a restart."""
 
-    public_key: PublicKey
-    additional_public_keys: Annotated[list[PublicKey], Field(max_length=16)] = []
+    public_key: Annotated[
+        PublicKey,
+        Field(
+            description="SSH public key that may log in as the user dev: one line of a .pub file, for example the "
+            "content of ~/.ssh/id_ed25519.pub. Options are not allowed."
+        ),
+    ]
+    additional_public_keys: Annotated[
+        list[PublicKey],
+        Field(max_length=16, description="Further SSH public keys that may log in, up to 16."),
+    ] = []
 
 
 class Lifecycle(Model):
-    """When the DevServer ends."""
+    """When the DevServer is deleted."""
 
     time_to_live: (
         Annotated[
@@ -83,8 +92,10 @@ class Lifecycle(Model):
                 pattern=pattern("([0-9]{1,4}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?"),
                 min_length=2,
                 max_length=20,
-                description="Counted from creation, for example 8h, 1h30m or 45m. Raise it to extend the time; "
-                "the operator's setting bounds how far ahead the end may lie.",
+                description="How long the DevServer lives, counted from its creation, for example 8h, 1h30m or 45m; at "
+                "least 10s. Raise it to extend the time. The end can lie at most 7 days ahead (a setting of the "
+                "operator, DEVSERVER_MAX_TIME_TO_LIVE_S). Without it, the operator's default applies; unless an "
+                "administrator set one, the DevServer never expires.",
             ),
             Rule(
                 "duration(self) >= duration('10s') && duration(self) <= duration('8760h')",
@@ -100,10 +111,17 @@ HOME_PATH = "/home/dev"
 
 
 class Home(Model):
-    """A volume of the DevServer's own for /home/dev. It survives restarts, stop and start."""
+    """A volume of the DevServer's own, mounted at /home/dev. It survives restarts, stop and start.
+
+    Adding or removing it restarts the pod.
+    """
 
     size: Annotated[
         StorageSize,
+        Field(
+            description="Size of the volume, for example 10Gi. It can be raised if the storage class allows expansion, "
+            "never lowered."
+        ),
         Rule(
             "quantity(self).compareTo(quantity(oldSelf)) >= 0",
             "a home cannot shrink: keep the size or raise it",
@@ -114,10 +132,22 @@ class Home(Model):
             lambda s: parse_quantity(s) > 0,
         ),
     ]
-    storage_class_name: DnsSubdomain | None = None
+    storage_class_name: (
+        Annotated[
+            DnsSubdomain,
+            Field(
+                description="StorageClass of the volume. Without it, the cluster's default class is used. It cannot be "
+                "changed later."
+            ),
+        ]
+        | None
+    ) = None
     on_delete: Annotated[
         Literal["Retain", "Delete"],
-        Field(description="What happens to the volume when the DevServer is deleted or expires."),
+        Field(
+            description="What happens to the volume when the DevServer is deleted or expires. Retain (the default): it "
+            "is kept for a DevServer of the same name and owner. Delete: it is deleted with its data."
+        ),
     ] = "Retain"
 
 
@@ -131,84 +161,173 @@ _HOME_STAYS = Rule(
 class EnvVar(Model):
     """An environment variable of the container and of every SSH session."""
 
-    name: Annotated[str, Field(pattern=pattern("[A-Za-z_][A-Za-z0-9_]*"), max_length=128)]
-    value: Annotated[str, Field(pattern=pattern(r"[^\x00-\x08\x0a-\x1f\x7f]*"), max_length=4096)] = ""
+    name: Annotated[
+        str,
+        Field(
+            pattern=pattern("[A-Za-z_][A-Za-z0-9_]*"),
+            max_length=128,
+            description="Name of the variable: letters, digits and underscores.",
+        ),
+    ]
+    value: Annotated[
+        str,
+        Field(
+            pattern=pattern(r"[^\x00-\x08\x0a-\x1f\x7f]*"),
+            max_length=4096,
+            description="Value of the variable, taken as it is: $(NAME) is not expanded. The default is an empty "
+            "value. It is stored unencrypted, so put no passwords here.",
+        ),
+    ] = ""
 
 
 class LocalReference(Model):
     """A Secret in the DevServer's namespace."""
 
-    name: DnsSubdomain
+    name: Annotated[DnsSubdomain, Field(description="Name of the Secret.")]
 
 
 class DevServerSpec(Spec):
-    """What a user asks for."""
+    """The DevServer that the user asks for."""
 
     owner: Annotated[
         str,
         Field(
             pattern=pattern("[A-Za-z0-9][A-Za-z0-9._:@+/#=-]*"),
             max_length=253,
-            description="The user whom the DevServer belongs to.",
+            description="The user whom the DevServer belongs to. It cannot be changed later.",
         ),
         Rule("self == oldSelf", "cannot be changed: create another DevServer"),
     ]
     flavor: (
-        Annotated[DnsSubdomain, Field(description="Name of a DevServerFlavor; without it the default one.")]
+        Annotated[
+            DnsSubdomain,
+            Field(
+                description="Name of a DevServerFlavor, which sets size and placement of the pod. Without it, the "
+                "default flavor is used. A change restarts the pod."
+            ),
+        ]
         | None
     ) = None
-    image: ImageName
-    image_pull_secrets: Annotated[list[LocalReference], Field(max_length=8), UniqueBy("name")] = []
+    image: Annotated[
+        ImageName,
+        Field(
+            description="Container image of the DevServer, for example debian:bookworm. It needs no SSH server of its "
+            "own. A change restarts the pod."
+        ),
+    ]
+    image_pull_secrets: Annotated[
+        list[LocalReference],
+        Field(
+            max_length=8,
+            description="Secrets of the DevServer's namespace with the credentials of the image's registry. A change "
+            "restarts the pod.",
+        ),
+        UniqueBy("name"),
+    ] = []
     ssh: Ssh
     lifecycle: Lifecycle = Lifecycle()
-    volumes: Volumes = []
+    volumes: Annotated[
+        Volumes,
+        Field(
+            description="Existing PersistentVolumeClaims to mount. An entry wins over one of the flavor at the same "
+            "path. A change restarts the pod."
+        ),
+    ] = []
     home: Annotated[Home, _HOME_STAYS] | None = None
-    running: Annotated[bool, Field(description="false stops the pod; home and host keys stay.")] = True
+    running: Annotated[
+        bool,
+        Field(
+            description="false stops the pod. Home and host keys stay, and the time to live runs on. The default is "
+            "true."
+        ),
+    ] = True
     update_policy: Annotated[
         Literal["WhenRestarted", "Now"],
         Field(
-            description="When a change that the user did not make (of the flavor or the operator) reaches a "
-            "running pod: at its next restart or now. Changes of this spec restart it at once."
+            description="When a change of the flavor or an upgrade of the operator reaches a running pod. "
+            "WhenRestarted (the default): at the pod's next restart. Now: the pod is restarted at once. Changes of "
+            "this spec restart the pod at once in either case."
         ),
     ] = "WhenRestarted"
-    env: Annotated[list[EnvVar], Field(max_length=64), UniqueBy("name")] = []
+    env: Annotated[
+        list[EnvVar],
+        Field(
+            max_length=64,
+            description="Environment variables of the container and of every SSH session. A change restarts the pod.",
+        ),
+        UniqueBy("name"),
+    ] = []
 
 
 class SshStatus(StatusModel):
-    """How to reach the DevServer."""
+    """The SSH Service and the host keys of the DevServer."""
 
-    service: Annotated[str, Field(max_length=63)]
-    port: Annotated[int, Field(ge=1, le=65535)]
+    service: Annotated[
+        str, Field(max_length=63, description="Name of the Service for SSH, in the DevServer's namespace.")
+    ]
+    port: Annotated[int, Field(ge=1, le=65535, description="Port of that Service.")]
     host_keys: Annotated[
         list[Annotated[str, Field(max_length=6144)]],
-        Field(max_length=8, description="Public host keys: put them into known_hosts and check them."),
+        Field(
+            max_length=8,
+            description="Public host keys, each as TYPE BASE64. Put them into known_hosts so that SSH clients check "
+            "them.",
+        ),
     ] = []
 
 
 class SshAddress(StatusModel):
-    """Where to connect to, by the type of the SSH Service."""
+    """Where SSH clients connect to. It depends on the type of the SSH Service."""
 
-    type: Annotated[str, Field(max_length=32, description="ClusterIP, NodePort or LoadBalancer.")]
+    type: Annotated[
+        str,
+        Field(max_length=32, description="Type of the SSH Service: ClusterIP, NodePort or LoadBalancer."),
+    ]
     host: Annotated[
         str,
         Field(
             max_length=253,
-            description="The Service's name in the cluster (ClusterIP), the address of the pod's node (NodePort) or "
-            "the load balancer's.",
+            description="For ClusterIP, the Service's DNS name in the cluster; for NodePort, the address of the pod's "
+            "node; for LoadBalancer, the address of the load balancer.",
         ),
     ]
-    port: Annotated[int, Field(ge=1, le=65535)]
+    port: Annotated[int, Field(ge=1, le=65535, description="Port to connect to at that host.")]
 
 
 class DevServerStatus(CommonStatus):
-    """What the operator observed and did."""
+    """The state of the DevServer, as the operator last saw it."""
 
-    expires_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
-    time_to_live: (
-        Annotated[str, Field(max_length=20, description="The timeToLive that expiresAt was computed from.")]
+    expires_at: (
+        Annotated[
+            str,
+            Field(
+                description="When the DevServer expires and is deleted (RFC 3339, UTC). Absent if it does not expire.",
+                json_schema_extra={"format": "date-time"},
+            ),
+        ]
         | None
     ) = None
-    flavor: Annotated[str, Field(max_length=253, description="The flavor in use.")] | None = None
+    time_to_live: (
+        Annotated[
+            str,
+            Field(
+                max_length=20,
+                description="The time to live that expiresAt was computed from: the one of the spec, else the "
+                "operator's default.",
+            ),
+        ]
+        | None
+    ) = None
+    flavor: (
+        Annotated[
+            str,
+            Field(
+                max_length=253,
+                description="Name of the flavor in use: the one that the spec names, else the default flavor.",
+            ),
+        ]
+        | None
+    ) = None
     ssh: SshStatus | None = None
     ssh_address: SshAddress | None = None
 

@@ -31,54 +31,107 @@ def _requests_within_limits(resources: "Resources") -> bool:
 
 
 class Resources(Model):
-    """Requests and limits of the main container."""
+    """CPU, memory and other resources of the main container."""
 
-    requests: ResourceList = {}
-    limits: ResourceList = {}
+    requests: Annotated[
+        ResourceList,
+        Field(
+            description="What is reserved on the node, by resource, for example cpu: 500m, memory: 1Gi or "
+            "nvidia.com/gpu: 1. Without a request, the limit is taken."
+        ),
+    ] = {}
+    limits: Annotated[
+        ResourceList,
+        Field(
+            description="What the container may use at most, by resource. Above its CPU limit it is slowed down, above "
+            "its memory limit it is killed."
+        ),
+    ] = {}
 
 
 class Toleration(Model):
     """A taint that pods of this flavor tolerate (core/v1 Toleration)."""
 
-    key: LabelKey | None = None
-    operator: Literal["Exists", "Equal"] = "Equal"
-    value: LabelValue | None = None
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    toleration_seconds: Annotated[int, Field(ge=0, le=31536000)] | None = None
+    key: (
+        Annotated[
+            LabelKey,
+            Field(
+                description="Key of the taint. Without it, operator must be Exists, and every key matches."
+            ),
+        ]
+        | None
+    ) = None
+    operator: Annotated[
+        Literal["Exists", "Equal"],
+        Field(
+            description="How the taint is matched. Equal (the default): its value must be the one given here. Exists: "
+            "any value matches."
+        ),
+    ] = "Equal"
+    value: (
+        Annotated[
+            LabelValue, Field(description="Value of the taint. It must be empty if operator is Exists.")
+        ]
+        | None
+    ) = None
+    effect: (
+        Annotated[
+            Literal["NoSchedule", "PreferNoSchedule", "NoExecute"],
+            Field(description="Effect of the taint. Without it, every effect matches."),
+        ]
+        | None
+    ) = None
+    toleration_seconds: (
+        Annotated[
+            int,
+            Field(
+                ge=0,
+                le=31536000,
+                description="How long a pod stays on a node that gets the taint, in seconds. Without it, the pod "
+                "stays. Only for the effect NoExecute.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 # What Kubernetes itself would refuse later, in the pod.
 _TOLERATION_RULES = (
     Rule(
         "self.operator != 'Exists' || !has(self.value) || self.value == ''",
-        "value must be empty where operator is Exists",
+        "value must be empty if operator is Exists",
         lambda toleration: toleration.operator != "Exists" or not toleration.value,
     ),
     Rule(
         "self.operator == 'Exists' || has(self.key)",
-        "operator must be Exists where there is no key: it tolerates every taint",
+        "operator must be Exists if there is no key",
         lambda toleration: toleration.operator == "Exists" or toleration.key is not None,
     ),
     Rule(
         "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
-        "effect must be NoExecute where tolerationSeconds is set",
+        "effect must be NoExecute if tolerationSeconds is set",
         lambda toleration: toleration.toleration_seconds is None or toleration.effect == "NoExecute",
     ),
 )
 
 
 class Prewarm(Model):
-    """What keeps the first start of this flavor quick."""
+    """What makes the first start of a DevServer of this flavor quick."""
 
     images: Annotated[
-        list[ImageName], Field(max_length=16, description="Pulled on every node that the flavor selects.")
+        list[ImageName],
+        Field(
+            max_length=16,
+            description="Images that are pulled in advance on every node that the flavor selects.",
+        ),
     ] = []
     replicas: Annotated[
         int,
         Field(
             ge=0,
             le=100,
-            description="Placeholder pods of this size, which hold room and give way to DevServers at once.",
+            description="Number of placeholder pods, from 0 (the default) to 100. Each reserves the room of one "
+            "DevServer and is removed at once when a DevServer needs that room.",
         ),
     ] = 0
 
@@ -87,10 +140,14 @@ SecurityProfile = Literal["baseline", "restricted"]
 
 
 class DevServerFlavorSpec(Spec):
-    """Size and placement of the DevServers that name this flavor."""
+    """Size, placement and rights of the DevServers that use this flavor."""
 
     default: Annotated[
-        bool, Field(description="Taken by DevServers that name no flavor. The oldest default flavor wins.")
+        bool,
+        Field(
+            description="true makes this the flavor of DevServers that name none. If several flavors are marked so, "
+            "the oldest one is used. The default is false."
+        ),
     ] = False
     resources: Annotated[
         Resources,
@@ -101,41 +158,84 @@ class DevServerFlavorSpec(Spec):
             _requests_within_limits,
         ),
     ] = Resources()
-    node_selector: NodeSelector = {}
-    tolerations: Annotated[list[Annotated[Toleration, *_TOLERATION_RULES]], Field(max_length=16)] = []
-    volumes: Volumes = []
-    runtime_class_name: DnsSubdomain | None = None
-    shm_size: Annotated[Quantity, Field(description="Size of /dev/shm; it counts as memory.")] | None = None
+    node_selector: Annotated[
+        NodeSelector,
+        Field(
+            description="Labels that a node must have to run pods of this flavor, for example kubernetes.io/arch: "
+            "amd64. Empty: any node."
+        ),
+    ] = {}
+    tolerations: Annotated[
+        list[Annotated[Toleration, *_TOLERATION_RULES]],
+        Field(max_length=16, description="Taints of nodes that do not keep pods of this flavor away."),
+    ] = []
+    volumes: Annotated[
+        Volumes,
+        Field(
+            description="PersistentVolumeClaims that every DevServer of this flavor mounts. Each must exist in the "
+            "DevServer's own namespace. A volume or home of the DevServer wins at the same path."
+        ),
+    ] = []
+    runtime_class_name: (
+        Annotated[
+            DnsSubdomain,
+            Field(
+                description="RuntimeClass of the pods, for example gvisor. Without it, the nodes' default runtime is "
+                "used."
+            ),
+        ]
+        | None
+    ) = None
+    shm_size: (
+        Annotated[
+            Quantity,
+            Field(
+                description="Size of /dev/shm, for example 1Gi. What is used of it counts as the container's memory. "
+                "Without it, the container runtime decides (usually 64 MiB)."
+            ),
+        ]
+        | None
+    ) = None
     security_profile: Annotated[
         SecurityProfile,
         Field(
-            description="Pod Security level that the pods of this flavor meet. baseline: root by doas or sudo. "
-            "restricted: no root at all, not even at the start."
+            description="Pod Security level that the pods of this flavor meet. baseline (the default): the user dev "
+            "can become root by doas or sudo. restricted: there is no root at all, not even at the start."
         ),
     ] = "baseline"
     prewarm: Prewarm = Prewarm()
 
 
 class DevServerFlavorStatus(CommonStatus):
-    """What the operator observed and did."""
+    """The state of the flavor, as the operator last saw it."""
 
     schedulable: (
         Annotated[
             Literal["Yes", "No", "AUTOSCALED", "Unknown"],
             Field(
-                description="Whether a pod of it finds room now. The condition Schedulable says why. AUTOSCALED: not "
-                "now, but a NodePool of Karpenter may bring a node."
+                description="Whether a pod of this flavor finds room now. AUTOSCALED: no node has room now, but "
+                "Karpenter may add one. Unknown: a quantity cannot be read. The condition Schedulable says why."
             ),
         ]
         | None
     ) = None
-    fitting_nodes: Annotated[int, Field(ge=0, description="On how many nodes it finds room now.")] | None = (
-        None
-    )
-    dev_servers: Annotated[int, Field(ge=0, description="How many DevServers use it.")] | None = None
+    fitting_nodes: (
+        Annotated[
+            int, Field(ge=0, description="Number of nodes on which a pod of this flavor finds room now.")
+        ]
+        | None
+    ) = None
+    dev_servers: (
+        Annotated[int, Field(ge=0, description="Number of DevServers that use this flavor.")] | None
+    ) = None
     pending_restarts: (
         Annotated[
-            int, Field(ge=0, description="How many of these have yet to be restarted to be as it says.")
+            int,
+            Field(
+                ge=0,
+                description="Number of these DevServers whose pods must be restarted before they are as the flavor "
+                "says.",
+            ),
         ]
         | None
     ) = None

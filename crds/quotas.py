@@ -57,33 +57,51 @@ _QUOTA_RULES = (
     Rule(
         f"self.all(key, key.contains('/') || key in {list(_COUNTED + _MEASURED)} || "
         f"key.matches('^{_HUGE_PAGES}$'))".replace("\\", "\\\\"),
-        "keys are what a ResourceQuota limits, such as requests.cpu, pods, count/devservers.devserver.io or "
+        "keys must be what a ResourceQuota can limit, such as requests.cpu, pods, count/devservers.devserver.io or "
         "requests.nvidia.com/gpu",
         _can_be_limited,
     ),
     Rule(
         f"self.all(key, !(key in {list(_COUNTED)} || (key.contains('/') && !key.startsWith('requests.') && "
         "!key.contains('kubernetes.io/'))) || quantity(string(self[key])).isInteger())",
-        "what is counted is limited by a whole number",
+        "limits on counts, such as pods, must be whole numbers",
         _counts_are_whole,
     ),
 )
 
 
 class ResourceQuotaSpec(Model):
-    """core/v1 ResourceQuotaSpec, hard limits only."""
+    """Limits on the namespace as a whole (core/v1 ResourceQuotaSpec without scopes)."""
 
-    hard: Annotated[ResourceList, *_QUOTA_RULES] = {}
+    hard: Annotated[
+        ResourceList,
+        Field(
+            description="The most that the namespace may hold, by resource, for example pods: 4, requests.cpu: 8 or "
+            "count/devservers.devserver.io: 2."
+        ),
+        *_QUOTA_RULES,
+    ] = {}
 
 
 class LimitRangeItem(Model):
-    """core/v1 LimitRangeItem."""
+    """Bounds for one type of object (core/v1 LimitRangeItem without ratios)."""
 
-    type: Literal["Container", "Pod", "PersistentVolumeClaim"]
-    default: ResourceList = {}
-    default_request: ResourceList = {}
-    max: ResourceList = {}
-    min: ResourceList = {}
+    type: Annotated[
+        Literal["Container", "Pod", "PersistentVolumeClaim"],
+        Field(description="What the bounds are for. Each type can be used once."),
+    ]
+    default: Annotated[
+        ResourceList, Field(description="Limits of a container that has none. Not allowed for type Pod.")
+    ] = {}
+    default_request: Annotated[
+        ResourceList, Field(description="Requests of a container that has none. Not allowed for type Pod.")
+    ] = {}
+    max: Annotated[
+        ResourceList, Field(description="The most that one such object may have, by resource.")
+    ] = {}
+    min: Annotated[
+        ResourceList, Field(description="The least that one such object must have, by resource.")
+    ] = {}
 
 
 def _ordered(low: str, high: str) -> Rule:
@@ -116,7 +134,7 @@ _LIMIT_RULES = (
     Rule(
         "self.type != 'Pod' || ((!has(self.default) || self.default.size() == 0) && "
         "(!has(self.defaultRequest) || self.defaultRequest.size() == 0))",
-        "default and defaultRequest are not for type Pod",
+        "default and defaultRequest are not allowed for type Pod",
         lambda item: item.type != "Pod" or not (item.default or item.default_request),
     ),
     Rule(
@@ -131,23 +149,25 @@ _LIMIT_RULES = (
             f"(key.contains('/') || key in {list(_OF_CONTAINERS)} || key.startsWith('hugepages-'))))"
             for field in _BETWEEN
         ),
-        "keys are cpu, memory, ephemeral-storage, hugepages-* or names such as nvidia.com/gpu, and for type "
-        "PersistentVolumeClaim storage alone",
+        "keys must be cpu, memory, ephemeral-storage, hugepages-* or names such as nvidia.com/gpu; for type "
+        "PersistentVolumeClaim, only storage",
         _keys_fit_type,
     ),
 )
 
 
 class LimitRangeSpec(Model):
-    """core/v1 LimitRangeSpec."""
+    """Bounds and defaults for single objects of the namespace (core/v1 LimitRangeSpec)."""
 
     limits: Annotated[
-        list[Annotated[LimitRangeItem, *_LIMIT_RULES]], Field(max_length=3), UniqueBy("type")
+        list[Annotated[LimitRangeItem, *_LIMIT_RULES]],
+        Field(max_length=3, description="The bounds, one entry for each type of object."),
+        UniqueBy("type"),
     ] = []
 
 
 class Quotas(Model):
-    """Bounds on what the user's namespace may hold."""
+    """Limits on what the user's namespace may hold. Without them, it is not limited."""
 
     resource_quota_spec: ResourceQuotaSpec | None = None
     limit_range_spec: LimitRangeSpec | None = None
@@ -159,7 +179,7 @@ _Amounts = Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_
 
 
 class QuotaStatus(StatusModel):
-    """The limits that are in force and the use against them, as the ResourceQuota's status has them."""
+    """The limits in force and their use, as the ResourceQuota's status shows them."""
 
-    hard: _Amounts = {}
-    used: _Amounts = {}
+    hard: Annotated[_Amounts, Field(description="The limits, by resource.")] = {}
+    used: Annotated[_Amounts, Field(description="How much of each limit is used.")] = {}

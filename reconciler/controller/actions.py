@@ -92,7 +92,7 @@ class Actions:
         if not action.finish and await self._finalizers.fresh(id) is not None:
             # The states are listed anew when a replica begins to lead; its other watches may have fallen behind.
             raise TransientError(
-                reasons.CLUSTER_ERROR, f"{id.key} is alive, only the watch has yet to show it."
+                reasons.CLUSTER_ERROR, f"{id.key} exists, but the watch does not show it yet."
             )
         stored = await self.states.load(id)
         await self.alerts.note(id, stored.unusable, action.was_applied)
@@ -123,8 +123,8 @@ class Actions:
         if abs(skew_s) > self.settings.max_clock_skew_s:
             raise TransientError(
                 reasons.CLOCK_SKEWED,
-                f"The time to live is up by this clock, but the API server's clock is {skew_s:+.0f} s off; nothing "
-                "expires until they agree.",
+                "The time to live has ended by the operator's clock, but the API server's clock is "
+                f"{skew_s:+.0f} s off. Nothing expires until the two clocks agree.",
             )
         model = kind.model.model_validate(fresh)
         ends = kind.expires_at(model, now())

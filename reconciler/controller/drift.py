@@ -35,10 +35,10 @@ class Drift:
     def __str__(self) -> str:
         what = f"{self.child.kind} {self.child.name}"
         if not self.fields:
-            return f"{what} is gone"
+            return f"{what} was deleted"
         more = len(self.fields) - _MAX_NAMED
         named = ", ".join(self.fields[:_MAX_NAMED])
-        return f"{what}: {named}{f' and {more} more' if more > 0 else ''}"
+        return f"{what} was changed ({named}{f' and {more} more' if more > 0 else ''})"
 
 
 def changed_fields(recorded: Mapping[Child, Recorded], cache: Cache, owner: Owner) -> tuple[Drift, ...]:
@@ -100,10 +100,11 @@ def drift_condition(
     if not drifts or (policy == "Repair" and contested_until is None):
         return None
     if policy == "Observe":
-        message = f"{what}. It is left as it is, for spec.driftPolicy is Observe."
+        message = f"{what}. It is left as it is, because spec.driftPolicy is Observe."
         return ConditionState(reasons.DRIFTED, "True", reasons.DRIFT_OBSERVED, message)
     message = (
-        f"{what}. Put back {REPAIR_ROUNDS} times within {FIGHT_WINDOW.total_seconds() / 60:.0f} minutes: someone else "
-        f"insists on it. Left alone until {contested_until:%Y-%m-%d %H:%M:%S} UTC. See who in metadata.managedFields."
+        f"{what}. The operator repaired this {REPAIR_ROUNDS} times within {FIGHT_WINDOW.total_seconds() / 60:.0f} "
+        "minutes, and each time it happened again. It is left as it is until "
+        f"{contested_until:%Y-%m-%d %H:%M:%S} UTC. metadata.managedFields names the other writer."
     )
     return ConditionState(reasons.DRIFTED, "True", reasons.DRIFT_CONTESTED, message)

@@ -61,39 +61,39 @@ _RECONCILE_TIME = Histogram(
 )
 _ACTIVE_WORKERS = Gauge(
     "controller_runtime_active_workers",
-    "Passes under way.",
+    "Passes in progress.",
     ["controller"],
     registry=REGISTRY,
 )
 _MAX_CONCURRENT = Gauge(
     "controller_runtime_max_concurrent_reconciles",
-    "Passes that may be under way at a time; all kinds share them.",
+    "How many passes may be in progress at the same time; all kinds share them.",
     ["controller"],
     registry=REGISTRY,
 )
 _QUEUE_WAIT = Histogram(
     "workqueue_queue_duration_seconds",
-    "How long a resource that is due waits for its pass.",
+    "How long a resource waits after it became due for a pass.",
     ["name"],
     buckets=_WAIT_BUCKETS_S,
     registry=REGISTRY,
 )
 _QUEUE_WORK = Histogram(
     "workqueue_work_duration_seconds",
-    "How long a resource is worked on.",
+    "How long the work on a resource takes.",
     ["name"],
     buckets=PASS_BUCKETS_S,
     registry=REGISTRY,
 )
 _RETRIES = Counter(
     "workqueue_retries_total",
-    "Tries that were put off after a failure.",
+    "Retries that were scheduled after a failure.",
     ["name"],
     registry=REGISTRY,
 )
 LEADER = Gauge(
     "leader_election_master_status",
-    "1 where this process holds the Lease, 0 where it stands by.",
+    "1 if this process holds the Lease, 0 if it stands by.",
     ["name"],
     registry=REGISTRY,
 )
@@ -168,12 +168,12 @@ class QueueMeter(Collector):
         )
         unfinished = GaugeMetricFamily(
             "workqueue_unfinished_work_seconds",
-            "For how long resources that are worked on have been so, in all.",
+            "Seconds of work on the resources in progress, added up.",
             labels=["name"],
         )
         longest = GaugeMetricFamily(
             "workqueue_longest_running_processor_seconds",
-            "For how long the oldest of them has been worked on.",
+            "Seconds of work on the oldest of them.",
             labels=["name"],
         )
         waiting = Count(map(controller_label, self._due()))
@@ -192,13 +192,13 @@ class QueueMeter(Collector):
 
 _ADOPTIONS = Counter(
     "devserver_adoptions_total",
-    "Objects that a stack took up because they existed and it did not know them, by their kind.",
+    "Existing objects that a stack adopted because its state did not have them, by their kind.",
     ["kind"],
     registry=REGISTRY,
 )
 _ORPHANS_SWEPT = Counter(
     "devserver_orphans_swept_total",
-    "Objects of a destroyed stack that its state did not know, deleted, by their kind.",
+    "Objects of a destroyed stack that its state did not have and that were deleted afterwards, by their kind.",
     ["kind"],
     registry=REGISTRY,
 )
@@ -210,18 +210,18 @@ _DRIFT = Counter(
 )
 CLOCK_OFFSET = Gauge(
     "devserver_clock_offset_seconds",
-    "How far the API server's clock is ahead of ours, to within a second.",
+    "How far the API server's clock is ahead of this one, with an error of up to one second.",
     registry=REGISTRY,
 )
 _WATCH_SILENCE = Gauge(
     "devserver_watch_silence_seconds",
-    "For how long the API server has said nothing in a watch.",
+    "Seconds since a watch last received something from the API server.",
     ["watch"],
     registry=REGISTRY,
 )
 EXPIRATIONS = Counter(
     "devserver_expirations_total",
-    "DevServers deleted because their time to live was up.",
+    "DevServers deleted at the end of their time to live.",
     registry=REGISTRY,
 )
 

@@ -154,7 +154,7 @@ class Reconciler:
             return Result(error)
         except ApiError as error:
             return Result(
-                TransientError(reasons.CLUSTER_ERROR, f"The API server refused or was away: {error}")
+                TransientError(reasons.CLUSTER_ERROR, f"The API server refused or did not answer: {error}")
             )
         except Exception as error:
             _log.exception("unexpected error")

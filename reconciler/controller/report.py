@@ -69,7 +69,7 @@ async def report(
     if repaired and observed.drifts:
         metrics.drift(kind.resource.kind, "repaired")
         note = "; ".join(map(str, observed.drifts))
-        await actions.recorder.record(resource, "Normal", reasons.DRIFT_REPAIRED, f"Put back: {note}.")
+        await actions.recorder.record(resource, "Normal", reasons.DRIFT_REPAIRED, f"Repaired: {note}.")
     following = next_status(metadata, status, passed, now)
     if following != resource.get("status"):
         await _write(actions, desired, following)

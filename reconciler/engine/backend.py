@@ -96,7 +96,7 @@ class PrivateDirectory:
         try:
             checkpoints.children(checkpoint)
         except ValueError as error:
-            why = "The run left half a state: the run directory may be full; trying again."
+            why = "The run left an incomplete state. The run directory may be full; trying again."
             raise TransientError(reasons.RUN_FAILED, why) from error
         return checkpoint
 
@@ -154,7 +154,7 @@ class ExternalBackend:
             exported = run.command("stack", "export", "--stack", run.stack)
         except CommandError as error:
             if _NO_SUCH_STACK in str(error):
-                return Unusable(Problem.MISSING, "there is none")
+                return Unusable(Problem.MISSING, "it does not exist")
             if _DAMAGED.search(str(error)):
                 return Unusable(Problem.DAMAGED, "it cannot be parsed")
             raise
@@ -182,7 +182,7 @@ class ExternalBackend:
         locks = locks_in(output)
         if locks is None:
             if _AWAY.search(output):
-                raise TransientError(reasons.BACKEND_FAILED, f"The backend of the states fails: {output}")
+                raise TransientError(reasons.BACKEND_FAILED, f"The state backend failed: {output}")
             return False
         living = [lock for lock in locks if not is_stale(lock, _this_host(), cut_short)]
         if living:

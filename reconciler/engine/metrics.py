@@ -27,7 +27,7 @@ _ENGINE_RUN_TIME = Histogram(
 )
 _ENGINE_RESTARTS = Counter(
     "devserver_engine_restarts_total",
-    "Engine workers and shared providers that were replaced, by why.",
+    "Engine workers and shared providers that were replaced, by reason.",
     ["process", "reason"],
     registry=REGISTRY,
 )

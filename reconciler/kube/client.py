@@ -246,7 +246,7 @@ def _parsed(text: bytes, what: str) -> Object:
     except ValueError:
         parsed = None
     if not isinstance(parsed, dict):
-        raise ApiError(0, "BadAnswer", f"{what} was answered by what is no object: {text[:200]!r}")
+        raise ApiError(0, "BadAnswer", f"{what}: the answer is not a JSON object: {text[:200]!r}")
     return parsed
 
 

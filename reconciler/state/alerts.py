@@ -40,8 +40,8 @@ class StateAlerts:
         resource = self.find(id.key)
         if resource is not None and resource["metadata"]["uid"] == id.uid:
             note = (
-                f"The stored state of this stack cannot be used: {unusable.detail}. What exists under the names of "
-                "its children is adopted; nothing is lost."
+                f"The stored state of this stack cannot be used: {unusable.detail}. The next run adopts the children "
+                "that exist and records them again; nothing is lost."
             )
             await self.recorder.record(resource, "Warning", REASONS[unusable.problem], note)
 

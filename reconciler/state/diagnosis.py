@@ -62,7 +62,7 @@ def diagnose(
     data = (secret or {}).get("data")
     packed = data.get(DATA) if isinstance(data, dict) else None
     if packed is None:
-        return Unusable(Problem.MISSING, "there is none")
+        return Unusable(Problem.MISSING, "it does not exist")
     try:
         checkpoint = _unpacked(packed)
     except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:
@@ -77,16 +77,16 @@ def examine(checkpoint: Checkpoint, stack: str, salt: str, outlines: bool = Fals
     except ValueError as error:
         return Unusable(Problem.DAMAGED, f"it cannot be parsed: {error}")
     if found.stack != checkpoints.full_name_of(stack):
-        return Unusable(Problem.FOREIGN, f"it is that of the stack {found.stack}")
+        return Unusable(Problem.FOREIGN, f"it belongs to the stack {found.stack}")
     if found.is_blank:
-        return Unusable(Problem.MISSING, "no run was recorded in it")
+        return Unusable(Problem.MISSING, "it records no run")
     if found.is_outline and not outlines:
-        return Unusable(Problem.MISSING, "it is in an external backend, which the settings do not name")
+        return Unusable(Problem.MISSING, "it is in an external backend, but DEVSERVER_BACKEND_URL is not set")
     if found.salt not in (None, salt):
         return Unusable(Problem.KEYS_LOST, "it was encrypted with a passphrase that is lost")
     for child in found.recorded:
         if (child.api_version, child.kind) not in CHILD_RESOURCES:
-            return Unusable(Problem.DAMAGED, f"it holds a {child.kind}, which no stack makes")
+            return Unusable(Problem.DAMAGED, f"it records a {child.kind}, which no stack makes")
     return checkpoint
 
 

@@ -71,20 +71,18 @@ async def load_or_make_keys(
             raise ApiError(
                 0,
                 "Invalid",
-                f"Secret {namespace}/{SECRET_NAME} holds no usable keys, and without the label "
-                f"{MANAGED_BY_LABEL}={MANAGER} it is not the operator's to replace: restore it, or delete it",
+                f"Secret {namespace}/{SECRET_NAME} holds no usable keys, and the operator may not replace it, because "
+                f"it lacks the label {MANAGED_BY_LABEL}={MANAGER}: restore the Secret or delete it",
             )
         metrics.state_problem(Problem.ENGINE_KEYS)
         _log.error("engine keys damaged, making new ones", secret=f"{namespace}/{SECRET_NAME}")
         note = (
-            "The passphrase or the salt in this Secret was damaged. New ones are made; each stack adopts its children "
-            "anew, for its state cannot be decrypted any more."
+            "The passphrase or the salt in this Secret was damaged, so new ones were made. Stored states cannot be "
+            "decrypted any more; each stack adopts its children again, and nothing is lost."
         )
         await recorder.record(secret, "Warning", reasons.ENGINE_KEYS_REPLACED, note)
         await client.delete(SECRET, namespace, SECRET_NAME, secret["metadata"]["uid"])
-    raise ApiError(
-        0, "Contested", f"Secret {namespace}/{SECRET_NAME} is written by someone else again and again"
-    )
+    raise ApiError(0, "Contested", f"someone else changes Secret {namespace}/{SECRET_NAME} again and again")
 
 
 def fit(keys: Keys) -> bool:

@@ -7,12 +7,12 @@ from reconciler.telemetry.metrics import REGISTRY
 
 STATE_BYTES = Gauge(
     "devserver_state_bytes",
-    "Size of all states of stacks together, packed as they are stored.",
+    "Size of all states of stacks together, compressed as they are stored.",
     registry=REGISTRY,
 )
 _STATE_PROBLEMS = Counter(
     "devserver_state_problems_total",
-    "States that were damaged, lost or not ours, by what was wrong.",
+    "States that were damaged, lost or another stack's, by problem.",
     ["problem"],
     registry=REGISTRY,
 )

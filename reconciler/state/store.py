@@ -226,8 +226,8 @@ class StateStore:
             if error.status == 403 and _NOT_OURS in error.message:
                 raise StalledError(
                     reasons.NAME_CONFLICT,
-                    f"Secret {id.secret_name} in the operator's namespace has lost the label {MANAGED_BY_LABEL}, "
-                    "without which the operator may not write it: put the label back, or delete that Secret.",
+                    f"Secret {id.secret_name} in the operator's namespace has lost the label {MANAGED_BY_LABEL}, so "
+                    "the operator may not change it. Put the label back or delete that Secret.",
                 ) from error
             raise
 

@@ -49,7 +49,7 @@ def test_a_backend_that_is_away_is_told_of_without_its_password(
         backend = engine.backend
         assert isinstance(backend, ExternalBackend)
         keys = Keys("a passphrase", asyncio.run(engine.make_salt("a passphrase")))
-        with pytest.raises(TransientError, match="The backend of the states fails") as error:
+        with pytest.raises(TransientError, match="The state backend failed") as error:
             asyncio.run(engine.with_backend("devserver-1", keys, backend.find))
         outcome = asyncio.run(engine.up("devserver-1", lambda: None, empty("devserver-1"), keys))
     assert error.value.reason == "BackendFailed"

@@ -266,11 +266,11 @@ CASES: dict[str, Case] = {
         "runtimeless", {}, {"runtimeClassName": "nonesuch"}, facts=(REFUSED,)
     ),
     "The flavor does not exist": Case("flavorless", {"flavor": "nonesuch"}, facts=(MADE,)),
-    "An object of a child's name is someone else's": Case("conflict", STOPPED, before=foreign_service),
+    "Another object has the name of a child": Case("conflict", STOPPED, before=foreign_service),
     "The public key cannot be parsed": Case(
         "unreadable", {**STOPPED, "ssh": {"publicKey": "ssh-ed25519 AAAA"}}, facts=(MADE,)
     ),
-    "The Secret with host keys has none": Case("keyless", STOPPED, before=empty_host_keys),
+    "The Secret for host keys has none": Case("keyless", STOPPED, before=empty_host_keys),
     "An admission policy forbids a child": Case("rejected", STOPPED, space="policy", before=policy),
     "It is stopped": Case("stopped", STOPPED),
     "It ends within 5 minutes": Case("expiring", {**STOPPED, "lifecycle": {"timeToLive": "5m5s"}}),
@@ -284,12 +284,12 @@ CASES: dict[str, Case] = {
         facts=(has_ended(2),),
     ),
     "The flavor changed under a running pod": Case("stays", {"home": {"size": "1Mi"}}, {}, act=change_flavor),
-    "The pod's node gives no sign of life": Case("stays", act=silence_node, facts=(on_pod(is_silent),)),
-    "The earlier pod does not go": Case(
+    "The pod's node does not respond": Case("stays", act=silence_node, facts=(on_pod(is_silent),)),
+    "The earlier pod does not end": Case(
         "stays", act=hold_pod, facts=(on_pod(lambda pod: "deletionTimestamp" in pod["metadata"]),)
     ),
     "A volume is the home of another DevServer": Case("thief", act=take_home, facts=(MADE,)),
-    "The home's storage class is another than that of the home that exists": Case(
+    "The spec names another storage class than the existing home has": Case(
         "moved",
         {**STOPPED, "home": {"size": "1Mi"}},
         act=move_home,

@@ -54,7 +54,7 @@ ELSEWHERE = {
         "test_retained.py",
         "test_a_retained_home_is_taken_up_by_the_same_owner_and_by_no_one_else",
     ),
-    "The username is another DevServerUser's": (
+    "Another DevServerUser has the username": (
         "test_users.py",
         "test_of_two_users_of_one_name_the_older_wins_and_the_other_follows_when_nothing_was_retained",
     ),

@@ -290,7 +290,7 @@ def test_a_flavor_reaches_the_pod_counts_its_users_and_may_be_deleted_under_them
     kube("delete", "dvsf", name, PATIENTLY)
     waits = eventually(lambda: namespace.condition("dvs", "box", "Reconciling"), "it says so")
     assert waits["reason"] == "FlavorNotFound"
-    assert f"stays as flavor '{name}' made it" in waits["message"]
+    assert f"stays as flavor '{name}' defined it" in waits["message"]
     assert namespace.condition("dvs", "box", "Ready")["status"] == "True"
     assert (namespace.get("pod", "box-0") or {})["metadata"]["uid"] == pod["metadata"]["uid"]
 

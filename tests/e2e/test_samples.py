@@ -1,4 +1,4 @@
-"""The sample manifests of the project's first document, to the letter save for image and key."""
+"""The sample manifests of the three kinds, as a user would write them."""
 
 from pathlib import Path
 

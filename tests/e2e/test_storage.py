@@ -177,7 +177,7 @@ def test_a_home_that_cannot_grow_stays_holds_up_nothing_and_grows_when_it_can(
     namespace.patch("dvs", "box", {"home": {"size": "20Mi"}, "lifecycle": {"timeToLive": "9h"}})
     told = eventually(lambda: smaller(namespace), "the status tells of it")
     assert told["reason"] == "HomeCannotExpand"
-    assert f"box-home stays at 10Mi, not 20Mi: its StorageClass '{name}'" in told["message"]
+    assert f"box-home stays at 10Mi instead of 20Mi, because its StorageClass '{name}'" in told["message"]
     status = namespace.wait_applied("box")
     assert status["timeToLive"] == "9h", "the rest was applied"
     assert not {"Reconciling", "Stalled"} & {item["type"] for item in status["conditions"]}

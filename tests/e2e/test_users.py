@@ -218,7 +218,7 @@ def test_of_two_users_of_one_name_the_older_wins_and_the_other_follows_when_noth
     person.apply(other)
     stalled = eventually(lambda: person.admin.condition("dvsu", other, "Stalled"), "the younger is told")
     assert stalled["reason"] == "UsernameTaken"
-    assert f"spec.username: {person.name} is that of the DevServerUser {person.name};" in stalled["message"]
+    assert f"spec.username: {person.name} is taken by the DevServerUser {person.name}." in stalled["message"]
     default = Kube(person.admin.kubeconfig, "default")
     events = (
         "events.events.k8s.io",

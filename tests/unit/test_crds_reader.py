@@ -42,9 +42,9 @@ def test_what_a_manifest_may_hold_is_read(text: str, documents: list[Any]) -> No
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: 1\na: 2", "the key 'a' stands there twice"),
-        ("{a: 1, 'a': 2}", "the key 'a' stands there twice"),
-        ("{<<: {a: 1}, a: 2}", "the key 'a' stands there twice"),
+        ("a: 1\na: 2", "the key 'a' appears twice"),
+        ("{a: 1, 'a': 2}", "the key 'a' appears twice"),
+        ("{<<: {a: 1}, a: 2}", "the key 'a' appears twice"),
         ("a: !!python/object/apply:os.system ['touch /tmp/owned']", "could not determine a constructor"),
         ("a: !!timestamp x", "could not determine a constructor"),
         ("a: !!int x", "invalid literal"),

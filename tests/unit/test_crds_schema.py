@@ -52,8 +52,9 @@ def nodes(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
 
 
 NODES = [node for plural in CRDS for node in nodes(root(plural), plural)]
-# The API server bounds these two itself.
-OWN = [(path, node) for path, node in NODES if path.partition(".")[2] not in ("apiVersion", "kind")]
+# The API server bounds and describes these itself; it refuses a description of metadata.
+OF_KUBERNETES = ("apiVersion", "kind", "metadata")
+OWN = [(path, node) for path, node in NODES if path.partition(".")[2] not in OF_KUBERNETES]
 
 
 def test_every_schema_is_structural() -> None:
@@ -96,6 +97,13 @@ def test_every_number_or_string_is_bounded_as_both() -> None:
 def test_every_pattern_binds_the_whole_value() -> None:
     patterns = [node["pattern"] for _, node in NODES if "pattern" in node]
     assert [pattern for pattern in patterns if not (pattern[0] == "^" and pattern[-1] == "$")] == []
+
+
+def test_kubectl_explains_every_field() -> None:
+    # Of items and values it shows a description only where these are objects.
+    explained = [(path, node) for path, node in OWN if path[-1] not in "]}" or "properties" in node]
+    assert len(explained) > 150
+    assert [path for path, node in explained if not node.get("description", "").endswith(".")] == []
 
 
 @pytest.mark.parametrize("plural", CRDS)

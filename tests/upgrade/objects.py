@@ -1,7 +1,7 @@
 """The objects of a cluster that an upgrade could touch, and what became of them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from tests.shared_cluster import SharedCluster
@@ -127,8 +127,11 @@ def sacred(place: str, item: Object) -> Any:
     return kept
 
 
-def but_for_the_digest(place: str, item: Object) -> Object:
-    """A custom resource without the digest in its status, whose form may be another, and what that write changes."""
+def but_for_the_form(place: str, item: Object, reworded: Collection[str]) -> Object:
+    """A custom resource without what may have another form in its status, and without what that write changes.
+
+    That is the digest, and the messages of conditions with a reason that is reworded.
+    """
     if place.split()[0] not in CUSTOM_RESOURCES:
         return item
     metadata = {
@@ -137,4 +140,8 @@ def but_for_the_digest(place: str, item: Object) -> Object:
         if name not in ("managedFields", "resourceVersion")
     }
     status = {name: value for name, value in item["status"].items() if name != "inputsDigest"}
+    status["conditions"] = [
+        {**condition, "message": ""} if condition["reason"] in reworded else condition
+        for condition in status["conditions"]
+    ]
     return {**item, "metadata": metadata, "status": status}

@@ -41,8 +41,8 @@ def limited(created: datetime, ttl: str | None, ends: datetime | None) -> Condit
     if ends >= asked:
         return None
     message = (
-        f"spec.lifecycle.timeToLive: {ttl} would last until {format_time(asked)}, which is further ahead than the "
-        f"operator allows (DEVSERVER_MAX_TIME_TO_LIVE_S): it ends at {format_time(ends)}. Change it again later."
+        f"spec.lifecycle.timeToLive: {ttl} would last until {format_time(asked)}. The operator's maximum "
+        f"(DEVSERVER_MAX_TIME_TO_LIVE_S) limits it to {format_time(ends)}. Raise timeToLive again later to extend it."
     )
     return ConditionState(reasons.EXPIRY_LIMITED, "True", reasons.LONGEST_TIME_TO_LIVE, message)
 

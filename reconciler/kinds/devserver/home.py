@@ -1,7 +1,8 @@
 """How large a home is, and is to be: it is expanded where its storage can be, and what stands in the way is told. Pure.
 
 The API server refuses to expand a claim that is not bound, or whose StorageClass does not allow it; a run that tried
-would fail, and hold up every other change.
+would fail, and hold up every other change. The rule is that of its admission plugin PersistentVolumeClaimResize:
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/plugin/pkg/admission/storage/persistentvolume/resize/admission.go
 """
 
 from typing import Any
@@ -34,15 +35,13 @@ def shortfall(wanted: str, claim: Object, storage_class: Object | None) -> Condi
     name, live = claim["metadata"]["name"], _requested(claim)
     if parse_quantity(wanted) > parse_quantity(live):
         if not _is_bound(claim):
-            message = (
-                f"PersistentVolumeClaim {name} of {live} is not bound yet; it is expanded to {wanted} then."
-            )
+            message = f"PersistentVolumeClaim {name} ({live}) is not bound yet. Once bound, it is expanded to {wanted}."
             return ConditionState(reasons.HOME_SMALLER, "True", reasons.HOME_NOT_BOUND, message)
         if not _allows_expansion(storage_class):
             class_ = claim["spec"].get("storageClassName")
             message = (
-                f"spec.home.size: PersistentVolumeClaim {name} stays at {live}, not {wanted}: its StorageClass "
-                f"{class_!r} does not allow expansion (allowVolumeExpansion)."
+                f"spec.home.size: PersistentVolumeClaim {name} stays at {live} instead of {wanted}, because its "
+                f"StorageClass {class_!r} does not allow expansion (allowVolumeExpansion)."
             )
             return ConditionState(
                 reasons.HOME_SMALLER, "True", reasons.HOME_CANNOT_EXPAND, message, warns=True

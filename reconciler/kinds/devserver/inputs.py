@@ -85,8 +85,8 @@ def _refuse_to_move_the_home(cache: Cache, owner: Owner, devserver: DevServer) -
     if live not in (None, home.storage_class_name):
         raise StalledError(
             reasons.HOME_CANNOT_MOVE,
-            f"spec.home.storageClassName: {claim['metadata']['name']} is of the class {live!r} and cannot be moved to "
-            f"{home.storage_class_name!r}. Name {live!r}, or save the data and delete the claim.",
+            f"spec.home.storageClassName: {claim['metadata']['name']} has the class {live!r} and cannot be moved to "
+            f"{home.storage_class_name!r}. Set it back to {live!r}, or save the data and delete the claim.",
         )
 
 

@@ -131,7 +131,7 @@ class FlavorKind(Kind[DevServerFlavor, DevServerFlavorInputs]):
             message = "DevServers that name no flavor take this one."
             return ConditionState(DEFAULT_FLAVOR, "True", reasons.OLDEST_DEFAULT, message)
         message = (
-            f"spec.default: DevServerFlavor {winner['metadata']['name']} is older and is taken in its place; set "
-            "spec.default to false in one of the two."
+            f"spec.default: DevServerFlavor {winner['metadata']['name']} is an older default flavor and is used "
+            "instead. Set spec.default to false in one of the two."
         )
         return ConditionState(DEFAULT_FLAVOR, "False", reasons.OLDER_DEFAULT_EXISTS, message, warns=True)

@@ -11,7 +11,7 @@ from reconciler.status.errors import WaitingError
 
 def find_flavor(cache: Cache, name: str | None, had: str | None = None) -> tuple[str, DevServerFlavorSpec]:
     """The named flavor, or without a name the default one. had: the one that the DevServer has been given."""
-    keeps = f" Meanwhile the DevServer stays as flavor {had!r} made it." if had is not None else ""
+    keeps = f" Until then the DevServer stays as flavor {had!r} defined it." if had is not None else ""
     if name is not None:
         found = cache.resources[FLAVOR.kind].get(("", name))
         if found is None or is_deleting(found):

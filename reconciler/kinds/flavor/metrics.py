@@ -6,6 +6,6 @@ from reconciler.telemetry.metrics import REGISTRY
 
 SCHEDULABLE_LOOKS = Counter(
     "devserver_schedulable_looks_total",
-    "How often it was worked out whether pods of a flavor find room.",
+    "How often a flavor's free room was computed.",
     registry=REGISTRY,
 )

@@ -23,7 +23,7 @@ def user_inputs(
     if holder != owner.name:
         raise StalledError(
             reasons.USERNAME_TAKEN,
-            f"spec.username: {spec.username} is that of the DevServerUser {holder}; choose another username, or delete "
+            f"spec.username: {spec.username} is taken by the DevServerUser {holder}. Choose another username or delete "
             f"{holder}.",
         )
     refs = spec.rbac.additional_role_refs
@@ -50,6 +50,6 @@ def rejected_roles(inputs: DevServerUserInputs) -> StalledError | None:
         return None
     return StalledError(
         reasons.ROLE_NOT_ALLOWED,
-        f"{'; '.join(inputs.refused_roles)}: not among the roles that the operator's setting DEVSERVER_ALLOWED_ROLES "
-        "names; not given.",
+        f"{'; '.join(inputs.refused_roles)}: not given, because the operator's setting DEVSERVER_ALLOWED_ROLES does "
+        "not allow it. All else is applied.",
     )

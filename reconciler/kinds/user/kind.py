@@ -75,7 +75,7 @@ class UserKind(Kind[DevServerUser, DevServerUserInputs]):
         name = namespace_of(resource["spec"]["username"]) if resource is not None else ""
         namespace = self.cache.child(Child(NAMESPACE.api_version, NAMESPACE.kind, "", name))
         if namespace is not None and is_deleting(namespace):
-            message = f"Namespace {name} is being deleted; it is made again when it is gone."
+            message = f"Namespace {name} is being deleted. It is created again once it is gone."
             since = namespace["metadata"]["deletionTimestamp"]
             return not_ready(reasons.NAMESPACE_TERMINATING, message, "Pending", since)
         return APPLIED

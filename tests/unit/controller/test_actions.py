@@ -515,7 +515,7 @@ async def test_a_dead_lifes_destroy_leaves_the_present_finalizer_alone(with_chil
 async def test_a_life_that_only_seems_dead_is_not_destroyed(with_children: Bench) -> None:
     """A replica that begins to lead reads the states anew, and its watch of the resources may have fallen behind."""
     await with_children.have_state(NAMES.sshd)
-    with pytest.raises(TransientError, match="is alive"):
+    with pytest.raises(TransientError, match="exists, but the watch does not show it yet"):
         await with_children.destroy(finish=False, has_spec=False)
     assert with_children.engine.ran == []
     assert with_children.stored == {NAMES.sshd}

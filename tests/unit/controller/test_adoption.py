@@ -36,7 +36,7 @@ def unlabelled(obj: Object) -> Object:
 
 
 CASES: dict[str, tuple[Child, Object | None, Ownership]] = {
-    "there is none": (SSHD, None, Ownership.FREE),
+    "it does not exist": (SSHD, None, Ownership.FREE),
     "ours": (SSHD, child_object(SSHD), Ownership.OURS),
     "someone else's": (SSHD, unlabelled(child_object(SSHD)), Ownership.FOREIGN),
     "someone else's by another tool": (

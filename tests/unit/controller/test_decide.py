@@ -218,12 +218,12 @@ CASES: dict[str, tuple[Observed, str | ReconcileError, Action]] = {
     "a child that is gone comes back": (
         replace(APPLIED, drifts=(GONE_CHILD,)),
         "d",
-        up("drift: ConfigMap box-sshd is gone", refresh=True),
+        up("drift: ConfigMap box-sshd was deleted", refresh=True),
     ),
     "a changed field is put back": (
         replace(APPLIED, drifts=(Drift(CHILD, ("data.motd",)),)),
         "d",
-        up("drift: ConfigMap box-sshd: data.motd", refresh=True),
+        up("drift: ConfigMap box-sshd was changed (data.motd)", refresh=True),
     ),
     "drift is left where it is only to be observed": (
         replace(APPLIED, drifts=(GONE_CHILD,), drift_policy="Observe"),
@@ -272,7 +272,7 @@ URGENCY: dict[str, tuple[Action, Observed, bool]] = {
     "an edited one": (up("inputs changed"), replace(APPLIED, edited=True), True),
     "one that a flavor or an upgrade changed": (up("inputs changed"), APPLIED, False),
     "a retry": (up("new"), Observed(id=ID), False),
-    "a repair": (up("drift: ConfigMap box-sshd is gone", refresh=True), APPLIED, True),
+    "a repair": (up("drift: ConfigMap box-sshd was deleted", refresh=True), APPLIED, True),
     "a deletion": (Destroy(ID, finish=True), deleting(), True),
     "nothing": (Nothing(), APPLIED, False),
 }

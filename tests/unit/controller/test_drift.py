@@ -91,9 +91,9 @@ def test_a_state_without_the_record_shows_no_drift() -> None:
 @pytest.mark.parametrize(
     ("drift", "text"),
     [
-        (REPLICAS, "StatefulSet box: spec.replicas"),
-        (Drift(SET), "StatefulSet box is gone"),
-        (Drift(SET, tuple("abcdefg")), "StatefulSet box: a, b, c, d, e and 2 more"),
+        (REPLICAS, "StatefulSet box was changed (spec.replicas)"),
+        (Drift(SET), "StatefulSet box was deleted"),
+        (Drift(SET, tuple("abcdefg")), "StatefulSet box was changed (a, b, c, d, e and 2 more)"),
     ],
     ids=["a field", "the child", "many fields"],
 )
@@ -145,7 +145,7 @@ def test_what_is_drift_condition() -> None:
     observed = drift_condition((REPLICAS,), "Observe", NOW)
     assert observed is not None
     assert observed.reason == "DriftObserved"
-    assert observed.message.startswith("StatefulSet box: spec.replicas.")
+    assert observed.message.startswith("StatefulSet box was changed (spec.replicas).")
     contested = drift_condition((REPLICAS,), "Repair", NOW)
     assert contested is not None
     assert contested.reason == "DriftContested"

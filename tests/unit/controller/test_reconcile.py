@@ -262,7 +262,7 @@ async def test_a_changed_spec_is_applied_once(applied: Bench) -> None:
 async def test_a_child_that_is_gone_comes_back(applied: Bench) -> None:
     growth = Growth()
     applied.actions.drift = (Drift(NAMES.sshd),)
-    assert await applied.woken() == ["up: drift: ConfigMap box-sshd is gone"]
+    assert await applied.woken() == ["up: drift: ConfigMap box-sshd was deleted"]
     assert growth("devserver_drift_total", kind="DevServer", result="repaired") == 1
     assert "Normal DriftRepaired" in applied.actions.events
     assert "Drifted" not in applied.conditions
@@ -286,14 +286,16 @@ async def test_the_operator_gives_way_in_a_fight_and_tries_again_later(applied: 
     growth = Growth()
     for _ in range(REPAIR_ROUNDS):
         applied.actions.drift = (Drift(NAMES.sshd),)
-        assert await applied.woken() == ["up: drift: ConfigMap box-sshd is gone"]
+        assert await applied.woken() == ["up: drift: ConfigMap box-sshd was deleted"]
     applied.actions.drift = (Drift(NAMES.sshd),)
     assert await applied.woken() == []
     assert applied.conditions["Drifted"] == "DriftContested"
     assert growth("devserver_drift_total", kind="DevServer", result="contested") == 1
     assert growth("devserver_drift_total", kind="DevServer", result="repaired") == REPAIR_ROUNDS
     assert await applied.after(FIGHT_WINDOW.total_seconds() / 2) == []
-    assert await applied.after(FIGHT_WINDOW.total_seconds() / 2) == ["up: drift: ConfigMap box-sshd is gone"]
+    assert await applied.after(FIGHT_WINDOW.total_seconds() / 2) == [
+        "up: drift: ConfigMap box-sshd was deleted"
+    ]
     assert "Drifted" not in applied.conditions
 
 

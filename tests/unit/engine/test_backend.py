@@ -209,7 +209,7 @@ def test_a_state_that_was_cut_off_by_a_full_disk_is_no_state(tmp_path: Path, len
     assert backend.take(run) == CONTENT
     (file,) = tmp_path.rglob(f"{ID.stack}.json")
     file.write_bytes(CONTENT[:length])
-    with pytest.raises(TransientError, match="half a state"):
+    with pytest.raises(TransientError, match="incomplete state"):
         backend.take(run)
 
 

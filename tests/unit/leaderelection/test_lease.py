@@ -22,7 +22,7 @@ def lease(holder: str | None, version: str = "1", uid: str = "u", **spec: Any) -
 
 
 FREE = {
-    "there is none": (None, 0.0, True),
+    "it does not exist": (None, 0.0, True),
     "it has no holder": (lease(None), 0.0, True),
     "its holder gave it back": (lease(""), 0.0, True),
     "it is our own": (lease("us"), 0.0, True),

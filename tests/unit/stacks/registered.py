@@ -64,6 +64,11 @@ class _Recorder(MockMonitor):
         self._note("outputs", request)
         return super().RegisterResourceOutputs(request)
 
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """With names of its own: the SDK's are those of whichever stack was set up last in this process."""
+        _, _, *rest = super().make_urn(parent, type_, name).split("::")
+        return "::".join(["urn:pulumi:stack", "project", *rest])
+
     def _note(self, name: str, request: Any) -> None:
         fields = {name: item for name, item in MessageToDict(request).items() if name not in _PLACES}
         if "dependencies" in fields:

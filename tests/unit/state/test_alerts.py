@@ -12,7 +12,7 @@ from tests.builders import cache, resource, stack_id
 
 ID = stack_id()
 DAMAGED = Unusable(Problem.DAMAGED, "it cannot be parsed: nonsense")
-MISSING = Unusable(Problem.MISSING, "there is none")
+MISSING = Unusable(Problem.MISSING, "it does not exist")
 
 
 class Bench:
@@ -45,7 +45,7 @@ def bench() -> Bench:
 async def test_each_problem_is_an_event_with_its_cause(bench: Bench, problem: Problem, reason: str) -> None:
     await bench.alerts.note(ID, Unusable(problem, "because of this"), was_applied=True)
     assert bench.events == [f"Warning {reason} box"]
-    assert "because of this. What exists" in bench.notes[0]
+    assert "because of this. The next run adopts" in bench.notes[0]
 
 
 async def test_a_problem_that_stays_is_told_once(bench: Bench) -> None:

@@ -96,7 +96,7 @@ def test_each_problem_has_its_name(problem: Problem, content: bytes | str | None
 
 
 def test_without_a_secret_the_state_is_missing() -> None:
-    assert diagnose(None, ID.stack, SALT) == Unusable(Problem.MISSING, "there is none")
+    assert diagnose(None, ID.stack, SALT) == Unusable(Problem.MISSING, "it does not exist")
 
 
 @pytest.mark.parametrize("salt", [SALT, None], ids=["our salt", "no secrets in it"])

@@ -110,7 +110,7 @@ async def test_damaged_keys_that_someone_else_made_are_not_touched(bench: Bench)
     bench.have(passphrase="!")
     assert bench.stored is not None
     del bench.stored["metadata"]["labels"]
-    with pytest.raises(ApiError, match="restore it, or delete it"):
+    with pytest.raises(ApiError, match="restore the Secret or delete it"):
         await bench.load()
     assert bench.client.writes() == []
 

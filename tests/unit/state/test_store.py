@@ -27,7 +27,7 @@ KINDS = {"DevServer", "DevServerFlavor"}
 INDEX = StateIndex(KINDS, SALT)
 SSHD = DevServerChildren.of(owner()).sshd
 CONTENT = state(entry(SSHD))
-NOTHING_STORED = StoredState(checkpoints.empty(ID.stack), "", Unusable(Problem.MISSING, "there is none"))
+NOTHING_STORED = StoredState(checkpoints.empty(ID.stack), "", Unusable(Problem.MISSING, "it does not exist"))
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ async def test_a_secret_that_the_admission_policy_takes_for_someone_elses_is_nam
 
     store = replace(store, client=cast(Client, Refusing()))
     await store.save(ID, CONTENT, NOTHING_STORED)
-    with pytest.raises(StalledError, match="put the label back, or delete that Secret") as error:
+    with pytest.raises(StalledError, match="Put the label back or delete that Secret") as error:
         await store.claim(ID, await store.load(ID))
     assert error.value.reason == "NameConflict"
 
@@ -195,7 +195,7 @@ class FakeExternalStore:
         self.cut_short: list[object] = []
 
     async def fetch(self, stack: str) -> bytes | Unusable:
-        return self.held.get(stack, Unusable(Problem.MISSING, "there is none"))
+        return self.held.get(stack, Unusable(Problem.MISSING, "it does not exist"))
 
     async def put(self, stack: str, checkpoint: bytes) -> None:
         self.held[stack] = checkpoint
@@ -229,7 +229,7 @@ async def test_with_an_external_backend_the_checkpoint_is_the_backends(
     outside: StateStore, external: FakeExternalStore
 ) -> None:
     await outside.save(ID, CONTENT, NOTHING_STORED)
-    assert (await outside.load(ID)).unusable == Unusable(Problem.MISSING, "there is none")
+    assert (await outside.load(ID)).unusable == Unusable(Problem.MISSING, "it does not exist")
     external.held[ID.stack] = state(entry(SSHD), pending_operations=[{"type": "creating"}])
     found = await outside.load(ID)
     assert (found.checkpoint, found.unusable) == (CONTENT, None)

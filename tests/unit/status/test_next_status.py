@@ -29,7 +29,7 @@ FINE = PassResult(error=None, last_update=None, digest="d", readiness=READY, dri
 RAN = LastUpdate(time="2030-01-01T12:00:00Z", duration_seconds=1.235, changes={"create": 5})
 TRANSIENT = TransientError("ClusterError", "The API server was away.")
 WAITING = WaitingError("FlavorNotFound", "There is no DevServerFlavor 'gpu'; waiting for it.")
-STALLED = StalledError("InvalidPublicKey", "spec.ssh.publicKey is no usable public key.")
+STALLED = StalledError("InvalidPublicKey", "spec.ssh.publicKey is not a usable public key.")
 
 
 def following(

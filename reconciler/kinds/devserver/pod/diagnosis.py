@@ -52,7 +52,7 @@ def diagnose(pod: Object, events: Iterable[PodEvent] = ()) -> Readiness:
     # https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/controller/util/node/controller_utils.go
     if ready and pod_condition(status, "ContainersReady").get("status") == "True":
         node = one_line(str(pod.get("spec", {}).get("nodeName") or "of the pod"))
-        message = f"The node {node} gives no sign of life; whether the pod runs cannot be told."
+        message = f"The node {node} does not respond, so it is unknown whether the pod still runs."
         return not_ready(reasons.NODE_NOT_READY, message, "Failing", _since(ready))
     scheduled = pod_condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
@@ -90,7 +90,7 @@ def _cause(text: Any) -> str:
 def _failed_pod(status: dict[str, Any]) -> Readiness:
     """The pod was evicted, refused by the kubelet, exceeded its deadline, ... Its StatefulSet creates another one."""
     reason = _valid_reason(status.get("reason"), reasons.POD_FAILED)
-    message = f"The pod has failed and is made anew: {_cause(status.get('message')) or reason}"
+    message = f"The pod failed and is replaced: {_cause(status.get('message')) or reason}"
     return not_ready(reason, message, "Failing", _since(pod_condition(status, "Ready")))
 
 
@@ -100,11 +100,13 @@ def _ending_pod(pod: Object) -> Readiness:
     gone_by = meta["deletionTimestamp"]
     message = f"The earlier pod is ending; it should be gone by {gone_by}"
     if finalizers := meta.get("finalizers"):
-        message += f", but is kept by {shortened(one_line(', '.join(finalizers)), 200)}"
+        message += f", but finalizers keep it: {shortened(one_line(', '.join(finalizers)), 200)}"
     # KEP-3329: https://github.com/kubernetes/enhancements/tree/master/keps/sig-apps/3329-retriable-and-non-retriable-failures
     disruption = pod_condition(pod.get("status") or {}, "DisruptionTarget")
     if disruption.get("status") == "True":
-        message += f". It was ended for {one_line(disruption.get('reason', ''))}: {_cause(disruption.get('message'))}"
+        message += (
+            f". It was ended by {one_line(disruption.get('reason', ''))}: {_cause(disruption.get('message'))}"
+        )
     grace = timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0)
     return not_ready(reasons.POD_ENDING, message, "Starting", format_time(parse_time(gone_by) - grace))
 
@@ -117,7 +119,7 @@ def _unscheduled_pod(pod: Object, scheduled: dict[str, Any], events: list[PodEve
     says, since = _cause(scheduled.get("message")), _since(scheduled)
     if _CLAIM_MISSING.search(says):
         return not_ready(
-            reasons.CLAIM_MISSING, f"A claim that is to be mounted is missing: {says}", "Pending", since
+            reasons.CLAIM_MISSING, f"A claim that the pod mounts is missing: {says}", "Pending", since
         )
     if _CLAIM_UNBOUND in says:
         names = shortened(", ".join(pod_events.claims(pod)), 400)
@@ -125,7 +127,7 @@ def _unscheduled_pod(pod: Object, scheduled: dict[str, Any], events: list[PodEve
         causes = [
             item.message for item in events if item.kind == "PersistentVolumeClaim" and item.last >= earliest
         ]
-        message = f"A claim has no volume yet (mounted: {names}): {causes[0] if causes else says}"
+        message = f"A claim has no volume yet (the pod mounts {names}): {causes[0] if causes else says}"
         return not_ready(reasons.CLAIM_PENDING, message, "Pending", since)
     reason = _valid_reason(scheduled.get("reason"), reasons.UNSCHEDULABLE)
     return not_ready(reason, f"Waiting for a node: {says or 'no node fits'}", "Pending", since)

@@ -23,14 +23,14 @@ def devserver_readiness(
     refusal: the last refusal of its pod, if any. events: of the pod and the claims that it mounts.
     """
     if stateful_set is None:
-        return _starting("The StatefulSet is being made.")
+        return _starting("The StatefulSet is being created.")
     if stateful_set["spec"].get("replicas") == 0:
         return not_ready(reasons.STOPPED, "spec.running is false; set it to true to start.", "Stopped")
     if pod is None and refusal is not None and refusal.uid == stateful_set["metadata"]["uid"]:
         message = f"The pod was refused: {refusal.message}"
         return not_ready(refusal.reason, message, "Pending", refusal.since)
     if pod is None:
-        return _starting("The pod is being made.")
+        return _starting("The pod is being created.")
     is_ready = pod_condition(pod.get("status") or {}, "Ready").get("status") == "True"
     if is_ready and not pod["metadata"].get("deletionTimestamp"):
         return READY

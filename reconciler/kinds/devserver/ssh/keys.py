@@ -41,7 +41,7 @@ def authorized_key(line: str, field: str) -> str:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise StalledError(
             reasons.INVALID_PUBLIC_KEY,
-            f"{field} is no usable public key ({error}); take the line of a .pub file made by ssh-keygen.",
+            f"{field} is not a usable public key ({error}); use the line of a .pub file made by ssh-keygen.",
         ) from error
     return key
 
@@ -83,12 +83,13 @@ def _public_lines(files: Mapping[str, str]) -> tuple[str, ...]:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise StalledError(
             reasons.INVALID_HOST_KEYS,
-            f"The host-key Secret has a key that cannot be read ({error}); keys are unencrypted OpenSSH files.",
+            f"The host-key Secret has a key that cannot be read ({error}); use unencrypted OpenSSH private keys.",
         ) from error
     if not lines:
         raise StalledError(
             reasons.INVALID_HOST_KEYS,
-            f"The host-key Secret has none of the files {', '.join(HOST_KEY_FILES)}.",
+            f"The host-key Secret has none of the files {', '.join(HOST_KEY_FILES)}. Add one, or delete the "
+            "Secret to have keys generated.",
         )
     return lines
 

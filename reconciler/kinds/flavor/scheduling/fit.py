@@ -129,7 +129,7 @@ def _yes(count: _NodeCount, nodes: int) -> Fit:
     message = f"{fitting} of {_nodes(nodes)} {'has' if fitting == 1 else 'have'} room"
     if count.fit:
         return Fit("Yes", reasons.NODES_FIT, f"{message}.", fitting)
-    message += ", where pods of a lower priority give way."
+    message += " once pods of a lower priority have given way."
     return Fit("Yes", reasons.LOWER_PRIORITY_GIVES_WAY, message, fitting)
 
 

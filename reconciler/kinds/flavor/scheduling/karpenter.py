@@ -163,7 +163,7 @@ def incompatibility(pod_info: PodInfo, pool: NodePool) -> str:
     if pool.unusable:
         return pool.unusable
     if taints := untolerated(pool.taints, pod_info.tolerations):
-        return f"taint {taints[0]}"
+        return f"its taint {taints[0]} is not tolerated"
     for key in dict.fromkeys(requirement.key for requirement in pool.requirements):
         if not _satisfiable(_requirements_on(pool, key)):
             return f"no node can meet its requirements on {key}"

@@ -79,16 +79,17 @@ def _check_resources(resources: Resources) -> None:
     for name, amount in requests.items():
         if "/" not in name and name not in _OVERCOMMITTED and not name.startswith(_HUGE_PAGES):
             raise _refused(
-                "resources", f"{name} is no resource of containers (others have a prefix, as nvidia.com/gpu)"
+                "resources",
+                f"{name} is not a resource of containers (other names need a prefix, as in nvidia.com/gpu)",
             )
         if name not in _OVERCOMMITTED and amount != limits.get(name):
             raise _refused(
-                "resources", f"{name} needs a limit that equals its request, for it cannot be shared"
+                "resources", f"{name} needs a limit equal to its request, because it cannot be overcommitted"
             )
         if "/" in name and amount % 1:
             raise _refused("resources", f"{name} must be a whole number")
     if any(name.startswith(_HUGE_PAGES) for name in requests) and not {"cpu", "memory"} & requests.keys():
-        raise _refused("resources", "huge pages need cpu or memory beside them")
+        raise _refused("resources", "huge pages also need a request or limit for cpu or memory")
 
 
 def _refused(field: str, what: str) -> PodRefusedError:

@@ -185,7 +185,7 @@ def test_an_end_that_is_nearer_than_asked_for_is_told(
     if found is not None:
         assert found.reason == "LongestTimeToLive"
         assert "spec.lifecycle.timeToLive: 200h would last until" in found.message
-        assert f"it ends at {format_time(ends)}" in found.message
+        assert f"limits it to {format_time(ends)}" in found.message
     assert limited(BORN, ttl, None) is None
 
 

@@ -55,8 +55,14 @@ def test_a_home_is_asked_to_grow_only_where_it_can(
 @pytest.mark.parametrize(
     ("wanted", "live", "class_", "reason", "words"),
     [
-        ("20Gi", claim(status={"phase": "Pending"}), GROWS, "HomeNotBound", "expanded to 20Gi then"),
-        ("20Gi", claim(), storage_class(), "HomeCannotExpand", "box-home stays at 10Gi, not 20Gi"),
+        (
+            "20Gi",
+            claim(status={"phase": "Pending"}),
+            GROWS,
+            "HomeNotBound",
+            "Once bound, it is expanded to 20Gi",
+        ),
+        ("20Gi", claim(), storage_class(), "HomeCannotExpand", "box-home stays at 10Gi instead of 20Gi"),
         ("20Gi", claim("20Gi"), GROWS, "HomeExpanding", "box-home has 10Gi of 20Gi"),
         # By hand, further than the spec says.
         ("10Gi", claim("20Gi"), GROWS, "HomeExpanding", "box-home has 10Gi of 20Gi"),

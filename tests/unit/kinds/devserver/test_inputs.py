@@ -58,10 +58,10 @@ def test_keys_are_checked_stripped_of_comments_and_named_once() -> None:
 @pytest.mark.parametrize(
     ("ssh", "field"),
     [
-        ({"publicKey": "ssh-ed25519 AAAA"}, "spec.ssh.publicKey is no usable"),
+        ({"publicKey": "ssh-ed25519 AAAA"}, "spec.ssh.publicKey is not a usable"),
         (
             {"publicKey": ED25519, "additionalPublicKeys": [ECDSA, "ssh-rsa AAAA"]},
-            "spec.ssh.additionalPublicKeys[1] is no usable",
+            "spec.ssh.additionalPublicKeys[1] is not a usable",
         ),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_home_that_exists_is_not_moved_to_another_storage_class(
     with pytest.raises(StalledError) as error:
         gathered(claim, home=home)
     assert error.value.reason == "HomeCannotMove"
-    assert "spec.home.storageClassName: box-home is of the class 'fast'" in error.value.message
+    assert "spec.home.storageClassName: box-home has the class 'fast'" in error.value.message
 
 
 def test_the_end_of_time_is_taken_from_the_status_once_it_is_there() -> None:

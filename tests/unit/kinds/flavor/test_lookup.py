@@ -74,5 +74,5 @@ def test_a_missing_flavor_is_waited_for(seen: Cache, name: str | None, reason: s
 
 @pytest.mark.parametrize("named", ["gpu", None])
 def test_a_devserver_whose_flavor_went_is_told_to_stay_as_it_is(named: str | None) -> None:
-    with pytest.raises(WaitingError, match="Meanwhile the DevServer stays as flavor 'gpu' made it"):
+    with pytest.raises(WaitingError, match="Until then the DevServer stays as flavor 'gpu' defined it"):
         find_flavor(cache(), named, had="gpu")

@@ -170,7 +170,7 @@ def test_one_default_wins_and_the_others_are_told(flavors: list[Object], winner:
             assert (stated.status, stated.reason, stated.warns) == ("True", "OldestDefault", False)
         else:
             assert (stated.status, stated.reason, stated.warns) == ("False", "OlderDefaultExists", True)
-            assert f"DevServerFlavor {winner} is older" in stated.message
+            assert f"DevServerFlavor {winner} is an older default" in stated.message
 
 
 def test_a_default_on_its_way_out_is_none() -> None:

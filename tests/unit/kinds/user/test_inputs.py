@@ -27,7 +27,7 @@ def test_others_of_the_username_stall_and_are_told_whose_it_is() -> None:
     with pytest.raises(StalledError) as error:
         gathered(younger, older)
     assert error.value.reason == "UsernameTaken"
-    assert "spec.username: ada is that of the DevServerUser a" in error.value.message
+    assert "spec.username: ada is taken by the DevServerUser a" in error.value.message
 
 
 # --- roles

@@ -91,13 +91,16 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
     "a claim is missing": (
         box(no_node(GONE)),
         [],
-        not_ready("ClaimMissing", f"A claim that is to be mounted is missing: {GONE}", "Pending", PLACED),
+        not_ready("ClaimMissing", f"A claim that the pod mounts is missing: {GONE}", "Pending", PLACED),
     ),
     "a claim has no volume, and no Event says why": (
         box(no_node(UNBOUND), spec=CLAIMS),
         [],
         not_ready(
-            "ClaimPending", f"A claim has no volume yet (mounted: data, more): {UNBOUND}", "Pending", PLACED
+            "ClaimPending",
+            f"A claim has no volume yet (the pod mounts data, more): {UNBOUND}",
+            "Pending",
+            PLACED,
         ),
     ),
     "a claim has no volume, because its class does not exist": (
@@ -105,7 +108,7 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
         [event("ProvisioningFailed", "no such class", kind="PersistentVolumeClaim")],
         not_ready(
             "ClaimPending",
-            "A claim has no volume yet (mounted: data, more): no such class",
+            "A claim has no volume yet (the pod mounts data, more): no such class",
             "Pending",
             PLACED,
         ),
@@ -122,7 +125,7 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
         ],
         not_ready(
             "ClaimPending",
-            "A claim has no volume yet (mounted: data, more): no such class",
+            "A claim has no volume yet (the pod mounts data, more): no such class",
             "Pending",
             PLACED,
         ),
@@ -138,7 +141,10 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
             )
         ],
         not_ready(
-            "ClaimPending", f"A claim has no volume yet (mounted: data, more): {UNBOUND}", "Pending", PLACED
+            "ClaimPending",
+            f"A claim has no volume yet (the pod mounts data, more): {UNBOUND}",
+            "Pending",
+            PLACED,
         ),
     ),
     "an image cannot be pulled": (
@@ -266,7 +272,7 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
         [],
         not_ready(
             "Evicted",
-            "The pod has failed and is made anew: Container devserver exceeded its limit",
+            "The pod failed and is replaced: Container devserver exceeded its limit",
             "Failing",
             READY_SINCE,
         ),
@@ -276,7 +282,7 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
         [],
         not_ready(
             "Evicted",
-            "The pod has failed and is made anew: Container devserver exceeded its limit",
+            "The pod failed and is replaced: Container devserver exceeded its limit",
             "Failing",
             READY_SINCE,
         ),
@@ -286,7 +292,7 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
         [],
         not_ready(
             "DeadlineExceeded",
-            "The pod has failed and is made anew: DeadlineExceeded",
+            "The pod failed and is replaced: DeadlineExceeded",
             "Failing",
             READY_SINCE,
         ),
@@ -294,7 +300,7 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
     "it failed without a reason": (
         box(phase="Failed"),
         [],
-        not_ready("PodFailed", "The pod has failed and is made anew: PodFailed", "Failing", READY_SINCE),
+        not_ready("PodFailed", "The pod failed and is replaced: PodFailed", "Failing", READY_SINCE),
     ),
     "it is ending": (
         box(meta=DELETED),
@@ -330,8 +336,8 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
         [],
         not_ready(
             "PodEnding",
-            "The earlier pod is ending; it should be gone by 2030-01-01T12:01:10Z, but is kept by example.com/hold. "
-            "It was ended for DeletionByTaintManager: deleting due to NoExecute taint",
+            "The earlier pod is ending; it should be gone by 2030-01-01T12:01:10Z, but finalizers keep it: "
+            "example.com/hold. It was ended by DeletionByTaintManager: deleting due to NoExecute taint",
             "Starting",
             "2030-01-01T12:01:00Z",
         ),
@@ -345,7 +351,7 @@ CASES: dict[str, tuple[Object, list[PodEvent], Readiness]] = {
         [],
         not_ready(
             "NodeNotReady",
-            "The node rack-1 gives no sign of life; whether the pod runs cannot be told.",
+            "The node rack-1 does not respond, so it is unknown whether the pod still runs.",
             "Failing",
             EVENT_AT,
         ),

@@ -97,7 +97,7 @@ HOSTILE = {
 @pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_line_stalls_with_the_fields_name_and_the_way_out(line: str) -> None:
     with pytest.raises(
-        StalledError, match=r"^spec\.ssh\.publicKey is no usable public key .*ssh-keygen"
+        StalledError, match=r"^spec\.ssh\.publicKey is not a usable public key .*ssh-keygen"
     ) as error:
         authorized_key(line, FIELD)
     assert error.value.reason == "InvalidPublicKey"

@@ -49,7 +49,7 @@ MESSAGES: list[tuple[Case, str, str]] = [
     (
         Case("", 1, pods=(Pod("4", spec=LOW),)),
         "LowerPriorityGivesWay",
-        "1 of 1 node has room, where pods of a lower priority give way.",
+        "1 of 1 node has room once pods of a lower priority have given way.",
     ),
     (
         Case("", 0, has(gpu=1) + tainted(DEDICATED) * 2, (gpu_pod(),), asks(gpu=1)),
@@ -77,7 +77,7 @@ MESSAGES: list[tuple[Case, str, str]] = [
     (
         Case("", None, has(gpu=1), flavor={"resources": {"requests": {GPU: "1"}}}),
         "PodRefused",
-        f"spec.resources: {GPU} needs a limit that equals its request, for it cannot be shared.",
+        f"spec.resources: {GPU} needs a limit equal to its request, because it cannot be overcommitted.",
     ),
     (
         Case("", None, flavor={"runtimeClassName": "kata"}),

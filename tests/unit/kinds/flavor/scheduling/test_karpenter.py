@@ -165,8 +165,8 @@ TOLERATES = {"tolerations": [{"key": "gpu", "operator": "Exists"}]}
 @pytest.mark.parametrize(
     ("found", "spec", "expected"),
     [
-        (pool(taints=taint("NoSchedule")), {}, "taint gpu:NoSchedule"),
-        (pool(taints=taint("NoExecute")), {}, "taint gpu:NoExecute"),
+        (pool(taints=taint("NoSchedule")), {}, "its taint gpu:NoSchedule is not tolerated"),
+        (pool(taints=taint("NoExecute")), {}, "its taint gpu:NoExecute is not tolerated"),
         (pool(taints=taint("PreferNoSchedule")), {}, ""),
         (pool(taints=taint("NoSchedule")), TOLERATES, ""),
         (pool(startupTaints=taint("NoSchedule")), {}, ""),
