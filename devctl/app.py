@@ -94,6 +94,6 @@ def _program() -> str:
 
 
 def _complain(message: str) -> None:
-    from devctl.output import complain
+    from devctl.terminal.output import complain
 
     complain(message)

@@ -20,15 +20,17 @@ from typing import Self
 from pydantic import ValidationError
 
 from crds.devserver import DevServerSpec, DevServerStatus
-from crds.resources import DEVSERVER
+from crds.resources import DEVSERVER, POD
 from crds.times import parse_duration
-from devctl import drafts, waiting
-from devctl.api import Api, Object
 from devctl.errors import CannotStart, DevctlError, Misuse, NotFound, Refused, TimedOut
-from devctl.progress import Stage, Standing, standing
+from devctl.kube import waits
+from devctl.kube.api import Api
+from devctl.kube.exec import Completed, run
+from devctl.manifests import drafts
+from devctl.objects import Object
 from devctl.session import Session
-from devctl.streams import Completed, run
-from devctl.text import parse_time
+from devctl.status.standing import Stage, Standing, standing
+from devctl.times import time_of
 
 __all__ = [
     "CannotStart",
@@ -240,8 +242,6 @@ class DevServer:
         self, *, follow: bool = False, tail: int | None = None, container: str = CONTAINER
     ) -> Iterator[bytes]:
         """Lines of its log, that is sshd's and the start script's."""
-        from crds.resources import POD
-
         query = {"container": container, "follow": "true" if follow else ""}
         query["tailLines"] = "" if tail is None else str(tail)
         return self.client.api.lines(POD.path(self.namespace, self.pod, "log"), query, f"pod {self.pod}")
@@ -256,8 +256,8 @@ class DevServer:
 
     def extend(self, by: timedelta, now: datetime | None = None) -> Self:
         """Let it live longer by so much than it would. Raises Refused if that goes beyond what is allowed."""
-        expires = parse_time(self.status.expires_at)
-        created = parse_time(self.object["metadata"].get("creationTimestamp")) or datetime.now(UTC)
+        expires = time_of(self.status.expires_at)
+        created = time_of(self.object["metadata"].get("creationTimestamp")) or datetime.now(UTC)
         if expires is None:
             raise Misuse(f"{self.name} never expires: there is nothing to extend")
         return self._patch({"lifecycle": {"timeToLive": drafts.extended(created, expires, by)}})
@@ -308,8 +308,8 @@ class DevServer:
     def _until(
         self, check: Callable[[Object | None], bool | None], timeout_s: float, what: Callable[[], str]
     ) -> None:
-        objects = waiting.follow(self.client.api, DEVSERVER, self.name, self.namespace, timeout_s)
-        waiting.until(objects, check, lambda: f"{self.name} {what()}")
+        objects = waits.follow(self.client.api, DEVSERVER, self.name, self.namespace, timeout_s)
+        waits.until(objects, check, lambda: f"{self.name} {what()}")
 
 
 def duration(text: str) -> timedelta:

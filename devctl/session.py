@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from devctl import config
-from devctl.api import Api
 from devctl.config import Config
-from devctl.kubeconfig import connect
-from devctl.output import Terminal
+from devctl.kube.api import Api
+from devctl.kube.kubeconfig import connect
+from devctl.terminal.output import Terminal
 
 
 @dataclass

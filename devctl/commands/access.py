@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 
 def register(app: typer.Typer) -> None:
@@ -47,9 +47,9 @@ def exec_(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Run a command in a DevServer's container, as root. Ends with its exit code."""
-    from devctl import streams
     from devctl.client import CONTAINER, Client, DevServer
     from devctl.errors import Misuse
+    from devctl.operations.exec import interact
 
     here = sys.stdin.isatty() and sys.stdout.isatty()
     if tty and not here:
@@ -57,9 +57,7 @@ def exec_(
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     server = DevServer.get(name, client=client)
     with_terminal = here if tty is None else tty
-    raise typer.Exit(
-        streams.interact(client.api, server.namespace, server.pod, CONTAINER, command, with_terminal)
-    )
+    raise typer.Exit(interact(client.api, server.namespace, server.pod, CONTAINER, command, with_terminal))
 
 
 def cp(
@@ -72,8 +70,8 @@ def cp(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Copy files and directories to or from a DevServer, by scp as the user dev."""
-    from devctl import login
     from devctl.client import Client
+    from devctl.ssh import login
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     login.copy(client, sources, start)
@@ -86,8 +84,8 @@ def edit(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Edit a DevServer's spec in $VISUAL or $EDITOR."""
-    from devctl import editing
     from devctl.client import Client, DevServer
+    from devctl.operations import editor
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
-    editing.edit(DevServer.get(name, client=client))
+    editor.edit(DevServer.get(name, client=client))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 app = typer.Typer(
     help="Show and begin the settings' file; tell ssh of your DevServers.", no_args_is_help=True
@@ -24,7 +24,7 @@ def path() -> None:
 def show(output: options.Output = None) -> None:
     """Print the settings in force."""
     from devctl import config
-    from devctl.output import Terminal
+    from devctl.terminal.output import Terminal
 
     settings = config.load().model_dump(mode="json")
     Terminal().machine("json" if output == "json" else "yaml", settings)
@@ -35,15 +35,15 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
 ) -> None:
     """Write a settings' file in which every setting is explained."""
-    from devctl import config, hosts
+    from devctl import config, files
     from devctl.errors import Misuse
-    from devctl.output import Terminal
+    from devctl.terminal.output import Terminal
 
     file = config.path()
     if file.exists() and not force:
         raise Misuse(f"{file} is there already: edit it, or replace it with --force")
     try:
-        hosts.replace(file, config.template())
+        files.replace(file, config.template())
     except OSError as error:
         raise Misuse(f"cannot write {file}: {error.strerror or error}") from error
     Terminal().say(f"{file} is written")
@@ -60,17 +60,17 @@ def ssh_include(
 
     Shows what it would change; --write does it. Later creates and deletes keep it up to date.
     """
-    from devctl import sshconfig
     from devctl.client import Client
+    from devctl.ssh import include
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     terminal = client.session.terminal
-    changes = sshconfig.changes(client)
+    changes = include.changes(client)
     if not changes:
         terminal.say("ssh knows your DevServers already")
     elif write:
-        sshconfig.apply(changes)
+        include.apply(changes)
         terminal.say("written: " + ", ".join(str(change.file) for change in changes))
     else:
-        sshconfig.show(changes, terminal)
+        include.show(changes, terminal)
         terminal.say("nothing was written: --write does it")

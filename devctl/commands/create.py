@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 
 def register(app: typer.Typer) -> None:
@@ -44,22 +44,23 @@ def create(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Create a DevServer. Its name goes to standard output."""
-    from devctl import asking, creating, sshconfig
     from devctl.client import Client, duration
-    from devctl.drafts import Wishes
+    from devctl.manifests.drafts import Wishes
+    from devctl.operations import creation, readiness
     from devctl.session import Session
+    from devctl.ssh import include
 
     client = Client(Session.open(kubeconfig, context, namespace, output))
     timeout_s = duration(timeout).total_seconds()
     wishes = Wishes(name, image, flavor, ttl, home, tuple(volume or ()), tuple(key or ()))
-    server = creating.create(client, wishes, strict=strict, dry_run=dry_run)
-    creating.report(server, dry_run)
+    server = creation.create(client, wishes, strict=strict, dry_run=dry_run)
+    creation.report(server, dry_run)
     if dry_run:
         return
-    sshconfig.refresh(client)
+    include.refresh(client)
     if wait or ssh:
-        asking.await_ready(server, client.session.terminal, timeout_s)
+        readiness.await_ready(server, client.session.terminal, timeout_s)
     if ssh:
-        from devctl import login
+        from devctl.ssh import login
 
         login.log_in(server, [])

@@ -2,7 +2,7 @@
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 from devctl.errors import ExitCode
 
 
@@ -18,11 +18,11 @@ def doctor(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Check what devctl needs: the cluster, its CRDs, the operator, your rights, your ssh client."""
-    from devctl import checks
+    from devctl.doctor import report
     from devctl.session import Session
 
     session = Session.open(kubeconfig, context, namespace, output)
-    results = checks.run(session)
-    checks.show(session, results)
+    results = report.run(session)
+    report.show(session, results)
     if any(result.level == "bad" for result in results):
         raise typer.Exit(ExitCode.FAILED)

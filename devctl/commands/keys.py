@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 app = typer.Typer(help="The public keys that may log in to a DevServer.", no_args_is_help=True)
 
@@ -18,8 +18,8 @@ def list_(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """List the keys."""
-    from devctl import keys
     from devctl.client import Client, DevServer
+    from devctl.manifests import keys
     from devctl.session import Session
 
     client = Client(Session.open(kubeconfig, context, namespace, output))
@@ -44,8 +44,8 @@ def add(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Let more keys log in. They are accepted within about a minute, without a restart."""
-    from devctl import keys
     from devctl.client import Client, DevServer
+    from devctl.manifests import keys
 
     added = [keys.read(file) for file in files]
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
@@ -69,8 +69,8 @@ def remove(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Let keys log in no longer. Sessions that are open stay open."""
-    from devctl import keys
     from devctl.client import Client, DevServer
+    from devctl.manifests import keys
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     server = DevServer.get(name, client=client)

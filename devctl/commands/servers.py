@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 
 def register(app: typer.Typer) -> None:
@@ -26,8 +26,8 @@ def list_(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """List DevServers."""
-    from devctl import listing
     from devctl.client import Client
+    from devctl.display import listing
     from devctl.session import Session
 
     client = Client(Session.open(kubeconfig, context, namespace, output))
@@ -47,21 +47,22 @@ def delete(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Delete DevServers. Homes stay, unless they were made to be deleted: see `devctl volumes`."""
-    from devctl import asking, sshconfig
     from devctl.client import Client, DevServer, duration
+    from devctl.ssh import include
+    from devctl.terminal import prompts
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     timeout_s = duration(timeout).total_seconds()
     servers = [DevServer.get(name, client=client) for name in names]
     if not yes:
-        asking.confirm(f"Delete {', '.join(server.name for server in servers)} in {client.namespace}?")
+        prompts.confirm(f"Delete {', '.join(server.name for server in servers)} in {client.namespace}?")
     for server in servers:
         server.delete()
     for server in servers:
         if wait:
             server.wait_gone(timeout_s)
         client.session.terminal.say(f"{server.name} {'deleted' if wait else 'is being deleted'}")
-    sshconfig.refresh(client)
+    include.refresh(client)
 
 
 def stop(
@@ -93,15 +94,15 @@ def start(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Start DevServers that were stopped."""
-    from devctl import asking
     from devctl.client import Client, DevServer, duration
+    from devctl.operations import readiness
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     timeout_s = duration(timeout).total_seconds()
     servers = [DevServer.get(name, client=client).start() for name in names]
     for server in servers:
         if wait:
-            asking.await_ready(server, client.session.terminal, timeout_s)
+            readiness.await_ready(server, client.session.terminal, timeout_s)
         client.session.terminal.say(f"{server.name} {'runs' if wait else 'starts'}")
 
 
@@ -113,12 +114,12 @@ def extend(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Let a DevServer live longer, as far as the operator allows."""
-    from devctl import asking
     from devctl.client import Client, DevServer, duration
+    from devctl.operations import lifetime
 
     longer = duration(by)
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
-    asking.extend(DevServer.get(name, client=client), longer, client.session.terminal)
+    lifetime.extend(DevServer.get(name, client=client), longer, client.session.terminal)
 
 
 def wait(
@@ -130,9 +131,9 @@ def wait(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Wait until a DevServer is ready, stopped or deleted."""
-    from devctl import asking
     from devctl.client import Client, DevServer, duration
     from devctl.errors import Misuse, NotFound
+    from devctl.operations import readiness
 
     if for_ not in ("ready", "stopped", "deleted"):
         raise Misuse(f"--for {for_!r} is not one of ready, stopped, deleted")
@@ -145,7 +146,7 @@ def wait(
             return
         raise
     if for_ == "ready":
-        asking.await_ready(server, client.session.terminal, timeout_s)
+        readiness.await_ready(server, client.session.terminal, timeout_s)
     elif for_ == "stopped":
         server.wait_stopped(timeout_s)
     else:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 
 def register(app: typer.Typer) -> None:
@@ -27,8 +27,8 @@ def ssh(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Log in to a DevServer as dev, or run a command there. Ends with ssh's exit code."""
-    from devctl import login
     from devctl.client import Client, DevServer
+    from devctl.ssh import login
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     login.log_in(DevServer.get(name, client=client), command or [], start=start, agent=agent)
@@ -43,8 +43,8 @@ def ssh_proxy(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Connect standard input and output with a DevServer's sshd: ssh's ProxyCommand."""
-    from devctl import proxy
     from devctl.client import Client, duration
+    from devctl.ssh import proxy
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     timeout_s = duration(timeout).total_seconds()

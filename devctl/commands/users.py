@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 app = typer.Typer(help="People who may have DevServers (for administrators).", no_args_is_help=True)
 
@@ -17,9 +17,9 @@ def list_(
 ) -> None:
     """List DevServerUsers."""
     from crds.resources import USER
-    from devctl import tables
-    from devctl.api import now
+    from devctl.display import tables
     from devctl.session import Session
+    from devctl.times import now
 
     session = Session.open(kubeconfig, context, None, output)
     found = sorted(session.api.list_all(USER), key=lambda user: str(user["metadata"]["name"]))
@@ -43,12 +43,12 @@ def add(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Add a DevServerUser, and wait until the namespace is there."""
-    from devctl import people
     from devctl.client import duration
+    from devctl.operations import users
     from devctl.session import Session
 
     session = Session.open(kubeconfig, context)
-    people.add(session, name, keep=keep, quota=quota or [], timeout_s=duration(timeout).total_seconds())
+    users.add(session, name, keep=keep, quota=quota or [], timeout_s=duration(timeout).total_seconds())
 
 
 @app.command()
@@ -60,15 +60,15 @@ def remove(
 ) -> None:
     """Remove a DevServerUser. The namespace stays, unless the user was added with --delete."""
     from crds.resources import USER
-    from devctl import asking
     from devctl.session import Session
+    from devctl.terminal import prompts
 
     session = Session.open(kubeconfig, context)
     user = session.api.get(USER, name)
     stays = (user.get("spec") or {}).get("deletionPolicy", "Retain") == "Retain"
     if not yes:
         fate = "The namespace stays." if stays else "The namespace goes too, with all that is in it."
-        asking.confirm(f"Remove user {name}? {fate}")
+        prompts.confirm(f"Remove user {name}? {fate}")
     session.api.delete(USER, name, uid=user["metadata"]["uid"])
     session.terminal.say(f"{name} is being removed; the namespace {'stays' if stays else 'goes too'}")
 
@@ -87,14 +87,14 @@ def kubeconfig(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Make a kubeconfig for a user, with a token that expires."""
-    from devctl import people
     from devctl.client import duration as span
+    from devctl.operations import kubeconfigs
     from devctl.session import Session
 
     session = Session.open(kubeconfig, context)
-    text = people.kubeconfig(session, name, span(duration))
+    text = kubeconfigs.issue(session, name, span(duration))
     if file is None:
         session.terminal.data(text.rstrip())
     else:
-        people.write(file, text)
+        kubeconfigs.write(file, text)
         session.terminal.say(f"{file} is written, and valid for {duration}")

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from crds import is_valid_name
 from crds.base import CommonStatus, Metadata
 from crds.devserver import CHILD_SUFFIXES
-from devctl.output import table
+from devctl.terminal.output import table
 from devctl.text import inert
 from reconciler.drift import Told
 from reconciler.errors import Stalled, Transient
