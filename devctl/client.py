@@ -189,7 +189,7 @@ class DevServer:
                 on_progress(now)
             last = now
             if now.stage is Stage.STOPPED or (now.stage is Stage.WAITING and not self.is_running):
-                raise CannotStart(f"{self.name} is stopped: start it with devctl start {self.name}")
+                raise CannotStart(f"{self.name} is stopped. Start it with `devctl start {self.name}`.")
             if now.stage in (Stage.FAILED, Stage.ENDING):
                 raise CannotStart(f"{self.name} cannot start: {now.reason}: {now.message}")
             return True if now.stage is Stage.READY else None
@@ -218,7 +218,7 @@ class DevServer:
         def check(obj: Object | None) -> bool | None:
             return True if obj is None or obj["metadata"].get("uid") != self.uid else None
 
-        self._until(check, timeout_s, lambda: f"is not gone after {timeout_s:g} s: {self.standing.message}")
+        self._until(check, timeout_s, lambda: f"still exists after {timeout_s:g} s: {self.standing.message}")
 
     def exec(
         self,
@@ -235,7 +235,7 @@ class DevServer:
         done = run(self.client.api, self.namespace, self.pod, CONTAINER, command, stdin, timeout_s)
         if check and done.exit_code:
             said = done.stderr.decode(errors="replace").strip()
-            raise DevctlError(f"{command[0]} failed in {self.name} ({done.exit_code}): {said}")
+            raise DevctlError(f"{command[0]} failed in {self.name} with exit code {done.exit_code}: {said}")
         return done
 
     def logs(
@@ -259,7 +259,7 @@ class DevServer:
         expires = time_of(self.status.expires_at)
         created = time_of(self.object["metadata"].get("creationTimestamp")) or datetime.now(UTC)
         if expires is None:
-            raise Misuse(f"{self.name} never expires: there is nothing to extend")
+            raise Misuse(f"{self.name} never expires, so there is nothing to extend.")
         return self._patch({"lifecycle": {"timeToLive": drafts.extended(created, expires, by)}})
 
     def change(self, edit: Callable[[DevServerSpec], Object]) -> Self:
@@ -272,7 +272,7 @@ class DevServer:
                 if error.reason != "Conflict":
                     raise
             self.refresh()
-        raise Refused(f"{self.name} is being changed by someone else all the time: try again", "Conflict")
+        raise Refused(f"Others keep changing {self.name}. Try again.", "Conflict")
 
     def delete(self) -> None:
         """Delete it, this very one; its home stays if it is to be retained. Nothing is waited for."""
@@ -302,7 +302,7 @@ class DevServer:
 
     def _present(self, obj: Object | None) -> Object:
         if obj is None or obj["metadata"].get("uid") != self.uid:
-            raise NotFound(f"DevServer {self.name} was deleted")
+            raise NotFound(f"DevServer {self.name} was deleted.")
         return obj
 
     def _until(

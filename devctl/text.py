@@ -27,3 +27,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """` (did you mean X?)` for the known word that is most like this one, nothing if none is."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {found[0]}?)" if found else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 key`, `2 keys`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -17,7 +17,7 @@ def doctor(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Check what devctl needs: the cluster, its CRDs, the operator, your rights, your ssh client."""
+    """Check that everything devctl needs is in place: cluster, CRDs, operator, your rights and ssh client."""
     from devctl.doctor import report
     from devctl.session import Session
 

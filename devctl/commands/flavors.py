@@ -15,7 +15,7 @@ def flavors(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """List flavors: which is the default, which are schedulable now, on how many nodes, and why not."""
+    """List flavors: which is the default, which fit on a node now, on how many nodes, and why others do not."""
     from crds.resources import FLAVOR
     from devctl.display import tables
     from devctl.session import Session
@@ -28,7 +28,7 @@ def flavors(
         form,
         found,
         lambda: tables.flavors(found, flavor_choice.default_of(found), form == "wide"),
-        "The cluster has no flavors: its administrator makes them",
+        "The cluster has no flavors. Ask its administrator to create one.",
     )
     if form == "table":
         for flavor in found:

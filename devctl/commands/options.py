@@ -16,27 +16,32 @@ def _output(value: str | None) -> str | None:
 
 
 Context = Annotated[
-    str | None, typer.Option("--context", help="Context of the kubeconfig.", envvar="DEVCTL_CONTEXT")
+    str | None, typer.Option("--context", help="Kubeconfig context to use.", envvar="DEVCTL_CONTEXT")
 ]
 Kubeconfig = Annotated[
-    str | None, typer.Option("--kubeconfig", help="Path of the kubeconfig.", metavar="FILE")
+    str | None, typer.Option("--kubeconfig", help="Path of the kubeconfig file.", metavar="FILE")
 ]
 Namespace = Annotated[
     str | None,
-    typer.Option("--namespace", "-n", help="Namespace; default: the context's.", envvar="DEVCTL_NAMESPACE"),
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="Namespace. Default: the namespace of the context.",
+        envvar="DEVCTL_NAMESPACE",
+    ),
 ]
 Output = Annotated[
     str | None,
     typer.Option(
         "--output",
         "-o",
-        help="table, wide, json, yaml or name.",
+        help="Output format: table, wide, json, yaml or name.",
         callback=_output,
         autocompletion=lambda: list(OUTPUTS),
     ),
 ]
 AllNamespaces = Annotated[
-    bool, typer.Option("--all-namespaces", "-A", help="In all namespaces, where you may.")
+    bool, typer.Option("--all-namespaces", "-A", help="List all namespaces, if you have the right to.")
 ]
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of the DevServer.", autocompletion=devservers)
@@ -44,14 +49,19 @@ Name = Annotated[
 Names = Annotated[
     list[str], typer.Argument(metavar="NAME...", help="Names of DevServers.", autocompletion=devservers)
 ]
-Flavor = Annotated[str | None, typer.Option("--flavor", help="Its flavor.", autocompletion=flavors)]
+Flavor = Annotated[
+    str | None, typer.Option("--flavor", help="Flavor of the DevServer.", autocompletion=flavors)
+]
 Homes = Annotated[
-    list[str], typer.Argument(metavar="CLAIM...", help="Names of claims.", autocompletion=homes)
+    list[str],
+    typer.Argument(metavar="CLAIM...", help="Names of PersistentVolumeClaims.", autocompletion=homes),
 ]
 User = Annotated[str, typer.Argument(metavar="USER", help="Name of the DevServerUser.", autocompletion=users)]
 Timeout = Annotated[
     str,
-    typer.Option("--timeout", help="How long to wait at most, for example 90s or 5m.", metavar="DURATION"),
+    typer.Option("--timeout", help="Maximum time to wait, for example 90s or 5m.", metavar="DURATION"),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
-Start = Annotated[bool, typer.Option("--start", help="Start it if it is stopped, and wait until it runs.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Start = Annotated[
+    bool, typer.Option("--start", help="Start the DevServer if it is stopped, and wait until it is ready.")
+]

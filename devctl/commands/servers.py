@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing what changes.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing changes.")] = False,
     all_namespaces: options.AllNamespaces = False,
     output: options.Output = None,
     namespace: options.Namespace = None,
@@ -46,7 +46,7 @@ def delete(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Delete DevServers. Homes stay, unless they were made to be deleted: see `devctl volumes`."""
+    """Delete DevServers. Homes stay unless home.onDelete is Delete (see `devctl volumes`)."""
     from devctl.client import Client, DevServer, duration
     from devctl.ssh import include
     from devctl.terminal import prompts
@@ -61,7 +61,7 @@ def delete(
     for server in servers:
         if wait:
             server.wait_gone(timeout_s)
-        client.session.terminal.say(f"{server.name} {'deleted' if wait else 'is being deleted'}")
+        client.session.terminal.say(f"{'Deleted' if wait else 'Deleting'} {server.name}.")
     include.refresh(client)
 
 
@@ -73,7 +73,7 @@ def stop(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Stop DevServers: their pods end, homes and host keys stay. Their time runs on."""
+    """Stop DevServers. Their pods end; homes and host keys stay. The time to live keeps counting."""
     from devctl.client import Client, DevServer, duration
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
@@ -82,18 +82,18 @@ def stop(
     for server in servers:
         if wait:
             server.wait_stopped(timeout_s)
-        client.session.terminal.say(f"{server.name} {'has stopped' if wait else 'stops'}")
+        client.session.terminal.say(f"{server.name} {'has stopped' if wait else 'is stopping'}.")
 
 
 def start(
     names: options.Names,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is ready.")] = False,
     timeout: options.Timeout = "5m",
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Start DevServers that were stopped."""
+    """Start stopped DevServers."""
     from devctl.client import Client, DevServer, duration
     from devctl.operations import readiness
 
@@ -103,17 +103,17 @@ def start(
     for server in servers:
         if wait:
             readiness.await_ready(server, client.session.terminal, timeout_s)
-        client.session.terminal.say(f"{server.name} {'runs' if wait else 'starts'}")
+        client.session.terminal.say(f"{server.name} is {'ready' if wait else 'starting'}.")
 
 
 def extend(
     name: options.Name,
-    by: Annotated[str, typer.Option("--by", help="How much longer it lives.", metavar="DURATION")] = "4h",
+    by: Annotated[str, typer.Option("--by", help="Time to add.", metavar="DURATION")] = "4h",
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Let a DevServer live longer, as far as the operator allows."""
+    """Extend a DevServer's time to live, up to the operator's maximum."""
     from devctl.client import Client, DevServer, duration
     from devctl.operations import lifetime
 
@@ -124,7 +124,9 @@ def extend(
 
 def wait(
     name: options.Name,
-    for_: Annotated[str, typer.Option("--for", help="ready, stopped or deleted.", metavar="STATE")] = "ready",
+    for_: Annotated[
+        str, typer.Option("--for", help="State to wait for: ready, stopped or deleted.", metavar="STATE")
+    ] = "ready",
     timeout: options.Timeout = "5m",
     namespace: options.Namespace = None,
     context: options.Context = None,
@@ -136,7 +138,7 @@ def wait(
     from devctl.operations import readiness
 
     if for_ not in ("ready", "stopped", "deleted"):
-        raise Misuse(f"--for {for_!r} is not one of ready, stopped, deleted")
+        raise Misuse(f"--for {for_!r} is not one of ready, stopped, deleted.")
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     timeout_s = duration(timeout).total_seconds()
     try:

@@ -16,17 +16,17 @@ def register(app: typer.Typer) -> None:
 def ssh(
     name: options.Name,
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- CMD...]", help="A command instead of a shell.")
+        list[str] | None, typer.Argument(metavar="[-- CMD...]", help="Command to run instead of a shell.")
     ] = None,
     start: options.Start = False,
     agent: Annotated[
-        bool | None, typer.Option("--agent/--no-agent", "-A", help="Let it use the keys of your agent.")
+        bool | None, typer.Option("--agent/--no-agent", "-A", help="Forward your SSH agent to the DevServer.")
     ] = None,
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Log in to a DevServer as dev, or run a command there. Ends with ssh's exit code."""
+    """Log in to a DevServer as dev, or run a command there. Returns ssh's exit code."""
     from devctl.client import Client, DevServer
     from devctl.ssh import login
 
@@ -42,7 +42,7 @@ def ssh_proxy(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Connect standard input and output with a DevServer's sshd: ssh's ProxyCommand."""
+    """Connect standard input and output to a DevServer's sshd. ssh runs this as its ProxyCommand."""
     from devctl.client import Client, duration
     from devctl.ssh import proxy
 

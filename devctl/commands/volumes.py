@@ -5,7 +5,8 @@ import typer
 from devctl.commands import options
 
 app = typer.Typer(
-    help="Volumes of your namespace: homes that outlived their DevServers, and others.", no_args_is_help=True
+    help="Manage the volumes of your namespace: homes that outlived their DevServers, and others.",
+    no_args_is_help=True,
 )
 
 
@@ -16,7 +17,7 @@ def list_(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """List volumes: what each is, its size, and whether a DevServer has it."""
+    """List volumes: the use of each, its size, and the DevServers that use it."""
     from devctl.client import Client
     from devctl.display import tables
     from devctl.operations import volumes
@@ -29,7 +30,7 @@ def list_(
         client.session.output,
         [volume.object for volume in found],
         lambda: tables.volumes(found, now()),
-        f"There are no volumes in namespace {client.namespace}",
+        f"There are no volumes in namespace {client.namespace}.",
     )
 
 
@@ -41,7 +42,7 @@ def delete(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Delete volumes that no DevServer has, with all that is on them."""
+    """Delete volumes that no DevServer uses, with all their data."""
     from devctl.client import Client
     from devctl.operations import volumes
     from devctl.terminal import prompts
@@ -49,5 +50,5 @@ def delete(
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     found = volumes.deletable(client, claims)
     if not yes:
-        prompts.confirm(f"Delete {', '.join(claims)} in {client.namespace}, with all data?")
+        prompts.confirm(f"Delete {', '.join(claims)} in {client.namespace} with all data?")
     volumes.delete(client, found)

@@ -143,7 +143,7 @@ def _children(facts: Facts, now: datetime) -> RenderableType | None:
     for kind, child in facts.children:
         status, meta = child.get("status") or {}, child["metadata"]
         is_foreign = meta.get("labels", {}).get(UID_LABEL) not in (None, facts.server.uid)
-        remark = "not of this DevServer" if is_foreign else str(status.get("phase") or "")
+        remark = "belongs to another DevServer" if is_foreign else str(status.get("phase") or "")
         if kind == "Pod":
             remark = (
                 f"{remark} on {child['spec'].get('nodeName') or 'no node yet'}, {_restarts(status)} restarts"

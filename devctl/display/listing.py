@@ -37,7 +37,7 @@ def show(client: Client, all_namespaces: bool) -> None:
         form,
         [server.object for server in found],
         lambda: tables.servers(found, now(), wide=form == "wide", namespaces=all_namespaces),
-        f"There are no DevServers in {place}. Make one: devctl create",
+        f"There are no DevServers in {place}. Create one with `devctl create`.",
     )
 
 
@@ -129,7 +129,7 @@ class Board:
         """The table."""
         found = sorted(self.servers.copy().values(), key=lambda server: (server.namespace, server.name))
         columns, rows = tables.servers(found, present, wide=wide, namespaces=namespaces)
-        remark = Text(f"{len(found)} DevServers, {present:%H:%M:%S} UTC, Ctrl-C ends", style="dim")
+        remark = Text(f"{len(found)} DevServers, {present:%H:%M:%S} UTC, Ctrl-C to quit", style="dim")
         return Group(table(columns, rows), remark)
 
 

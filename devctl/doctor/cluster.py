@@ -9,6 +9,7 @@ from devctl.errors import DevctlError
 from devctl.kube import identity
 from devctl.session import Session
 from devctl.status import flavor_choice
+from devctl.text import counted
 
 # What a user's commands need: verb, group, resource, subresource.
 _RIGHTS = (
@@ -27,12 +28,12 @@ _RIGHTS = (
 def run(session: Session) -> Iterator[Result]:
     """All of them; only the first, if it does not answer."""
     try:
-        version = session.api.read("/version", "the cluster's version")
+        version = session.api.read("/version", "version of the cluster")
     except DevctlError as error:
         yield Result("bad", "cluster", error.message)
         return
     yield Result(
-        "good", "cluster", f"{session.api.target.server} is Kubernetes {version.get('gitVersion', '?')}"
+        "good", "cluster", f"{session.api.target.server} runs Kubernetes {version.get('gitVersion', '?')}."
     )
     yield checked("you", lambda: _you(session))
     for about, check in (
@@ -45,7 +46,9 @@ def run(session: Session) -> Iterator[Result]:
 
 
 def _you(session: Session) -> Result:
-    return Result("good", "you", f"{identity.username(session.api)}, in namespace {session.namespace}")
+    return Result(
+        "good", "you", f"You are {identity.username(session.api)}, in namespace {session.namespace}."
+    )
 
 
 def _rights(session: Session) -> Result:
@@ -55,20 +58,30 @@ def _rights(session: Session) -> Result:
         if not identity.may(session.api, verb, resource, session.namespace, group, subresource)
     ]
     if lacking:
-        return Result("bad", "rights", f"in namespace {session.namespace} you may not {', '.join(lacking)}")
-    return Result("good", "rights", f"in namespace {session.namespace} you may all that devctl needs")
+        return Result(
+            "bad", "rights", f"You lack these rights in namespace {session.namespace}: {', '.join(lacking)}."
+        )
+    return Result(
+        "good", "rights", f"You have all the rights that devctl needs in namespace {session.namespace}."
+    )
 
 
 def _flavors(session: Session) -> Result:
     found = session.api.list_all(FLAVOR)
     if not found:
-        return Result("bad", "flavors", "the cluster has none: its administrator makes them")
+        return Result("bad", "flavors", "The cluster has no flavors. Ask its administrator to create one.")
     name = flavor_choice.default_of(found)
     if name is None:
-        return Result("unsure", "flavors", f"{len(found)}, none of them the default: name one with --flavor")
+        return Result(
+            "unsure",
+            "flavors",
+            f"The cluster has {counted(len(found), 'flavor')}, but no default. Name one with --flavor.",
+        )
     hint = flavor_choice.hint(found, None)
     return (
         Result("unsure", "flavors", hint)
         if hint
-        else Result("good", "flavors", f"{len(found)}, the default is {name}")
+        else Result(
+            "good", "flavors", f"The cluster has {counted(len(found), 'flavor')}. The default is {name}."
+        )
     )

@@ -18,7 +18,7 @@ _UNSEEN_AGE = timedelta(minutes=1)
 
 
 def check(session: Session) -> Result:
-    """By its Lease, where one may read that; else by whether it takes up what is changed."""
+    """By its Lease, where the user may read it; else by whether it handles changes."""
     try:
         lease = session.api.get(LEASE, _LEASE, _SYSTEM_NAMESPACE)
     except Forbidden:
@@ -27,16 +27,20 @@ def check(session: Session) -> Result:
         return Result(
             "bad",
             "operator",
-            f"there is no Lease {_LEASE} in {_SYSTEM_NAMESPACE}: the operator never ran here",
+            f"There is no Lease {_LEASE} in {_SYSTEM_NAMESPACE}. The operator has never run here.",
         )
     renewed = time_of((lease.get("spec") or {}).get("renewTime"))
     if renewed is None or now() - renewed > _LEASE_AGE:
         return Result(
             "bad",
             "operator",
-            f"its Lease was last renewed {span(now() - renewed) if renewed else 'never'} ago",
+            f"The operator last renewed its Lease {span(now() - renewed)} ago. Ask the administrator whether it runs."
+            if renewed
+            else "The operator has never renewed its Lease. Ask the administrator whether it runs.",
         )
-    return Result("good", "operator", f"alive: its Lease was renewed {span(now() - renewed)} ago")
+    return Result(
+        "good", "operator", f"The operator is alive. It renewed its Lease {span(now() - renewed)} ago."
+    )
 
 
 def _by_its_work(session: Session) -> Result:
@@ -45,12 +49,12 @@ def _by_its_work(session: Session) -> Result:
     if unseen:
         names = ", ".join(str(obj["metadata"]["name"]) for obj in unseen[:3])
         return Result(
-            "bad", "operator", f"it has not taken up {names}: ask the administrator whether it runs"
+            "bad", "operator", f"The operator has not handled {names}. Ask the administrator whether it runs."
         )
     seen = [obj for obj in objects if (obj.get("status") or {}).get("observedGeneration")]
     if not seen:
-        return Result("unsure", "operator", "there is nothing yet by which to see whether it runs")
-    return Result("good", "operator", "it has taken up everything (you may not read its Lease)")
+        return Result("unsure", "operator", "There is nothing yet that shows whether the operator runs.")
+    return Result("good", "operator", "The operator has handled every change (you cannot read its Lease).")
 
 
 def _is_unseen(obj: Object) -> bool:

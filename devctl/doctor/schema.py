@@ -12,10 +12,12 @@ from devctl.session import Session
 def check(session: Session) -> Result:
     """The cluster's schema, which everyone signed in may read, beside this version's."""
     try:
-        document = session.api.read("/openapi/v3/apis/devserver.io/v1", "the schema of devserver.io/v1")
+        document = session.api.read("/openapi/v3/apis/devserver.io/v1", "schema of devserver.io/v1")
     except (NotFound, Forbidden) as error:
         return Result(
-            "bad", "CRDs", f"the cluster has no devserver.io/v1: kubectl apply -f crds/manifests ({error})"
+            "bad",
+            "CRDs",
+            f"The cluster has no devserver.io/v1. Install it with `kubectl apply -f crds/manifests`. ({error})",
         )
     schemas = (document.get("components") or {}).get("schemas") or {}
     theirs: Object = next((schema for name, schema in schemas.items() if name.endswith(".DevServer")), {})
@@ -25,16 +27,16 @@ def check(session: Session) -> Result:
         return Result(
             "bad",
             "CRDs",
-            f"the cluster's DevServer is of an older version, without spec.{shown}: update its CRDs",
+            f"The cluster's DevServer CRD is older: it lacks spec.{shown}. Update the CRDs.",
         )
     extra = sorted(_fields(_spec(theirs)) - _fields(_own_schema()))
     if extra:
         return Result(
             "unsure",
             "CRDs",
-            f"the cluster's DevServer is of a newer version, with spec.{', '.join(extra[:5])}",
+            f"The cluster's DevServer CRD is newer: it has spec.{', '.join(extra[:5])}. Update devctl.",
         )
-    return Result("good", "CRDs", "devserver.io/v1 is that of this devctl")
+    return Result("good", "CRDs", "The cluster's devserver.io/v1 matches this devctl.")
 
 
 def _own_schema() -> Object:

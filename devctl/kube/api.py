@@ -138,7 +138,7 @@ class Api:
     def is_ready(self) -> bool:
         """Whether the API server has all that it needs to judge requests. One that has just started does not."""
         try:
-            self._send("GET", "/readyz", accept="*/*", what="the API server's health").close()
+            self._send("GET", "/readyz", accept="*/*", what="health of the API server").close()
         except DevctlError:
             return False
         return True
@@ -200,7 +200,7 @@ class Api:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._no_answer(error, what) from error
         except config.ConfigException as error:
-            raise Unreachable(f"cannot sign in: {error}") from error
+            raise Unreachable(f"Cannot sign in: {error}") from error
         response: urllib3.HTTPResponse = answer.response
         return response
 
@@ -208,14 +208,14 @@ class Api:
         server = self.target.server
         inner = getattr(error, "reason", None) or error
         if isinstance(inner, urllib3.exceptions.ReadTimeoutError):
-            return TimedOut(f"{what}: {server} gave no answer within {REQUEST_TIMEOUT_S:g} s")
+            return TimedOut(f"{what}: {server} did not answer within {REQUEST_TIMEOUT_S:g} s.")
         if "CERTIFICATE" in str(inner).upper():
             return Unreachable(
-                f"{server} shows a certificate that the kubeconfig does not trust: is it the right cluster? ({inner})"
+                f"The kubeconfig does not trust the certificate of {server}. Is it the right cluster? ({inner})"
             )
         # "HTTPSConnection(host='...', port=...): " says nothing new.
         said = re.sub(r"^\w*Connection\w*\(.*?\): ", "", str(inner)) or type(inner).__name__
-        return NoAnswer(f"no answer from {server} (context {self.target.context or '-'}): {said}")
+        return NoAnswer(f"{server} does not answer (context {self.target.context or '-'}): {said}")
 
 
 def _what(resource: Resource, name: str, namespace: str) -> str:
@@ -239,7 +239,5 @@ def _parsed(text: bytes, what: str) -> Object:
         parsed = None
     if not isinstance(parsed, dict):
         shown = text[:100].decode(errors="replace")
-        raise Unreachable(
-            f"{what}: the answer is no object of the API; is there a proxy in between? {shown!r}"
-        )
+        raise Unreachable(f"{what}: the answer is not an API object. Is there a proxy in between? {shown!r}")
     return parsed

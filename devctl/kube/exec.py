@@ -48,7 +48,7 @@ def exit_code(status: bytes) -> int:
     for cause in (answer.get("details") or {}).get("causes") or []:
         if cause.get("reason") == "ExitCode":
             return int(cause["message"])
-    raise DevctlError(f"the command was not run: {answer.get('message') or 'the connection broke'}")
+    raise DevctlError(f"The command did not run: {answer.get('message') or 'the connection broke'}")
 
 
 def run(
@@ -73,7 +73,7 @@ def run(
             while True:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
-                    raise TimedOut(f"{command[0]} in {pod} has not ended after {timeout_s:g} s")
+                    raise TimedOut(f"{command[0]} in {pod} did not end within {timeout_s:g} s.")
                 connection.settimeout(left)
                 received = receive(connection)
                 if received is None:
@@ -84,7 +84,7 @@ def run(
             # Not every API server says goodbye. Without a status, this is an error below.
             pass
         except websocket.WebSocketTimeoutException as error:
-            raise TimedOut(f"{command[0]} in {pod} has not ended after {timeout_s} s") from error
+            raise TimedOut(f"{command[0]} in {pod} did not end within {timeout_s:g} s.") from error
         except (websocket.WebSocketException, OSError) as error:
             raise NoAnswer(f"{what}: the connection broke: {error}") from error
     return Completed(exit_code(bytes(output[ERROR])), bytes(output[STDOUT]), bytes(output[STDERR]))

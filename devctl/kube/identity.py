@@ -13,7 +13,7 @@ _AUTHORIZATION = "/apis/authorization.k8s.io/v1"
 def username(api: Api) -> str:
     """The name that the cluster knows one by."""
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    answer = api.post(f"{_AUTHENTICATION}/selfsubjectreviews", body, "the question who you are")
+    answer = api.post(f"{_AUTHENTICATION}/selfsubjectreviews", body, "SelfSubjectReview")
     return str((answer.get("status") or {}).get("userInfo", {}).get("username", ""))
 
 
@@ -48,5 +48,5 @@ def may(
         "spec": {"resourceAttributes": attributes},
     }
     path = f"{_AUTHORIZATION}/selfsubjectaccessreviews"
-    answer = api.post(path, body, "the question what you may do")
+    answer = api.post(path, body, "SelfSubjectAccessReview")
     return bool((answer.get("status") or {}).get("allowed"))

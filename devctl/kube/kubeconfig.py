@@ -27,15 +27,15 @@ def connect(kubeconfig: str | None = None, context: str | None = None) -> Api:
         else:
             target = _load(file, context, configuration)
     except config.ConfigException as error:
-        raise Unreachable(f"no usable kubeconfig ({file}): {_first_line(error)}") from error
+        raise Unreachable(f"Cannot use the kubeconfig {file}: {_first_line(error)}") from error
     except OSError as error:
-        raise Unreachable(f"cannot read the kubeconfig {file}: {error.strerror or error}") from error
+        raise Unreachable(f"Cannot read the kubeconfig {file}: {error.strerror or error}") from error
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise Unreachable(f"the kubeconfig {file} is damaged: {_first_line(error)}") from error
+        raise Unreachable(f"The kubeconfig {file} is damaged: {_first_line(error)}") from error
     except Exception as error:
         # The YAML reader's errors have no base class that the client would name.
         if type(error).__module__.startswith("yaml"):
-            raise Unreachable(f"the kubeconfig {file} is no YAML: {_first_line(error)}") from error
+            raise Unreachable(f"The kubeconfig {file} is not valid YAML: {_first_line(error)}") from error
         raise
     configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
     # The default is three tries, each of which a user would wait for.
@@ -48,7 +48,7 @@ def _load(file: str, context: str | None, configuration: client.Configuration) -
     chosen = next((item for item in contexts if item["name"] == context), None) if context else active
     if chosen is None:
         known = ", ".join(item["name"] for item in contexts)
-        raise Unreachable(f"the kubeconfig {file} has no context {context}: it has {known or 'none'}")
+        raise Unreachable(f"The kubeconfig {file} has no context {context}. Its contexts: {known or 'none'}.")
     config.load_kube_config(
         config_file=file, context=chosen["name"], client_configuration=configuration, persist_config=False
     )

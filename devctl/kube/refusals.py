@@ -19,21 +19,25 @@ def refusal_of(status: int, body: bytes | str | None, what: str) -> DevctlError:
 def refusal(status: int, reason: str, message: str, what: str) -> DevctlError:
     """The same, for the machine-readable reason and the message in a body."""
     if status == 401:
-        return Unreachable("the cluster does not know you: the token or certificate is wrong or has expired")
-    if status == 403 and "is forbidden: User" in message:
-        return Forbidden(f"you may not do that: {message}")
-    if status == 404 and "could not find the requested resource" in message:
-        return NotFound("the cluster has no devserver.io/v1: its CRDs are not installed (see devctl doctor)")
-    if status == 404:
-        return NotFound(f"there is no {what}" if "not found" in message else message or f"there is no {what}")
-    if status == 409 and reason == "AlreadyExists":
-        return Refused(f"{what} exists already", reason)
-    if status == 409:
-        return Refused(
-            f"{what} was changed by someone else meanwhile: try again ({message})", reason or "Conflict"
+        return Unreachable(
+            "The cluster rejects your credentials: the token or certificate is wrong or has expired."
         )
+    if status == 403 and "is forbidden: User" in message:
+        return Forbidden(f"You do not have this right: {message}")
+    if status == 404 and "could not find the requested resource" in message:
+        return NotFound(
+            "The cluster has no devserver.io/v1: its CRDs are not installed. See `devctl doctor`."
+        )
+    if status == 404:
+        return NotFound(
+            f"There is no {what}." if "not found" in message else message or f"There is no {what}."
+        )
+    if status == 409 and reason == "AlreadyExists":
+        return Refused(f"{what} already exists.", reason)
+    if status == 409:
+        return Refused(f"Someone else changed {what} meanwhile. Try again. ({message})", reason or "Conflict")
     if status in (400, 403, 422):
-        return Refused(f"the cluster refuses {what}: {message}", reason)
+        return Refused(f"The cluster refuses {what}: {message}", reason)
     if status == 429 or status >= 500:
         return NoAnswer(f"{what}: the API server cannot answer now ({status}): {message}")
     return DevctlError(f"{what}: {message or 'refused'} ({status} {reason})")

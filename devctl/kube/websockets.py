@@ -31,7 +31,7 @@ def opened(api: Api, path: str, query: list[tuple[str, str]], protocols: str, wh
     except websocket.WebSocketBadStatusException as error:
         raise refusal_of(error.status_code, error.resp_body, what) from error
     except (websocket.WebSocketException, OSError) as error:
-        raise NoAnswer(f"{what}: no answer from {api.target.server}: {error}") from error
+        raise NoAnswer(f"{what}: {api.target.server} does not answer: {error}") from error
     finally:
         websocket.setdefaulttimeout(before)
     try:

@@ -25,7 +25,7 @@ _OPTIONS = {
     "home": "--home",
     "volumes": "--volume",
     "ssh": "--key",
-    "owner": "owner (a setting: devctl config)",
+    "owner": "owner (see devctl config)",
 }
 
 # A pattern would tell a user little.
@@ -96,7 +96,7 @@ def volume(text: str) -> Object:
     """The volume that `PVC:/path[:ro]` stands for. Raises Misuse."""
     claim, *rest = text.split(":")
     if len(rest) not in (1, 2) or rest[1:] not in ([], ["ro"], ["rw"]):
-        raise Misuse(f"--volume {text!r} is not of the form PVC:/path or PVC:/path:ro")
+        raise Misuse(f"--volume {text!r} must have the form PVC:/path or PVC:/path:ro.")
     return {"claimName": claim, "mountPath": rest[0], "readOnly": rest[1:] == ["ro"]}
 
 
@@ -114,7 +114,7 @@ def check_name(name: str) -> None:
         try:
             rule.check(name)
         except ValueError as error:
-            raise Misuse(f"{name!r} is no name of a DevServer: {error}") from error
+            raise Misuse(f"{name!r} is not a valid DevServer name: {error}") from error
 
 
 def _fault(error: Any) -> str:
@@ -125,7 +125,7 @@ def _fault(error: Any) -> str:
         error["type"] in ("string_pattern_mismatch", "string_too_short", "string_too_long")
         and option in _EXAMPLES
     ):
-        message = f"this is not valid, it should look like {_EXAMPLES[option]}"
+        message = f"invalid value, use for example {_EXAMPLES[option]}"
     if not where:
         return f"NAME: {message}" if message.startswith("metadata.name") else message
     value = error["input"]
@@ -136,10 +136,10 @@ def _fault(error: Any) -> str:
 def extended(created: datetime, expires: datetime, by: timedelta) -> str:
     """The timeToLive that lets a DevServer live longer than `expires` by so much. Raises Misuse."""
     if by <= timedelta():
-        raise Misuse("--by must be more than nothing, for example 4h")
+        raise Misuse("--by must be more than zero, for example 4h.")
     total = expires - created + by
     if total > MAX_TIME_TO_LIVE:
-        raise Misuse(f"a DevServer lives no longer than {MAX_TIME_TO_LIVE.days} days from its creation")
+        raise Misuse(f"A DevServer can live at most {MAX_TIME_TO_LIVE.days} days from its creation.")
     seconds = round(total.total_seconds())
     hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60
     text = "".join(f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if count)

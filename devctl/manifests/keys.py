@@ -28,15 +28,17 @@ def read(file: str) -> str:
         with path.open("rb") as opened:
             content = opened.read(_MAX_FILE_BYTES)
     except OSError as error:
-        raise Misuse(f"cannot read the key {file}: {error.strerror or error}") from error
+        raise Misuse(f"Cannot read the key {file}: {error.strerror or error}") from error
     if b"PRIVATE KEY" in content:
-        raise Misuse(f"{file} is a private key, which stays with you: name the public one, {file}.pub")
+        raise Misuse(f"{file} is a private key, which must stay with you. Name the public key, {file}.pub")
     try:
         lines = [line for line in content.decode().splitlines() if line.strip() and not line.startswith("#")]
     except UnicodeDecodeError:
         lines = []
     if len(lines) != 1:
-        raise Misuse(f"{file} is no public key: it must hold one line such as `ssh-ed25519 AAAA... comment`")
+        raise Misuse(
+            f"{file} is not a public key. It must hold one line such as `ssh-ed25519 AAAA... comment`."
+        )
     return checked(lines[0].strip(), file)
 
 
@@ -52,16 +54,16 @@ def checked(line: str, source: str) -> str:
         if not line.startswith("sk-"):
             load_ssh_public_key(" ".join(line.split()[:2]).encode())
     except (ValidationError, ValueError, UnsupportedAlgorithm) as error:
-        raise Misuse(f"{source} holds no public key that can be used: {_why(line)}") from error
+        raise Misuse(f"{source} holds no usable public key: {_why(line)}") from error
     return line
 
 
 def _why(line: str) -> str:
     if line.startswith(("ssh-dss", "ssh-rsa1")):
-        return "its type is out of use, make a new one with ssh-keygen -t ed25519"
+        return "its type is obsolete; create a new key with `ssh-keygen -t ed25519`"
     if not re.match(r"(ssh|ecdsa|sk)-", line):
-        return "the line must begin with its type, for example ssh-ed25519; options in front are not accepted"
-    return "it is damaged or has characters in its comment that are not ASCII"
+        return "the line must begin with the key type, for example ssh-ed25519; options before it are not accepted"
+    return "it is damaged, or its comment is not ASCII"
 
 
 def default(setting: str | None) -> str:
@@ -70,7 +72,7 @@ def default(setting: str | None) -> str:
         return read(setting)
     for line in _agent_lines():
         try:
-            return checked(line, "the agent")
+            return checked(line, "The SSH agent")
         except Misuse:
             continue
     for name in _DEFAULT_FILES:
@@ -78,8 +80,8 @@ def default(setting: str | None) -> str:
         if file.is_file():
             return read(str(file))
     raise Misuse(
-        "there is no SSH key: the agent has none and ~/.ssh has no id_*.pub. Make one with `ssh-keygen -t ed25519`, "
-        "or name one with --key FILE"
+        "Found no SSH key: the agent has none, and ~/.ssh has no id_*.pub. Create one with `ssh-keygen -t ed25519`, "
+        "or name one with --key FILE."
     )
 
 
@@ -136,7 +138,7 @@ def patch(lines: Sequence[str]) -> dict[str, Any]:
     try:
         Ssh.model_validate({"publicKey": lines[0], "additionalPublicKeys": list(lines[1:])})
     except ValidationError as error:
-        raise Misuse(f"{len(lines)} keys are too many: a DevServer has at most 17") from error
+        raise Misuse(f"{len(lines)} keys are too many. A DevServer can have at most 17.") from error
     return {"ssh": {"publicKey": lines[0], "additionalPublicKeys": list(lines[1:])}}
 
 
@@ -155,11 +157,13 @@ def without(present: Sequence[str], wanted: Sequence[str]) -> list[str]:
     for text in wanted:
         found = matching(present, text)
         if not found:
-            raise Misuse(f"no key is {text!r}: name a fingerprint or a comment that `devctl keys list` shows")
+            raise Misuse(
+                f"No key matches {text!r}. Name a fingerprint or a comment that `devctl keys list` shows."
+            )
         if len(found) > 1:
-            raise Misuse(f"{len(found)} keys have the comment {text!r}: name the fingerprint")
+            raise Misuse(f"{len(found)} keys have the comment {text!r}. Name the fingerprint instead.")
         gone += found
     left = [line for line in present if line not in gone]
     if not left:
-        raise Misuse("no key would be left, and nobody could log in: add another one first")
+        raise Misuse("No key would be left, and nobody could log in. Add another key first.")
     return left

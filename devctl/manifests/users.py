@@ -40,5 +40,5 @@ def _place(location: Sequence[object]) -> str:
 def _bound(text: str) -> tuple[str, str]:
     name, separator, quantity = text.partition("=")
     if not separator or not name or not quantity:
-        raise Misuse(f"--quota {text!r} is not of the form RESOURCE=QUANTITY, for example pods=5")
+        raise Misuse(f"--quota {text!r} must have the form RESOURCE=QUANTITY, for example pods=5.")
     return name, quantity

@@ -16,7 +16,7 @@ def create(client: Client, wishes: drafts.Wishes, *, strict: bool, dry_run: bool
     manifest = drafts.draft(client.session, wishes)
     hint = flavor_choice.hint(client.api.list_all(FLAVOR), manifest["spec"].get("flavor"))
     if hint and strict:
-        raise CannotStart(f"nothing was created: {hint}")
+        raise CannotStart(f"Nothing was created. {hint}")
     if hint:
         client.session.terminal.warn(hint)
     try:
@@ -24,7 +24,7 @@ def create(client: Client, wishes: drafts.Wishes, *, strict: bool, dry_run: bool
     except Refused as error:
         if error.reason == "AlreadyExists" and wishes.name is None:
             raise Refused(
-                "the name that was made up is taken: try again, or name it yourself", error.reason
+                "The generated name is taken. Try again, or choose a name.", error.reason
             ) from error
         raise
     return DevServer(client, made, is_own=True)

@@ -17,7 +17,7 @@ from devctl.manifests import drafts
 from devctl.objects import Object
 from devctl.text import inert
 
-_HEAD = "# The spec of DevServer {name}. An empty file, or one without a change, leaves it as it is.\n"
+_HEAD = "# The spec of DevServer {name}. Save an empty or unchanged file to leave it as it is.\n"
 
 
 def edit(server: DevServer) -> None:
@@ -32,10 +32,10 @@ def edit(server: DevServer) -> None:
             _open(file)
             edited = _body(file.read_text())
             if not edited.strip() or (edited == text and not complaint):
-                terminal.say(f"{server.name} stays as it is")
+                terminal.say(f"{server.name} is unchanged.")
                 return
             if edited == text:
-                raise Misuse(f"{server.name} stays as it is: {complaint}")
+                raise Misuse(f"{server.name} is unchanged: {complaint}")
             text = edited
             try:
                 _apply(server, parsed(text, server.name, server.namespace))
@@ -44,7 +44,7 @@ def edit(server: DevServer) -> None:
                     raise
                 complaint = inert(error.message)
                 continue
-            terminal.say(f"{server.name} is changed")
+            terminal.say(f"Changed {server.name}.")
             return
 
 
@@ -53,9 +53,9 @@ def parsed(text: str, name: str, namespace: str) -> Object:
     try:
         documents = load_documents(text)
     except UnreadableError as error:
-        raise Misuse(f"this is no YAML: {error}") from error
+        raise Misuse(f"This is not valid YAML: {error}") from error
     if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise Misuse("this is no spec: it must be fields such as `image: debian:bookworm`")
+        raise Misuse("This is not a spec. It must have fields such as `image: debian:bookworm`.")
     spec: Object = documents[0]
     drafts.check(
         {
@@ -83,6 +83,8 @@ def _open(file: Path) -> None:
     try:
         code = subprocess.run([*editor, str(file)]).returncode
     except OSError as error:
-        raise Misuse(f"cannot run the editor {editor[0]} (set EDITOR): {error.strerror}") from error
+        raise Misuse(
+            f"Cannot run the editor {editor[0]}: {error.strerror}. Set EDITOR to choose another."
+        ) from error
     if code:
-        raise Misuse(f"nothing was changed: the editor {editor[0]} ended with {code}")
+        raise Misuse(f"Nothing was changed: the editor {editor[0]} ended with exit code {code}.")

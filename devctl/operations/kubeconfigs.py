@@ -22,7 +22,7 @@ _MAX_TOKEN = timedelta(days=7)
 def issue(session: Session, name: str, duration: timedelta) -> str:
     """A kubeconfig that acts as the user for so long. Raises Misuse, NotFound."""
     if not _MIN_TOKEN <= duration <= _MAX_TOKEN:
-        raise Misuse(f"--duration must be from {_MIN_TOKEN.seconds // 60}m to {_MAX_TOKEN.days * 24}h")
+        raise Misuse(f"--duration must be between {_MIN_TOKEN.seconds // 60}m and {_MAX_TOKEN.days * 24}h.")
     api = session.api
     username = _username(api, name)
     namespace = f"{NAMESPACE_PREFIX}{username}"
@@ -55,7 +55,7 @@ def _kubeconfig(api: Api, username: str, namespace: str, token: str) -> Object:
         cluster["tls-server-name"] = configuration.tls_server_name
     if not configuration.verify_ssl:
         raise DevctlError(
-            "your own kubeconfig does not check the cluster's certificate: devctl passes that on to nobody"
+            "Your kubeconfig does not verify the cluster's certificate. devctl passes no such kubeconfig on."
         )
     name = f"{username}@devserver"
     return {
@@ -75,4 +75,4 @@ def write(file: str, text: str) -> None:
     try:
         files.replace(Path(file).expanduser(), text)
     except OSError as error:
-        raise Misuse(f"cannot write {file}: {error.strerror or error}") from error
+        raise Misuse(f"Cannot write {file}: {error.strerror or error}") from error

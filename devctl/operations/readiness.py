@@ -22,11 +22,11 @@ def await_ready(server: DevServer, terminal: Terminal, timeout_s: float) -> None
             status.update(Text(inert(told(server.name, stands))))
 
         server.wait_ready(timeout_s, show)
-    terminal.say(f"{server.name} is ready after {time.monotonic() - begun:.1f} s")
+    terminal.say(f"{server.name} is ready after {time.monotonic() - begun:.1f} s.")
 
 
 def told(name: str, stands: Standing) -> str:
     """Where a DevServer stands, for a person who waits."""
     if stands.stage is Stage.READY:
-        return f"{name} is ready"
+        return f"{name} is ready."
     return f"{name}: {stands.reason}: {stands.message}"

@@ -25,6 +25,8 @@ def add(session: Session, name: str, *, keep: bool, quota: Sequence[str], timeou
     waits.until(
         objects,
         check,
-        lambda: f"user {name} is added, but not ready after {timeout_s:g} s: does the operator run?",
+        lambda: (
+            f"User {name} was added, but is not ready after {timeout_s:g} s. Check that the operator runs."
+        ),
     )
-    session.terminal.say(f"{name} may have DevServers in namespace {NAMESPACE_PREFIX}{name}")
+    session.terminal.say(f"{name} can now have DevServers in namespace {NAMESPACE_PREFIX}{name}.")

@@ -20,9 +20,9 @@ def deletable(client: Client, names: Sequence[str]) -> list[Volume]:
     known = {volume.name: volume for volume in gather(client)}
     for name in names:
         if name not in known:
-            raise NotFound(f"there is no volume {name} in {client.namespace}{nearest(name, known)}")
+            raise NotFound(f"There is no volume {name} in {client.namespace}{nearest(name, known)}.")
         if known[name].users:
-            raise Refused(f"{name} belongs to DevServer {', '.join(known[name].users)}: delete that first")
+            raise Refused(f"{name} belongs to DevServer {', '.join(known[name].users)}. Delete that first.")
     return [known[name] for name in names]
 
 
@@ -32,4 +32,4 @@ def delete(client: Client, found: Sequence[Volume]) -> None:
         client.api.delete(
             PVC, volume.name, client.namespace, uid=str(volume.object["metadata"].get("uid", ""))
         )
-        client.session.terminal.say(f"{volume.name} is deleted")
+        client.session.terminal.say(f"Deleted {volume.name}.")

@@ -57,7 +57,7 @@ def trust(server: DevServer) -> Host:
     lines = server.status.ssh.host_keys if server.status.ssh else []
     text = "".join(f"{host.alias} {line}\n" for line in lines if re.fullmatch(_HOST_KEY, line))
     if not text:
-        raise CannotStart(f"{server.name} has no host keys yet: see devctl describe {server.name}")
+        raise CannotStart(f"{server.name} has no host keys yet. See `devctl describe {server.name}`.")
     if server.client.session.config.ssh.share_connection:
         # ssh makes its socket there, but not the directory.
         _sockets().mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def proxy_command(host: Host, session: Session, start: bool) -> str:
     command = shlex.join([*parts, host.name]).replace("%", "%%")
     if not command.isprintable():
         raise Misuse(
-            "the path of the kubeconfig or the name of its context has characters that ssh cannot take"
+            "The path of the kubeconfig or the name of its context has characters that ssh cannot take."
         )
     return command
 
@@ -142,5 +142,5 @@ def quoted(path: Path) -> str:
 def checked(path: Path) -> Path:
     """The path, if ssh's configuration can hold it. Raises Misuse."""
     if _UNUSABLE_IN_PATHS.search(str(path)):
-        raise Misuse(f"ssh cannot take the path {str(path)!r}: it has characters that mean something to ssh")
+        raise Misuse(f"ssh cannot take the path {str(path)!r}: it has characters with a meaning to ssh.")
     return path

@@ -17,9 +17,7 @@ from devctl.ssh import hosts
 from devctl.terminal.output import Terminal
 from devctl.text import inert_lines
 
-_HEAD = (
-    "# Written by `devctl config ssh-include`, and again after each `devctl create` and `devctl delete`.\n"
-)
+_HEAD = "# Written by `devctl config ssh-include`. `devctl create` and `devctl delete` keep it up to date.\n"
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def apply(found: list[Change]) -> None:
             mode = stat.S_IMODE(change.file.stat().st_mode) if change.before is not None else 0o600
             files.replace(change.file, change.after, mode)
         except OSError as error:
-            raise Misuse(f"cannot write {change.file}: {error.strerror or error}") from error
+            raise Misuse(f"Cannot write {change.file}: {error.strerror or error}") from error
 
 
 def refresh(client: Client) -> None:
@@ -128,4 +126,4 @@ def _content(file: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise Misuse(f"cannot read {file}: {error}") from error
+        raise Misuse(f"Cannot read {file}: {error}") from error

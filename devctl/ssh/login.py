@@ -29,17 +29,19 @@ def log_in(
 def copy(client: Client, given: Sequence[str], start: bool) -> None:
     """Become scp, for files of one DevServer. Raises Misuse."""
     if len(given) < 2:
-        raise Misuse("name what to copy and where to: devctl cp FILE NAME:PATH, devctl cp NAME:PATH FILE")
+        raise Misuse("Name a source and a target: `devctl cp FILE NAME:PATH` or `devctl cp NAME:PATH FILE`.")
     names = {name for name in map(remote_name, given) if name is not None}
     if len(names) != 1:
         what = (
-            "is of a DevServer (NAME:PATH)"
-            if not names
-            else f"can be of one DevServer only, not {sorted(names)}"
+            f"Only one DevServer can be named, not {' and '.join(sorted(names))}."
+            if names
+            else "One side must be in a DevServer (NAME:PATH)."
         )
-        raise Misuse(f"one side {what}; write ./FILE for a file here with a colon in its name")
+        raise Misuse(f"{what} Write ./FILE for a local file with a colon in its name.")
     if (remote_name(given[-1]) is None) == (remote_name(given[0]) is None):
-        raise Misuse("one side must be here and one there: for both there, use devctl ssh NAME -- cp")
+        raise Misuse(
+            "One side must be local and the other in the DevServer. To copy within it, use `devctl ssh NAME -- cp`."
+        )
     server = DevServer.get(names.pop(), client=client)
     scp = program("scp")
     flags = prepared(server, start, None)
@@ -70,7 +72,7 @@ def await_login(server: DevServer, start: bool, timeout_s: float = _READY_TIMEOU
     if not server.is_running:
         if not start:
             raise CannotStart(
-                f"{server.name} is stopped: start it with devctl start {server.name}, or say --start"
+                f"{server.name} is stopped. Start it with `devctl start {server.name}`, or use --start."
             )
         server.start()
     if server.standing.stage is not Stage.READY:
@@ -81,5 +83,5 @@ def program(name: str) -> str:
     """Path of a program of OpenSSH. Raises Misuse if it is not installed."""
     found = shutil.which(name)
     if found is None:
-        raise Misuse(f"there is no {name} on PATH: install your system's OpenSSH client")
+        raise Misuse(f"There is no {name} on PATH. Install your system's OpenSSH client.")
     return found

@@ -9,8 +9,8 @@ from devctl.ssh import hosts, login, tunnel
 SSHD_PORT = 2222
 _RETRY_S = 0.5
 _NOT_RESUMED = (
-    "An SSH session cannot go on over another connection, and this one passed the API server, which restarts or cannot "
-    "be reached. What you ran in tmux or screen goes on in {name}: log in again."
+    "This SSH session ended because its connection through the API server broke. What you ran in tmux or screen keeps "
+    "running in {name}. Log in again."
 )
 
 
@@ -27,7 +27,7 @@ def found(client: Client, name: str, timeout_s: float) -> DevServer:
             if not is_away or time.monotonic() > deadline:
                 raise
             if not is_told:
-                client.session.terminal.say(f"{error.message}: trying again for {timeout_s:g} s")
+                client.session.terminal.say(f"{error.message} (trying again for {timeout_s:g} s)")
             is_told = True
             time.sleep(_RETRY_S)
 

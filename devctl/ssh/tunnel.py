@@ -90,7 +90,7 @@ class _Carrier:
     def failure(self, why: str) -> NoAnswer:
         """The error for a connection that ended unasked."""
         kind = Broken if self._has_spoken else NoAnswer
-        return kind(f"the connection to {self._what} broke: {why}")
+        return kind(f"The connection to {self._what} broke: {why}")
 
     def run(self) -> None:
         """Carry until the source ends or the other side does."""
@@ -115,7 +115,7 @@ class _Carrier:
                 self._connection.ping()
                 pinged = now
             if now - self._heard > SILENCE_S:
-                raise self.failure(f"nothing was heard for {SILENCE_S:g} s")
+                raise self.failure(f"no data arrived for {SILENCE_S:g} s")
 
     def _take(self) -> bool:
         """Pass one frame on; False when the other side has ended as it should."""
@@ -123,7 +123,7 @@ class _Carrier:
         if received is None:
             if self._has_spoken:
                 return False
-            raise self.failure("it was closed before anything was said")
+            raise self.failure("it closed before any data arrived")
         channel, data = received
         if channel in (_DATA, _ERROR) and channel not in self._announced:
             # The first frame of each channel holds the number of the port.

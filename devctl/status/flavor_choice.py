@@ -24,16 +24,16 @@ def hint(flavors: Sequence[Object], wanted: str | None) -> str:
     by_name = {str(flavor["metadata"]["name"]): flavor for flavor in flavors}
     name = wanted or default_of(flavors)
     if name is None:
-        return "no flavor is named and the cluster has no default one: name one with --flavor, see devctl flavors"
+        return "No flavor is named, and the cluster has no default. Name one with --flavor (see `devctl flavors`)."
     flavor = by_name.get(name)
     if flavor is None:
-        return f"there is no flavor {name}{nearest(name, by_name)}: the DevServer would wait for it"
+        return f"There is no flavor {name}{nearest(name, by_name)}. The DevServer would wait for it."
     if (flavor.get("status") or {}).get("schedulable") != _NO_ROOM:
         return ""
     why = why_not(flavor)
     other = nearest_with_room(flavors, flavor)
-    instead = f"; {other} is the nearest that is" if other else "; no other is"
-    return f"flavor {name} is not schedulable now{f' ({why})' if why else ''}{instead}"
+    instead = f"The nearest flavor with room is {other}." if other else "No similar flavor has room."
+    return f"No node has room for flavor {name} now{f' ({why})' if why else ''}. {instead}"
 
 
 def why_not(flavor: Object) -> str:

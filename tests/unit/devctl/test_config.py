@@ -56,12 +56,12 @@ def test_every_setting_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("flavour = 'x'", r"f: there is no setting flavour \(did you mean flavor\?\)"),
+        ("flavour = 'x'", r"f: unknown setting flavour \(did you mean flavor\?\)"),
         (
             "[ssh]\nforward_agents = true",
-            r"there is no setting ssh.forward_agents \(did you mean forward_agent\?\)",
+            r"unknown setting ssh.forward_agents \(did you mean forward_agent\?\)",
         ),
-        ("zzz = 1", r"there is no setting zzz$"),
+        ("zzz = 1", r"unknown setting zzz$"),
         ("output = 'xml'", "output: Input should be 'table', 'wide', 'json', 'yaml' or 'name'"),
         ("image = '-rm'", "image: String should match"),
         ("image = 5", "image: Input should be a valid string"),
@@ -72,7 +72,7 @@ def test_every_setting_is_read() -> None:
         ("flavor = 'Big'", "flavor: String should match"),
         ("[ssh]\nhost_prefix = 'a b'", "ssh.host_prefix: String should match"),
         ("[ssh]\nforward_agent = 'yes'", "ssh.forward_agent: Input should be a valid boolean"),
-        ("flavor = ", "f is no TOML"),
+        ("flavor = ", "f is not valid TOML"),
     ],
 )
 def test_a_fault_of_the_file_names_the_setting_and_the_fix(text: str, message: str) -> None:

@@ -39,7 +39,7 @@ def test_made_up_names_are_valid_and_differ() -> None:
     "name", ["Box", "-box", "box-", "a" * 53, "box-ssh", "1box", "bo x", "box\n", "--force", ""]
 )
 def test_what_is_no_name_is_refused_before_the_cluster_is_asked(name: str) -> None:
-    with pytest.raises(Misuse, match=r"is no name of a DevServer: metadata\.name must"):
+    with pytest.raises(Misuse, match=r"is not a valid DevServer name: metadata\.name must"):
         drafts.check_name(name)
 
 
@@ -50,7 +50,7 @@ def test_extending_adds_to_the_present_end_not_to_the_creation() -> None:
 
 
 def test_extending_by_nothing_or_beyond_a_year_is_refused() -> None:
-    with pytest.raises(Misuse, match="--by must be more than nothing"):
+    with pytest.raises(Misuse, match="--by must be more than zero"):
         drafts.extended(NOW, NOW, timedelta())
     with pytest.raises(Misuse, match="365 days"):
         drafts.extended(NOW, NOW, timedelta(days=366))

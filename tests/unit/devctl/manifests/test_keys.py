@@ -25,13 +25,13 @@ def test_a_key_is_read_from_its_file_with_its_comment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nxx\n", "is a private key, which stays with you"),
-        (b"", "is no public key"),
-        (b"\xff\xfe\x00", "is no public key"),
-        (b"ssh-ed25519 AAAA\nssh-ed25519 BBBB\n", "is no public key: it must hold one line"),
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nxx\n", "is a private key, which must stay with you"),
+        (b"", "is not a public key"),
+        (b"\xff\xfe\x00", "is not a public key"),
+        (b"ssh-ed25519 AAAA\nssh-ed25519 BBBB\n", "is not a public key. It must hold one line"),
         (b"ssh-ed25519 AAAAnonsense\n", "it is damaged"),
-        (b'command="rm" ssh-ed25519 AAAA\n', "options in front are not accepted"),
-        (b"ssh-dss AAAAB3NzaC1kc3M=\n", "out of use"),
+        (b'command="rm" ssh-ed25519 AAAA\n', "options before it are not accepted"),
+        (b"ssh-dss AAAAB3NzaC1kc3M=\n", "is obsolete"),
         ("ssh-ed25519 AAAA Jürgen\n".encode(), "not ASCII"),
     ],
 )
@@ -62,9 +62,9 @@ def test_a_key_is_removed_by_fingerprint_comment_or_itself() -> None:
 def test_the_last_key_an_unknown_and_an_ambiguous_one_are_not_removed() -> None:
     lines = [public_key("same"), public_key("same")]
     for wanted, message in (
-        (["other"], "no key is 'other'"),
+        (["other"], "No key matches 'other'"),
         (["same"], "2 keys have the comment"),
-        ([keys.fingerprint(line) for line in lines], "no key would be left"),
+        ([keys.fingerprint(line) for line in lines], "No key would be left"),
     ):
         with pytest.raises(Misuse, match=message):
             keys.without(lines, wanted)

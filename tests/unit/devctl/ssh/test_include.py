@@ -57,5 +57,5 @@ def test_refreshing_does_nothing_for_those_who_have_no_include_file(home: Path) 
 
 def test_a_home_that_ssh_cannot_name_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "a*b"))
-    with pytest.raises(Misuse, match="characters that mean something to ssh"):
+    with pytest.raises(Misuse, match="characters with a meaning to ssh"):
         include.changes(client(servers=("box",)))

@@ -36,13 +36,13 @@ def test_the_oldest_default_flavor_is_the_default_one() -> None:
         ("unknown-yet", ""),
         (
             "huge",
-            "flavor huge is not schedulable now (no node has 64 CPUs); medium is the nearest that is",
+            "No node has room for flavor huge now (no node has 64 CPUs). The nearest flavor with room is medium.",
         ),
-        ("gpu", "flavor gpu is not schedulable now (no node has 64 CPUs); no other is"),
-        ("smal", "there is no flavor smal (did you mean small?): the DevServer would wait for it"),
+        ("gpu", "No node has room for flavor gpu now (no node has 64 CPUs). No similar flavor has room."),
+        ("smal", "There is no flavor smal (did you mean small?). The DevServer would wait for it."),
         (
             None,
-            "no flavor is named and the cluster has no default one: name one with --flavor, see devctl flavors",
+            "No flavor is named, and the cluster has no default. Name one with --flavor (see `devctl flavors`).",
         ),
     ],
 )
