@@ -29,7 +29,7 @@ class Session:
         namespace: str | None = None,
         output: str | None = None,
     ) -> "Session":
-        """From a command's options, which go before the settings. Raises Misuse when the settings' file is faulty."""
+        """From a command's options, which take precedence over the settings. Raises Misuse if their file is faulty."""
         settings = config.load()
         return cls(
             settings,

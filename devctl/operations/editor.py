@@ -21,7 +21,7 @@ _HEAD = "# The spec of DevServer {name}. Save an empty or unchanged file to leav
 
 
 def edit(server: DevServer) -> None:
-    """Have it edited until it is accepted, unchanged or emptied."""
+    """Open the editor until the cluster accepts the spec, or it is unchanged or empty."""
     terminal = server.client.session.terminal
     with tempfile.TemporaryDirectory(prefix="devctl-") as directory:
         file = Path(directory, f"{server.name}.yaml")

@@ -60,7 +60,7 @@ def remote_name(text: str) -> str | None:
 
 
 def prepared(server: DevServer, start: bool, agent: bool | None) -> list[str]:
-    """ssh's flags for a DevServer that can be logged in to; with `start`, it is started if it is stopped."""
+    """ssh's flags, once one can log in. start: start the DevServer if it is stopped."""
     await_login(server, start)
     host = hosts.trust(server)
     options = hosts.options(host, server.client.session, agent=agent)
