@@ -29,7 +29,7 @@ def logs(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Print the log of a DevServer: that of sshd and of the start script."""
+    """Print the log of a DevServer's sshd and start script."""
     from devctl.client import Client, DevServer
     from devctl.text import inert
 
@@ -78,7 +78,7 @@ def cp(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Copy files and directories to or from a DevServer with scp, as the user dev."""
+    """Copy files to or from a DevServer with scp, as the user dev. Directories are copied with their contents."""
     from devctl.client import Client
     from devctl.ssh import login
 

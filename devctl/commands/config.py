@@ -6,9 +6,7 @@ import typer
 
 from devctl.commands import options
 
-app = typer.Typer(
-    help="Show or create the settings file, and set up ssh for your DevServers.", no_args_is_help=True
-)
+app = typer.Typer(help="Show or create the settings file, or set up ssh.", no_args_is_help=True)
 
 
 @app.command()
@@ -58,9 +56,10 @@ def ssh_include(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Set up ssh, so that `ssh NAME`, scp, rsync and VS Code reach the DevServers of a namespace.
+    """Set up ssh for the DevServers of a namespace.
 
-    Shows the changes; --write makes them. Afterwards `devctl create` and `devctl delete` keep the files up to date.
+    Then `ssh NAME`, scp, rsync and VS Code reach them. Shows the changes; --write makes them. Afterwards
+    `devctl create` and `devctl delete` keep the files up to date.
     """
     from devctl.client import Client
     from devctl.ssh import include

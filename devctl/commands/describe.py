@@ -17,7 +17,7 @@ def describe(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Show everything about a DevServer: conditions, events, children, the last update and the time left."""
+    """Show the conditions, events and children of a DevServer. Also its last update and the time left."""
     from devctl.client import Client, DevServer
     from devctl.display import description
     from devctl.session import Session

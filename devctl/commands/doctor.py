@@ -17,7 +17,7 @@ def doctor(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Check that everything devctl needs is in place: cluster, CRDs, operator, your rights and ssh client."""
+    """Check that everything devctl needs is in place. Looks at cluster, CRDs, operator, rights, ssh client and key."""
     from devctl.doctor import report
     from devctl.session import Session
 

@@ -15,7 +15,7 @@ def flavors(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """List flavors: which is the default, which fit on a node now, on how many nodes, and why others do not."""
+    """List flavors. Says which is the default, which fit on a node now, on how many nodes, and why others do not."""
     from crds.resources import FLAVOR
     from devctl.display import tables
     from devctl.session import Session

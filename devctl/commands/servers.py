@@ -113,7 +113,7 @@ def extend(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Extend a DevServer's time to live, up to the operator's maximum."""
+    """Extend a DevServer's time to live. The operator sets a maximum."""
     from devctl.client import Client, DevServer, duration
     from devctl.operations import lifetime
 

@@ -5,7 +5,7 @@ import typer
 from devctl.commands import options
 
 app = typer.Typer(
-    help="Manage the volumes of your namespace: homes that outlived their DevServers, and others.",
+    help="Manage the volumes of your namespace, such as retained homes.",
     no_args_is_help=True,
 )
 
@@ -17,7 +17,7 @@ def list_(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """List volumes: the use of each, its size, and the DevServers that use it."""
+    """List volumes. Shows the use of each, its size, and the DevServers that use it."""
     from devctl.client import Client
     from devctl.display import tables
     from devctl.operations import volumes
