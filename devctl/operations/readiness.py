@@ -14,18 +14,18 @@ def await_ready(server: DevServer, terminal: Terminal, timeout_s: float) -> None
     """Wait until it can be logged in to, and show meanwhile what it waits for."""
     begun = time.monotonic()
     if not terminal.err.is_terminal:
-        server.wait_ready(timeout_s, lambda stands: terminal.say(told(server.name, stands)))
+        server.wait_ready(timeout_s, lambda stands: terminal.say(progress(server.name, stands)))
         return
     with terminal.err.status("") as status:
 
         def show(stands: Standing) -> None:
-            status.update(Text(inert(told(server.name, stands))))
+            status.update(Text(inert(progress(server.name, stands))))
 
         server.wait_ready(timeout_s, show)
     terminal.say(f"{server.name} is ready after {time.monotonic() - begun:.1f} s.")
 
 
-def told(name: str, stands: Standing) -> str:
+def progress(name: str, stands: Standing) -> str:
     """Where a DevServer stands, for a person who waits."""
     if stands.stage is Stage.READY:
         return f"{name} is ready."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devctl.text import inert, nearest
+from devctl.text import counted, inert, nearest
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,8 @@ def test_what_a_terminal_could_obey_is_escaped(text: str, shown: str) -> None:
 def test_a_mistyped_word_gets_the_nearest_known_one() -> None:
     assert nearest("flavour", ["flavor", "image"]) == " (did you mean flavor?)"
     assert nearest("zzz", ["flavor", "image"]) == ""
+
+
+@pytest.mark.parametrize(("number", "shown"), [(0, "0 keys"), (1, "1 key"), (2, "2 keys")])
+def test_what_is_counted_is_singular_or_plural(number: int, shown: str) -> None:
+    assert counted(number, "key") == shown
