@@ -28,11 +28,5 @@ def extend(server: DevServer, by: timedelta, terminal: Terminal) -> None:
     )
     if wanted is not None and expires is not None and expires < wanted + by - timedelta(seconds=2):
         terminal.warn(
-            f"Limited to {span(_rounded(expires - present))} from now, the operator's maximum; you asked for "
-            f"{span(_rounded(wanted + by - present))}. Extend it again later."
+            f"The operator's maximum limits this: you asked for {span(by)} more. Extend it again later."
         )
-
-
-def _rounded(time: timedelta) -> timedelta:
-    """To ten seconds, so that the moments which the commands took are not told."""
-    return round(time / timedelta(seconds=10)) * timedelta(seconds=10)
