@@ -15,6 +15,7 @@ _SYSTEM_NAMESPACE, _LEASE = "devserver-system", "devserver-reconciler"
 _LEASE_AGE = timedelta(seconds=30)
 # A change that the operator has not taken up for so long says that it is away.
 _UNSEEN_AGE = timedelta(minutes=1)
+_ASK = "Ask the administrator whether it runs."
 
 
 def check(session: Session) -> Result:
@@ -30,17 +31,12 @@ def check(session: Session) -> Result:
             f"There is no Lease {_LEASE} in {_SYSTEM_NAMESPACE}. The operator has never run here.",
         )
     renewed = time_of((lease.get("spec") or {}).get("renewTime"))
-    if renewed is None or now() - renewed > _LEASE_AGE:
-        return Result(
-            "bad",
-            "operator",
-            f"The operator last renewed its Lease {span(now() - renewed)} ago. Ask the administrator whether it runs."
-            if renewed
-            else "The operator has never renewed its Lease. Ask the administrator whether it runs.",
-        )
-    return Result(
-        "good", "operator", f"The operator is alive. It renewed its Lease {span(now() - renewed)} ago."
-    )
+    if renewed is None:
+        return Result("bad", "operator", f"The operator has never renewed its Lease. {_ASK}")
+    age = now() - renewed
+    if age > _LEASE_AGE:
+        return Result("bad", "operator", f"The operator last renewed its Lease {span(age)} ago. {_ASK}")
+    return Result("good", "operator", f"The operator is alive. It renewed its Lease {span(age)} ago.")
 
 
 def _by_its_work(session: Session) -> Result:
@@ -48,9 +44,7 @@ def _by_its_work(session: Session) -> Result:
     unseen = [obj for obj in objects if _is_unseen(obj)]
     if unseen:
         names = ", ".join(str(obj["metadata"]["name"]) for obj in unseen[:3])
-        return Result(
-            "bad", "operator", f"The operator has not handled {names}. Ask the administrator whether it runs."
-        )
+        return Result("bad", "operator", f"The operator has not handled {names}. {_ASK}")
     seen = [obj for obj in objects if (obj.get("status") or {}).get("observedGeneration")]
     if not seen:
         return Result("unsure", "operator", "There is nothing yet that shows whether the operator runs.")
