@@ -16,9 +16,9 @@ DEBUG_VARIABLE = "DEVCTL_DEBUG"
 
 app = typer.Typer(
     name="devctl",
-    help="Development machines on Kubernetes: create, reach, extend and end DevServers.",
-    epilog="Exit codes: 0 done, 1 failed, 2 misuse, 3 not found, 4 not allowed, 5 no cluster, 6 timed out, "
-    "7 refused, 8 cannot start. exec and ssh end with the code of what they ran.",
+    help="Create, reach, extend and delete development machines on Kubernetes.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 no cluster, 6 timed out, "
+    "7 refused by the cluster, 8 cannot start. exec, ssh and cp return the exit code of the program that they run.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -68,7 +68,7 @@ def main() -> None:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         _complain(
-            f"an error that nobody foresaw: {type(error).__name__}: {error} (see it all: {DEBUG_VARIABLE}=1)"
+            f"Unexpected error: {type(error).__name__}: {error} (set {DEBUG_VARIABLE}=1 to see the traceback)"
         )
         sys.exit(ExitCode.FAILED)
 
@@ -94,6 +94,6 @@ def _program() -> str:
 
 
 def _complain(message: str) -> None:
-    from devctl.output import complain
+    from devctl.terminal.output import complain
 
     complain(message)

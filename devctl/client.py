@@ -6,8 +6,8 @@
         server.wait_ready()
         print(server.exec(["uname", "-sm"]).text)
 
-What `create` made is deleted at the end of the `with` block; what `get` found stays. All errors are `DevctlError`s.
-Without a `client`, the settings' file and the kubeconfig say where, as for the command `devctl`.
+The `with` block deletes a DevServer that `create` made at its end, and leaves one that `get` found. All errors are
+`DevctlError`s. Without a `client`, the settings file and the kubeconfig are used, as by the command `devctl`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,15 +20,17 @@ from typing import Self
 from pydantic import ValidationError
 
 from crds.devserver import DevServerSpec, DevServerStatus
-from crds.resources import DEVSERVER
+from crds.resources import DEVSERVER, POD
 from crds.times import parse_duration
-from devctl import drafts, waiting
-from devctl.api import Api, Object
 from devctl.errors import CannotStart, DevctlError, Misuse, NotFound, Refused, TimedOut
-from devctl.progress import Stage, Standing, standing
+from devctl.kube import waits
+from devctl.kube.api import Api
+from devctl.kube.exec import Completed, run
+from devctl.manifests import drafts
+from devctl.objects import Object
 from devctl.session import Session
-from devctl.streams import Completed, run
-from devctl.text import parse_time
+from devctl.status.standing import Stage, Standing, standing
+from devctl.times import time_of
 
 __all__ = [
     "CannotStart",
@@ -56,7 +58,7 @@ class Client:
     def open(
         cls, *, kubeconfig: str | None = None, context: str | None = None, namespace: str | None = None
     ) -> Self:
-        """By default as the command `devctl` does. Raises Misuse when the settings' file is faulty."""
+        """The client that the command `devctl` would use. Raises Misuse if the settings file is faulty."""
         return cls(Session.open(kubeconfig, context, namespace))
 
     @property
@@ -100,10 +102,10 @@ class DevServer:
         keys: Sequence[str] = (),
         client: Client | None = None,
     ) -> Self:
-        """Create one. What is left out comes from the settings, the cluster and the SSH agent or ~/.ssh.
+        """Create one. Omitted values come from the settings, the cluster, and the SSH agent or ~/.ssh.
 
-        name: made up if left out. time_to_live: such as `8h`. home: such as `10Gi`. volumes: `PVC:/path[:ro]`.
-        keys: files of public keys. Raises Misuse for what is no valid value, Refused for what the cluster refuses.
+        name: generated if omitted. time_to_live: such as `8h`. home: such as `10Gi`. volumes: `PVC:/path[:ro]`.
+        keys: files of public keys. Raises Misuse for an invalid value, Refused if the cluster refuses it.
         """
         client = client or Client.open()
         wishes = drafts.Wishes(name, image, flavor, time_to_live, home, tuple(volumes), tuple(keys))
@@ -134,7 +136,7 @@ class DevServer:
 
     @property
     def spec(self) -> DevServerSpec:
-        """What was asked for. Raises ValidationError if it does not fit these models (it is another version's)."""
+        """What was asked for. Raises ValidationError if it does not fit these models (it is of another version)."""
         return DevServerSpec.model_validate(self.object.get("spec"))
 
     @cached_property
@@ -146,7 +148,7 @@ class DevServer:
 
     @property
     def status(self) -> DevServerStatus:
-        """What the operator observed. Of phase `Unreadable` if it does not fit these models."""
+        """What the operator observed; its phase is `Unreadable` if it does not fit these models."""
         return self._status
 
     @property
@@ -173,9 +175,9 @@ class DevServer:
         timeout_s: float = READY_TIMEOUT_S,
         on_progress: Callable[[Standing], None] = lambda standing: None,
     ) -> Self:
-        """Wait until it can be logged in to. Raises CannotStart with the reason, TimedOut, NotFound.
+        """Wait until one can log in. Raises CannotStart with the reason, TimedOut, NotFound.
 
-        on_progress: called with where it stands, each time that this changes.
+        on_progress: called with its standing, now and after each change.
         """
         last = self.standing
 
@@ -187,7 +189,7 @@ class DevServer:
                 on_progress(now)
             last = now
             if now.stage is Stage.STOPPED or (now.stage is Stage.WAITING and not self.is_running):
-                raise CannotStart(f"{self.name} is stopped: start it with devctl start {self.name}")
+                raise CannotStart(f"{self.name} is stopped. Start it with `devctl start {self.name}`.")
             if now.stage in (Stage.FAILED, Stage.ENDING):
                 raise CannotStart(f"{self.name} cannot start: {now.reason}: {now.message}")
             return True if now.stage is Stage.READY else None
@@ -211,12 +213,12 @@ class DevServer:
         return self
 
     def wait_gone(self, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Wait until it and all that belongs to it is gone. Raises TimedOut."""
+        """Wait until it is gone, with everything that belongs to it. Raises TimedOut."""
 
         def check(obj: Object | None) -> bool | None:
             return True if obj is None or obj["metadata"].get("uid") != self.uid else None
 
-        self._until(check, timeout_s, lambda: f"is not gone after {timeout_s:g} s: {self.standing.message}")
+        self._until(check, timeout_s, lambda: f"still exists after {timeout_s:g} s: {self.standing.message}")
 
     def exec(
         self,
@@ -226,44 +228,42 @@ class DevServer:
         check: bool = True,
         timeout_s: float | None = None,
     ) -> Completed:
-        """Run a command in the container, as root. (Over SSH one is the user dev.)
+        """Run a command in the container, as root. (Over SSH, one is the user dev.)
 
         check: raise DevctlError if it fails.
         """
         done = run(self.client.api, self.namespace, self.pod, CONTAINER, command, stdin, timeout_s)
         if check and done.exit_code:
             said = done.stderr.decode(errors="replace").strip()
-            raise DevctlError(f"{command[0]} failed in {self.name} ({done.exit_code}): {said}")
+            raise DevctlError(f"{command[0]} failed in {self.name} with exit code {done.exit_code}: {said}")
         return done
 
     def logs(
         self, *, follow: bool = False, tail: int | None = None, container: str = CONTAINER
     ) -> Iterator[bytes]:
-        """Lines of its log, that is sshd's and the start script's."""
-        from crds.resources import POD
-
+        """Lines of the log of sshd and of the start script."""
         query = {"container": container, "follow": "true" if follow else ""}
         query["tailLines"] = "" if tail is None else str(tail)
         return self.client.api.lines(POD.path(self.namespace, self.pod, "log"), query, f"pod {self.pod}")
 
     def start(self) -> Self:
-        """Let it run."""
+        """Start it."""
         return self._patch({"running": True})
 
     def stop(self) -> Self:
-        """Stop its pod. Home and host keys stay, and its time runs on."""
+        """Stop its pod. Home and host keys stay. The time to live keeps counting."""
         return self._patch({"running": False})
 
     def extend(self, by: timedelta, now: datetime | None = None) -> Self:
-        """Let it live longer by so much than it would. Raises Refused if that goes beyond what is allowed."""
-        expires = parse_time(self.status.expires_at)
-        created = parse_time(self.object["metadata"].get("creationTimestamp")) or datetime.now(UTC)
+        """Move its end by that much. Raises Misuse if it never ends, or if that is too long."""
+        expires = time_of(self.status.expires_at)
+        created = time_of(self.object["metadata"].get("creationTimestamp")) or datetime.now(UTC)
         if expires is None:
-            raise Misuse(f"{self.name} never expires: there is nothing to extend")
+            raise Misuse(f"{self.name} never expires, so there is nothing to extend.")
         return self._patch({"lifecycle": {"timeToLive": drafts.extended(created, expires, by)}})
 
     def change(self, edit: Callable[[DevServerSpec], Object]) -> Self:
-        """Patch the spec with what `edit` makes of the present one; again, if someone else was faster."""
+        """Patch the spec with what `edit` makes of the present one; again, if someone else changed it meanwhile."""
         for _ in range(_CONFLICT_TRIES):
             version = self.object["metadata"]["resourceVersion"]
             try:
@@ -272,10 +272,10 @@ class DevServer:
                 if error.reason != "Conflict":
                     raise
             self.refresh()
-        raise Refused(f"{self.name} is being changed by someone else all the time: try again", "Conflict")
+        raise Refused(f"Others keep changing {self.name}. Try again.", "Conflict")
 
     def delete(self) -> None:
-        """Delete it, this very one; its home stays if it is to be retained. Nothing is waited for."""
+        """Delete this very DevServer, without waiting. Its home stays if it is to be retained."""
         self.client.api.delete(DEVSERVER, self.name, self.namespace, uid=self.uid)
 
     def __enter__(self) -> Self:
@@ -302,14 +302,14 @@ class DevServer:
 
     def _present(self, obj: Object | None) -> Object:
         if obj is None or obj["metadata"].get("uid") != self.uid:
-            raise NotFound(f"DevServer {self.name} was deleted")
+            raise NotFound(f"DevServer {self.name} was deleted.")
         return obj
 
     def _until(
         self, check: Callable[[Object | None], bool | None], timeout_s: float, what: Callable[[], str]
     ) -> None:
-        objects = waiting.follow(self.client.api, DEVSERVER, self.name, self.namespace, timeout_s)
-        waiting.until(objects, check, lambda: f"{self.name} {what()}")
+        objects = waits.follow(self.client.api, DEVSERVER, self.name, self.namespace, timeout_s)
+        waits.until(objects, check, lambda: f"{self.name} {what()}")
 
 
 def duration(text: str) -> timedelta:

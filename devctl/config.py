@@ -1,4 +1,4 @@
-"""The user's settings: a TOML file at the XDG place. Unknown keys are errors that name the nearest known one."""
+"""The user's settings: a TOML file in the XDG directory. An unknown key is an error; it names the nearest one."""
 
 import os
 import tomllib
@@ -57,25 +57,27 @@ class SshConfig(_Section):
     ] = False
     host_prefix: Annotated[
         str,
-        Field(pattern=r"^[a-z0-9.-]*$", max_length=32, description="Put before names: `ssh PREFIXNAME`."),
+        Field(pattern=r"^[a-z0-9.-]*$", max_length=32, description="Prefix of host names: `ssh PREFIXNAME`."),
     ] = ""
     share_connection: Annotated[
-        bool, Field(description="Further sessions to a DevServer use the first one's connection.")
+        bool, Field(description="Further sessions to a DevServer share the first one's connection.")
     ] = False
 
 
 class Config(_Section):
     """All settings; each has a default."""
 
-    context: Annotated[str | None, Field(description="Context of the kubeconfig; none: its current one.")] = (
+    context: Annotated[str | None, Field(description="Kubeconfig context. Default: the current context.")] = (
         None
     )
-    namespace: Annotated[str | None, Field(description="Namespace; none: that of the context.")] = None
-    output: Annotated[OutputFormat, Field(description="Form of output.")] = "table"
+    namespace: Annotated[
+        str | None, Field(description="Namespace. Default: the namespace of the context.")
+    ] = None
+    output: Annotated[OutputFormat, Field(description="Output format.")] = "table"
     owner: Annotated[
         str | None,
         _like(DevServerSpec, "owner"),
-        Field(description="Owner of what you create; none: the name that the cluster knows you by."),
+        Field(description="Owner of new DevServers. Default: your user name in the cluster."),
     ] = None
     image: Annotated[str, _like(DevServerSpec, "image"), Field(description="Image of new DevServers.")] = (
         "debian:bookworm"
@@ -83,20 +85,21 @@ class Config(_Section):
     flavor: Annotated[
         str | None,
         _like(DevServerSpec, "flavor"),
-        Field(description="Flavor of new DevServers; none: the cluster's default."),
+        Field(description="Flavor of new DevServers. Default: the cluster's default flavor."),
     ] = None
     time_to_live: Annotated[
         str | None,
         _like(Lifecycle, "time_to_live"),
-        Field(description="How long new DevServers live; none: as the operator is set up."),
+        Field(description="Time to live of new DevServers. Default: the operator's setting."),
     ] = None
     home: Annotated[
         str | None,
         AfterValidator(_size),
-        Field(description="Size of the home volume of new DevServers; none: no volume."),
+        Field(description="Size of the home volume of new DevServers. Default: no home volume."),
     ] = None
     key: Annotated[
-        str | None, Field(description="File of your public key; none: the agent's first, or ~/.ssh/id_*.pub.")
+        str | None,
+        Field(description="File with your public key. Default: the agent's first key, else ~/.ssh/id_*.pub."),
     ] = None
     ssh: SshConfig = SshConfig()
 
@@ -122,7 +125,7 @@ def load() -> Config:
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError) as error:
-        raise Misuse(f"cannot read {file}: {error}") from error
+        raise Misuse(f"Cannot read {file}: {error}") from error
     return parse(text, str(file))
 
 
@@ -131,7 +134,7 @@ def parse(text: str, file: str) -> Config:
     try:
         return Config.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise Misuse(f"{file} is no TOML: {error}") from error
+        raise Misuse(f"{file} is not valid TOML: {error}") from error
     except ValidationError as error:
         faults = "; ".join(_fault(item) for item in error.errors())
         raise Misuse(f"{file}: {faults}") from error
@@ -144,13 +147,16 @@ def _fault(error: Any) -> str:
     where = ".".join([*parents, key])
     if error["type"] == "extra_forbidden":
         section = SshConfig if parents == ["ssh"] else Config
-        return f"there is no setting {where}{nearest(key, section.model_fields)}"
+        return f"unknown setting {where}{nearest(key, section.model_fields)}"
     return f"{where}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def template() -> str:
     """A file with every setting, commented out, at its default."""
-    lines = ["# Settings of devctl. What is commented out has the value shown, or none.", ""]
+    lines = [
+        "# Settings of devctl. Each commented line shows the default, or an example where there is no default.",
+        "",
+    ]
     for name, field in Config.model_fields.items():
         if name != "ssh":
             lines += [*_setting(name, field), ""]

@@ -2,20 +2,20 @@
 
 DevctlError          1   anything else
 ├─ Misuse            2   the command line or the configuration is wrong (typer's own errors too)
-├─ NotFound          3   there is no such object
+├─ NotFound          3   the object does not exist
 ├─ Forbidden         4   the cluster does not allow it
-├─ Unreachable       5   no usable kubeconfig, or the sign-in is not valid
+├─ Unreachable       5   no usable kubeconfig, or invalid credentials
 │  └─ NoAnswer       5   the API server is away, perhaps for a moment only
-├─ TimedOut          6   it was waited for in vain
-├─ Refused           7   the API server refuses it: invalid, exists already, changed meanwhile
-└─ CannotStart       8   the DevServer cannot start as it is, or (--strict) not now
+├─ TimedOut          6   waiting timed out
+├─ Refused           7   the API server refuses it: invalid, already exists, changed meanwhile
+└─ CannotStart       8   the DevServer cannot start: with its present spec or, with --strict, not now
 """
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended. `exec` and `ssh` end with the code of what they ran."""
+    """How a command ended. `exec`, `ssh` and `cp` return the exit code of the program that they run."""
 
     OK = 0
     FAILED = 1
@@ -47,7 +47,7 @@ class Misuse(DevctlError):
 
 
 class NotFound(DevctlError):
-    """There is no such object."""
+    """The object does not exist."""
 
     exit_code = ExitCode.NOT_FOUND
 
@@ -69,7 +69,7 @@ class NoAnswer(Unreachable):
 
 
 class TimedOut(DevctlError):
-    """What was waited for did not come."""
+    """Waiting timed out."""
 
     exit_code = ExitCode.TIMED_OUT
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from devctl import config
-from devctl.api import Api
 from devctl.config import Config
-from devctl.kubeconfig import connect
-from devctl.output import Terminal
+from devctl.kube.api import Api
+from devctl.kube.kubeconfig import connect
+from devctl.terminal.output import Terminal
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Session:
         namespace: str | None = None,
         output: str | None = None,
     ) -> "Session":
-        """From a command's options, which go before the settings. Raises Misuse when the settings' file is faulty."""
+        """From a command's options, which take precedence over the settings. Raises Misuse if their file is faulty."""
         settings = config.load()
         return cls(
             settings,

@@ -95,6 +95,6 @@ IMAGES = (
         config=ImageConfig(
             entrypoint=("/opt/devserver/bin/busybox", "sh", "/opt/devserver/install.sh"), command=("/target",)
         ),
-        sources=("tools/build.sh", "tools/install.sh", "tools/sudo.sh"),
+        sources=("tools/build.sh", "tools/fetch_packages.sh", "tools/install.sh", "tools/sudo.sh"),
     ),
 )

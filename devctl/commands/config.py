@@ -1,19 +1,17 @@
-"""`config`: the settings' file, and what ssh is told."""
+"""`config`: the settings file, and the configuration of ssh."""
 
 from typing import Annotated
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
-app = typer.Typer(
-    help="Show and begin the settings' file; tell ssh of your DevServers.", no_args_is_help=True
-)
+app = typer.Typer(help="Show or create the settings file, or set up ssh.", no_args_is_help=True)
 
 
 @app.command()
 def path() -> None:
-    """Print where the settings' file is."""
+    """Print the path of the settings file."""
     from devctl import config
     from devctl.text import inert
 
@@ -22,9 +20,9 @@ def path() -> None:
 
 @app.command()
 def show(output: options.Output = None) -> None:
-    """Print the settings in force."""
+    """Print the settings in effect."""
     from devctl import config
-    from devctl.output import Terminal
+    from devctl.terminal.output import Terminal
 
     settings = config.load().model_dump(mode="json")
     Terminal().machine("json" if output == "json" else "yaml", settings)
@@ -32,45 +30,48 @@ def show(output: options.Output = None) -> None:
 
 @app.command()
 def init(
-    force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a settings' file in which every setting is explained."""
-    from devctl import config, hosts
+    """Write a settings file that explains every setting."""
+    from devctl import config, files
     from devctl.errors import Misuse
-    from devctl.output import Terminal
+    from devctl.terminal.output import Terminal
 
     file = config.path()
     if file.exists() and not force:
-        raise Misuse(f"{file} is there already: edit it, or replace it with --force")
+        raise Misuse(f"{file} already exists. Edit it, or replace it with --force.")
     try:
-        hosts.replace(file, config.template())
+        files.replace(file, config.template())
     except OSError as error:
-        raise Misuse(f"cannot write {file}: {error.strerror or error}") from error
-    Terminal().say(f"{file} is written")
+        raise Misuse(f"Cannot write {file}: {error.strerror or error}") from error
+    Terminal().say(f"Wrote {file}.")
 
 
 @app.command("ssh-include")
 def ssh_include(
-    write: Annotated[bool, typer.Option("--write", help="Write it; else it is only shown.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the files instead of showing the changes.")
+    ] = False,
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Let `ssh NAME`, scp, rsync and VS Code reach the DevServers of a namespace.
+    """Set up ssh for the DevServers of a namespace.
 
-    Shows what it would change; --write does it. Later creates and deletes keep it up to date.
+    Then `ssh NAME`, scp, rsync and VS Code reach them. Shows the changes; --write makes them. Afterwards
+    `devctl create` and `devctl delete` keep the files up to date.
     """
-    from devctl import sshconfig
     from devctl.client import Client
+    from devctl.ssh import include
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     terminal = client.session.terminal
-    changes = sshconfig.changes(client)
+    changes = include.changes(client)
     if not changes:
-        terminal.say("ssh knows your DevServers already")
+        terminal.say("ssh already knows your DevServers.")
     elif write:
-        sshconfig.apply(changes)
-        terminal.say("written: " + ", ".join(str(change.file) for change in changes))
+        include.apply(changes)
+        terminal.say(f"Wrote {', '.join(str(change.file) for change in changes)}.")
     else:
-        sshconfig.show(changes, terminal)
-        terminal.say("nothing was written: --write does it")
+        include.show(changes, terminal)
+        terminal.say("Nothing was written. Use --write to make these changes.")

@@ -2,7 +2,7 @@
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 
 def register(app: typer.Typer) -> None:
@@ -17,11 +17,11 @@ def describe(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Show all about a DevServer: conditions, events, children, what the last update changed, the time left."""
-    from devctl import describing
-    from devctl.api import now
+    """Show the conditions, events and children of a DevServer. Also its last update and the time left."""
     from devctl.client import Client, DevServer
+    from devctl.display import description
     from devctl.session import Session
+    from devctl.times import now
 
     client = Client(Session.open(kubeconfig, context, namespace, output))
     server = DevServer.get(name, client=client)
@@ -31,4 +31,4 @@ def describe(
     elif form == "name":
         terminal.data(server.name)
     else:
-        terminal.out.print(describing.described(describing.gather(server), now()))
+        terminal.out.print(description.described(description.gather(server), now()))

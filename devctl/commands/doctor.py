@@ -2,7 +2,7 @@
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 from devctl.errors import ExitCode
 
 
@@ -17,12 +17,12 @@ def doctor(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Check what devctl needs: the cluster, its CRDs, the operator, your rights, your ssh client."""
-    from devctl import checks
+    """Check that everything devctl needs is in place. Looks at cluster, CRDs, operator, rights, ssh client and key."""
+    from devctl.doctor import report
     from devctl.session import Session
 
     session = Session.open(kubeconfig, context, namespace, output)
-    results = checks.run(session)
-    checks.show(session, results)
+    results = report.run(session)
+    report.show(session, results)
     if any(result.level == "bad" for result in results):
         raise typer.Exit(ExitCode.FAILED)

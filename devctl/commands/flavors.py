@@ -2,7 +2,7 @@
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 
 def register(app: typer.Typer) -> None:
@@ -15,10 +15,11 @@ def flavors(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """List flavors: which is the default, which are schedulable now, on how many nodes, and why not."""
+    """List flavors. Says which is the default, which fit on a node now, on how many nodes, and why others do not."""
     from crds.resources import FLAVOR
-    from devctl import advice, tables
+    from devctl.display import tables
     from devctl.session import Session
+    from devctl.status import flavor_choice
 
     session = Session.open(kubeconfig, context, None, output)
     found = sorted(session.api.list_all(FLAVOR), key=lambda flavor: str(flavor["metadata"]["name"]))
@@ -26,10 +27,10 @@ def flavors(
     terminal.objects(
         form,
         found,
-        lambda: tables.flavors(found, advice.default_of(found), form == "wide"),
-        "The cluster has no flavors: its administrator makes them",
+        lambda: tables.flavors(found, flavor_choice.default_of(found), form == "wide"),
+        "The cluster has no flavors. Ask its administrator to create one.",
     )
     if form == "table":
         for flavor in found:
-            if why := advice.why_not(flavor):
+            if why := flavor_choice.why_not(flavor):
                 terminal.say(f"{flavor['metadata']['name']}: {why}")

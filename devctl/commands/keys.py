@@ -1,12 +1,15 @@
-"""`keys`: who may log in to a DevServer."""
+"""`keys`: who can log in to a DevServer."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
-app = typer.Typer(help="The public keys that may log in to a DevServer.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from devctl.client import DevServer
+
+app = typer.Typer(help="Manage the public keys that can log in to a DevServer.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -18,8 +21,8 @@ def list_(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """List the keys."""
-    from devctl import keys
     from devctl.client import Client, DevServer
+    from devctl.manifests import keys
     from devctl.session import Session
 
     client = Client(Session.open(kubeconfig, context, namespace, output))
@@ -38,14 +41,14 @@ def list_(
 @app.command()
 def add(
     name: options.Name,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of public keys.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files with public keys.")],
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Let more keys log in. They are accepted within about a minute, without a restart."""
-    from devctl import keys
+    """Add keys. They take effect within a minute, without a restart."""
     from devctl.client import Client, DevServer
+    from devctl.manifests import keys
 
     added = [keys.read(file) for file in files]
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
@@ -55,24 +58,32 @@ def add(
         return keys.patch(keys.merged(keys.of(spec), added))
 
     server.change(edit)
-    client.session.terminal.say(f"{name} lets {len(keys.of(server.spec))} keys in, within about a minute")
+    client.session.terminal.say(_accepts(server))
 
 
 @app.command()
 def remove(
     name: options.Name,
     which: Annotated[
-        list[str], typer.Argument(metavar="KEY...", help="Fingerprint, comment, the key itself or its file.")
+        list[str], typer.Argument(metavar="KEY...", help="Fingerprint, comment, the key itself, or its file.")
     ],
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Let keys log in no longer. Sessions that are open stay open."""
-    from devctl import keys
+    """Remove keys. This takes effect within a minute. Open sessions stay open."""
     from devctl.client import Client, DevServer
+    from devctl.manifests import keys
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     server = DevServer.get(name, client=client)
     server.change(lambda spec: keys.patch(keys.without(keys.of(spec), which)))
-    client.session.terminal.say(f"{name} lets {len(keys.of(server.spec))} keys in, within about a minute")
+    client.session.terminal.say(_accepts(server))
+
+
+def _accepts(server: "DevServer") -> str:
+    from devctl.manifests import keys
+    from devctl.text import counted
+
+    number = counted(len(keys.of(server.spec)), "key")
+    return f"{server.name} now accepts {number} (takes effect within a minute)."

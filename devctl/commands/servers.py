@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing what changes.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing changes.")] = False,
     all_namespaces: options.AllNamespaces = False,
     output: options.Output = None,
     namespace: options.Namespace = None,
@@ -26,8 +26,8 @@ def list_(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """List DevServers."""
-    from devctl import listing
     from devctl.client import Client
+    from devctl.display import listing
     from devctl.session import Session
 
     client = Client(Session.open(kubeconfig, context, namespace, output))
@@ -46,22 +46,23 @@ def delete(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Delete DevServers. Homes stay, unless they were made to be deleted: see `devctl volumes`."""
-    from devctl import asking, sshconfig
+    """Delete DevServers. Homes stay unless home.onDelete is Delete (see `devctl volumes`)."""
     from devctl.client import Client, DevServer, duration
+    from devctl.ssh import include
+    from devctl.terminal import prompts
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     timeout_s = duration(timeout).total_seconds()
     servers = [DevServer.get(name, client=client) for name in names]
     if not yes:
-        asking.confirm(f"Delete {', '.join(server.name for server in servers)} in {client.namespace}?")
+        prompts.confirm(f"Delete {', '.join(server.name for server in servers)} in {client.namespace}?")
     for server in servers:
         server.delete()
     for server in servers:
         if wait:
             server.wait_gone(timeout_s)
-        client.session.terminal.say(f"{server.name} {'deleted' if wait else 'is being deleted'}")
-    sshconfig.refresh(client)
+        client.session.terminal.say(f"{'Deleted' if wait else 'Deleting'} {server.name}.")
+    include.refresh(client)
 
 
 def stop(
@@ -72,7 +73,7 @@ def stop(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Stop DevServers: their pods end, homes and host keys stay. Their time runs on."""
+    """Stop DevServers. Their pods end; homes and host keys stay. The time to live keeps counting."""
     from devctl.client import Client, DevServer, duration
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
@@ -81,61 +82,63 @@ def stop(
     for server in servers:
         if wait:
             server.wait_stopped(timeout_s)
-        client.session.terminal.say(f"{server.name} {'has stopped' if wait else 'stops'}")
+        client.session.terminal.say(f"{server.name} {'has stopped' if wait else 'is stopping'}.")
 
 
 def start(
     names: options.Names,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is ready.")] = False,
     timeout: options.Timeout = "5m",
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Start DevServers that were stopped."""
-    from devctl import asking
+    """Start stopped DevServers."""
     from devctl.client import Client, DevServer, duration
+    from devctl.operations import readiness
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     timeout_s = duration(timeout).total_seconds()
     servers = [DevServer.get(name, client=client).start() for name in names]
     for server in servers:
         if wait:
-            asking.await_ready(server, client.session.terminal, timeout_s)
-        client.session.terminal.say(f"{server.name} {'runs' if wait else 'starts'}")
+            readiness.await_ready(server, client.session.terminal, timeout_s)
+        client.session.terminal.say(f"{server.name} is {'ready' if wait else 'starting'}.")
 
 
 def extend(
     name: options.Name,
-    by: Annotated[str, typer.Option("--by", help="How much longer it lives.", metavar="DURATION")] = "4h",
+    by: Annotated[str, typer.Option("--by", help="Time to add.", metavar="DURATION")] = "4h",
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Let a DevServer live longer, as far as the operator allows."""
-    from devctl import asking
+    """Extend a DevServer's time to live. The operator sets a maximum."""
     from devctl.client import Client, DevServer, duration
+    from devctl.operations import lifetime
 
     longer = duration(by)
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
-    asking.extend(DevServer.get(name, client=client), longer, client.session.terminal)
+    lifetime.extend(DevServer.get(name, client=client), longer, client.session.terminal)
 
 
 def wait(
     name: options.Name,
-    for_: Annotated[str, typer.Option("--for", help="ready, stopped or deleted.", metavar="STATE")] = "ready",
+    for_: Annotated[
+        str, typer.Option("--for", help="State to wait for: ready, stopped or deleted.", metavar="STATE")
+    ] = "ready",
     timeout: options.Timeout = "5m",
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Wait until a DevServer is ready, stopped or deleted."""
-    from devctl import asking
     from devctl.client import Client, DevServer, duration
     from devctl.errors import Misuse, NotFound
+    from devctl.operations import readiness
 
     if for_ not in ("ready", "stopped", "deleted"):
-        raise Misuse(f"--for {for_!r} is not one of ready, stopped, deleted")
+        raise Misuse(f"--for {for_!r} is not one of ready, stopped, deleted.")
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     timeout_s = duration(timeout).total_seconds()
     try:
@@ -145,7 +148,7 @@ def wait(
             return
         raise
     if for_ == "ready":
-        asking.await_ready(server, client.session.terminal, timeout_s)
+        readiness.await_ready(server, client.session.terminal, timeout_s)
     elif for_ == "stopped":
         server.wait_stopped(timeout_s)
     else:

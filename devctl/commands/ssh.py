@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 
 def register(app: typer.Typer) -> None:
@@ -16,19 +16,19 @@ def register(app: typer.Typer) -> None:
 def ssh(
     name: options.Name,
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- CMD...]", help="A command instead of a shell.")
+        list[str] | None, typer.Argument(metavar="[-- CMD...]", help="Command to run instead of a shell.")
     ] = None,
     start: options.Start = False,
     agent: Annotated[
-        bool | None, typer.Option("--agent/--no-agent", "-A", help="Let it use the keys of your agent.")
+        bool | None, typer.Option("--agent/--no-agent", "-A", help="Forward your SSH agent to the DevServer.")
     ] = None,
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Log in to a DevServer as dev, or run a command there. Ends with ssh's exit code."""
-    from devctl import login
+    """Log in to a DevServer as dev, or run a command there. Returns ssh's exit code."""
     from devctl.client import Client, DevServer
+    from devctl.ssh import login
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     login.log_in(DevServer.get(name, client=client), command or [], start=start, agent=agent)
@@ -42,9 +42,9 @@ def ssh_proxy(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Connect standard input and output with a DevServer's sshd: ssh's ProxyCommand."""
-    from devctl import proxy
+    """Connect standard input and output to a DevServer's sshd. ssh runs this as its ProxyCommand."""
     from devctl.client import Client, duration
+    from devctl.ssh import proxy
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
     timeout_s = duration(timeout).total_seconds()

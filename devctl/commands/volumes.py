@@ -2,10 +2,11 @@
 
 import typer
 
-from devctl import options
+from devctl.commands import options
 
 app = typer.Typer(
-    help="Volumes of your namespace: homes that outlived their DevServers, and others.", no_args_is_help=True
+    help="Manage the volumes of your namespace, such as retained homes.",
+    no_args_is_help=True,
 )
 
 
@@ -16,14 +17,21 @@ def list_(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """List volumes: what each is, its size, and whether a DevServer has it."""
-    from devctl import homes
-    from devctl.api import now
+    """List volumes. Shows the use of each, its size, and the DevServers that use it."""
     from devctl.client import Client
+    from devctl.display import tables
+    from devctl.operations import volumes
     from devctl.session import Session
+    from devctl.times import now
 
     client = Client(Session.open(kubeconfig, context, namespace, output))
-    homes.show(client, now())
+    found = volumes.gather(client)
+    client.session.terminal.objects(
+        client.session.output,
+        [volume.object for volume in found],
+        lambda: tables.volumes(found, now()),
+        f"There are no volumes in namespace {client.namespace}.",
+    )
 
 
 @app.command()
@@ -34,12 +42,13 @@ def delete(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Delete volumes that no DevServer has, with all that is on them."""
-    from devctl import asking, homes
+    """Delete volumes that no DevServer uses, with all their data."""
     from devctl.client import Client
+    from devctl.operations import volumes
+    from devctl.terminal import prompts
 
     client = Client.open(kubeconfig=kubeconfig, context=context, namespace=namespace)
-    found = homes.deletable(client, claims)
+    found = volumes.deletable(client, claims)
     if not yes:
-        asking.confirm(f"Delete {', '.join(claims)} in {client.namespace}, with all data?")
-    homes.delete(client, found)
+        prompts.confirm(f"Delete {', '.join(claims)} in {client.namespace} with all data?")
+    volumes.delete(client, found)

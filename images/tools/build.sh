@@ -20,22 +20,9 @@ mkdir "$1"
 bundle=$(cd "$1" && pwd)
 work=$bundle/.work
 root=$work/root
-mkdir "$bundle/bin" "$bundle/lib" "$work" "$work/debs" "$root"
-for directory in bin sbin lib lib64; do # older packages say /lib for /usr/lib
-    mkdir -p "$root/usr/$directory"
-    ln -s "usr/$directory" "$root/$directory"
-done
-
-# The library packages that they need, as if nothing were installed here: the bundle must hold them all, in versions
-# that fit each other, whatever this machine has.
-# shellcheck disable=SC2086  # lists of words, here and below
-libraries=$(apt-get install --simulate --no-install-recommends -o Dir::State::status=/dev/null $PACKAGES |
-    sed -n 's/^Inst \(lib[^ ]*\|zlib1g\) .*/\1/p')
-# shellcheck disable=SC2086
-(cd "$work/debs" && apt-get download -qq -o APT::Sandbox::User=root $PACKAGES $libraries)
-for package in "$work"/debs/*.deb; do
-    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --keep-directory-symlink
-done
+mkdir "$bundle/bin" "$bundle/lib"
+# shellcheck disable=SC2086  # a list of words
+sh "$here/fetch_packages.sh" "$work" $PACKAGES
 
 loader=$(patchelf --print-interpreter "$root/sbin/sshd")
 directories=$(find "$root/usr/lib" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)

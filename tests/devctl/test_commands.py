@@ -41,7 +41,7 @@ def test_a_removed_user_is_refused(admin: Person, cluster: SharedCluster, tmp_pa
     bob = next(users)
     bob.devctl("list")
     asked = admin.terminal(*admin.devctl_command("user", "remove", "bob"))
-    asked.expect("The namespace goes too, with all that is in it")
+    asked.expect("The namespace will be deleted, with everything in it")
     asked.sendline("y")
     assert ended(asked) == 0
     eventually(lambda: bob.try_devctl("list").returncode != 0, "bob is refused", generous(15))
@@ -73,8 +73,8 @@ def test_doctor_finds_all_well_for_a_user_and_for_the_administrator(
             "rights",
             "flavors",
         }
-    assert "you may not read its Lease" in alice.devctl("doctor")
-    assert "its Lease was renewed" in admin.devctl("doctor")
+    assert "you cannot read its Lease" in alice.devctl("doctor")
+    assert "It renewed its Lease" in admin.devctl("doctor")
 
 
 def test_a_devserver_is_made_with_all_that_was_asked_for(
@@ -152,9 +152,9 @@ def test_a_devserver_is_extended_and_the_user_is_told_how_far(alice: Person, bou
     bound.wait_applied(name)
     done = alice.try_devctl("extend", name, "--by", "4h")
     assert done.returncode == 0
-    assert re.search(rf"{name} lives until \S+Z \(4h5\dm\)", done.stderr)
+    assert re.search(rf"{name} now ends at \S+Z \(in 4h5\dm\)\.", done.stderr)
     done = alice.try_devctl("extend", name, "--by", "400h")
-    assert "less than you asked for" in done.stderr
+    assert "The operator's maximum limits this: you asked for 16d16h more." in done.stderr
 
 
 def test_a_devserver_stops_and_starts_and_is_waited_for(alice: Person, bound: Kube, box: str) -> None:
@@ -162,7 +162,7 @@ def test_a_devserver_stops_and_starts_and_is_waited_for(alice: Person, bound: Ku
     assert (bound.get("dvs", box) or {})["spec"]["running"] is False
     alice.devctl("wait", box, "--for", "stopped")
     done = alice.try_devctl("ssh", box, "--", "true")
-    assert (done.returncode, "is stopped: start it with devctl start box" in done.stderr) == (8, True)
+    assert (done.returncode, "is stopped. Start it with `devctl start box`" in done.stderr) == (8, True)
     assert alice.devctl("ssh", "--start", box, "--", "id -un") == "dev\n"
     alice.devctl("wait", box)
     alice.devctl("start", box, "--wait")
@@ -205,7 +205,7 @@ def test_keys_are_added_listed_and_removed(alice: Person, bound: Kube, name: str
     alice.devctl("keys", "remove", name, listed[0])
     assert (bound.get("dvs", name) or {})["spec"]["ssh"]["publicKey"] == key.public
     done = alice.try_devctl("keys", "remove", name, listed[1])
-    assert (done.returncode, "no key would be left" in done.stderr) == (2, True)
+    assert (done.returncode, "No key would be left" in done.stderr) == (2, True)
 
 
 def test_a_home_outlives_its_devserver_and_is_deleted_by_choice(
@@ -219,7 +219,7 @@ def test_a_home_outlives_its_devserver_and_is_deleted_by_choice(
     alice.devctl("delete", name, "--yes")
     assert re.search(rf"^{claim} +retained home +{name} +16Mi", alice.devctl("volumes", "list"), re.MULTILINE)
     done = alice.try_devctl("volumes", "delete", claim)
-    assert (done.returncode, "say --yes" in done.stderr) == (2, True)
+    assert (done.returncode, "Use --yes" in done.stderr) == (2, True)
     alice.devctl("volumes", "delete", claim, "--yes")
     eventually(lambda: bound.get("pvc", claim) is None, "the claim is gone")
 
@@ -237,10 +237,10 @@ def test_an_editor_changes_the_spec_and_is_told_of_faults(
     )
     editor.chmod(0o755)
     editing = Person(alice.home, alice.kubeconfig, {"EDITOR": str(editor)})
-    assert "is changed" in editing.try_devctl("edit", name).stderr
+    assert f"Changed {name}." in editing.try_devctl("edit", name).stderr
     assert (bound.get("dvs", name) or {})["spec"]["image"] == "local/busybox:1"
     unchanged = Person(alice.home, alice.kubeconfig, {"EDITOR": "true"})
-    assert "stays as it is" in unchanged.try_devctl("edit", name).stderr
+    assert f"{name} is unchanged." in unchanged.try_devctl("edit", name).stderr
 
 
 @pytest.fixture
@@ -271,8 +271,8 @@ def test_a_flavor_without_room_is_told_of_and_strict_makes_nothing(
     assert re.search(r"^tiny +yes +Yes +1 +10m ", listed.stdout, re.MULTILINE)
     assert f"{huge}: " in listed.stderr
     for flavor, message in (
-        (huge, f"flavor {huge} is not schedulable now ("),
-        (f"{huge}x", f"there is no flavor {huge}x (did you mean {huge}?)"),
+        (huge, f"No node has room for flavor {huge} now ("),
+        (f"{huge}x", f"There is no flavor {huge}x (did you mean {huge}?)"),
     ):
         done = alice.try_devctl("create", name, "--flavor", flavor, "--strict")
         assert (done.returncode, done.stdout) == (8, "")
@@ -280,7 +280,7 @@ def test_a_flavor_without_room_is_told_of_and_strict_makes_nothing(
     assert bound.get("dvs", name) is None
     done = alice.try_devctl("create", name, "--flavor", huge, "--wait", "--timeout", "2s")
     assert done.returncode == 6
-    assert "; tiny is the nearest that is" in done.stderr
+    assert "The nearest flavor with room is tiny." in done.stderr
     assert f"{name} is not ready after 2 s" in done.stderr
     eventually(lambda: bound.condition("dvs", name, "Ready").get("reason") == "Unschedulable", "it is told")
     done = alice.try_devctl("wait", name, "--timeout", "1s")
@@ -316,7 +316,7 @@ def test_contexts_and_namespaces_of_the_kubeconfig_are_those_of_kubectl(
     merged = Person(alice.home, Path(f"{alice.kubeconfig}:{both}"))
     assert box in merged.devctl("list", "--context", "alice@devserver")
     done = merged.try_devctl("list", "--context", "other")
-    assert (done.returncode, "the cluster does not know you" in done.stderr) == (5, True)
+    assert (done.returncode, "The cluster rejects your credentials" in done.stderr) == (5, True)
 
 
 def test_names_are_completed_by_the_shell(alice: Person, box: str) -> None:

@@ -25,24 +25,24 @@ EVIL = "\x1b]0;owned\x07\x1b[2J\u202e[red]x[/red]\r\n"
 @pytest.mark.parametrize(
     ("command", "code", "message"),
     [
-        ("describe nobody", 3, "there is no DevServer nobody in dev-alice"),
-        ("delete nobody --yes", 3, "there is no DevServer nobody"),
-        ("ssh nobody", 3, "there is no DevServer nobody"),
-        ("exec nobody -- id", 3, "there is no DevServer nobody"),
-        ("extend nobody --by 1h", 3, "there is no DevServer nobody"),
-        ("wait nobody", 3, "there is no DevServer nobody"),
-        ("create box", 7, "DevServer box in dev-alice exists already"),
-        ("volumes delete nothing --yes", 3, "there is no volume nothing in dev-alice"),
-        ("list -A", 4, "you may not do that: "),
-        ("list -n kube-system", 4, "you may not do that: "),
-        ("create other -n default", 4, "you may not do that: "),
-        ("user list", 4, "you may not do that: "),
-        ("user add mallory", 4, "you may not do that: "),
-        ("user kubeconfig alice", 4, "you may not do that: "),
+        ("describe nobody", 3, "There is no DevServer nobody in dev-alice"),
+        ("delete nobody --yes", 3, "There is no DevServer nobody"),
+        ("ssh nobody", 3, "There is no DevServer nobody"),
+        ("exec nobody -- id", 3, "There is no DevServer nobody"),
+        ("extend nobody --by 1h", 3, "There is no DevServer nobody"),
+        ("wait nobody", 3, "There is no DevServer nobody"),
+        ("create box", 7, "DevServer box in dev-alice already exists"),
+        ("volumes delete nothing --yes", 3, "There is no volume nothing in dev-alice"),
+        ("list -A", 4, "You do not have this right: "),
+        ("list -n kube-system", 4, "You do not have this right: "),
+        ("create other -n default", 4, "You do not have this right: "),
+        ("user list", 4, "You do not have this right: "),
+        ("user add mallory", 4, "You do not have this right: "),
+        ("user kubeconfig alice", 4, "You do not have this right: "),
         ("logs box -c other", 7, "container other is not valid for pod box-0"),
-        ("keys remove box nothing", 2, "no key is 'nothing'"),
+        ("keys remove box nothing", 2, "No key matches 'nothing'"),
         ("wait box --for stopped --timeout 1s", 6, "box has not stopped after 1 s"),
-        ("delete box", 2, "there is no terminal to ask at: say --yes"),
+        ("delete box", 2, "there is no terminal to confirm it on. Use --yes."),
     ],
 )
 def test_what_the_cluster_refuses_is_a_message_and_an_exit_code(
@@ -72,7 +72,7 @@ def test_a_question_is_asked_at_a_terminal_and_no_is_the_answer_by_default(
     shell = alice.terminal(*alice.devctl_command("delete", box))
     shell.expect(r"Delete box in dev-alice\? \[y/N\] ")
     shell.sendline("")
-    shell.expect("nothing was deleted")
+    shell.expect("Nothing was deleted")
     assert ended(shell) == 2
     assert "deletionTimestamp" not in (bound.get("dvs", box) or {})["metadata"]
 

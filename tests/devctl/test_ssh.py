@@ -28,7 +28,7 @@ def included(alice: Person, box: str) -> Person:
     """Alice, whose ssh knows her DevServers."""
     shown = alice.try_devctl("config", "ssh-include")
     assert f"+Host {box} {box}.{NAMESPACE}" in shown.stdout
-    assert "nothing was written" in shown.stderr
+    assert "Nothing was written" in shown.stderr
     assert not (alice.home / ".ssh/config").exists()
     alice.devctl("config", "ssh-include", "--write")
     assert "already" in alice.try_devctl("config", "ssh-include").stderr
@@ -175,7 +175,7 @@ def test_a_session_over_a_restart_of_the_api_server_says_why_it_ended_and_the_ne
     session.expect("begun")
     killer = threading.Thread(target=localcluster.kill, args=("kube-apiserver", shared_cluster.settings()))
     killer.start()
-    session.expect("An SSH session cannot go on over another connection")
+    session.expect("This SSH session ended because its connection")
     assert ended(session) == 255
     # A session that begins while the API server is away goes on when it is back; what ran there still runs.
     done = included.ssh(box, "kill $(cat pid) && echo was there")

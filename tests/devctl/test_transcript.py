@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from devctl import describing, listing
-from devctl.api import now
 from devctl.client import Client, DevServer
+from devctl.display import description, listing
+from devctl.times import now
 from tests.devctl.conftest import Person, user
 from tests.e2e.kube import eventually
 from tests.shared_cluster import ROOT, SharedCluster
@@ -99,8 +99,8 @@ def take_pictures(carol: Person) -> None:
     client = Client.open(kubeconfig=str(carol.kubeconfig))
     board = listing.Board({server.uid: server for server in client.list()})
     picture(board.rendered(wide=False, namespaces=False, present=now()), "devctl list --watch", "devctl-list")
-    facts = describing.gather(DevServer.get("api", client=client))
-    picture(describing.described(facts, now()), "devctl describe api", "devctl-describe")
+    facts = description.gather(DevServer.get("api", client=client))
+    picture(description.described(facts, now()), "devctl describe api", "devctl-describe")
 
 
 def picture(shown: object, title: str, file: str) -> None:

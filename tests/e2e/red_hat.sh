@@ -8,25 +8,18 @@ set -eu
 
 PACKAGES='bash coreutils findutils gawk grep passwd rpm rpm-common sed util-linux'
 
+here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 target=$(cd "$1" && pwd)
 work=$target/.work
 root=$work/root
-mkdir "$work" "$work/debs" "$root"
 for directory in bin sbin lib lib64; do
-    mkdir -p "$root/usr/$directory" "$target/usr/$directory"
-    ln -s "usr/$directory" "$root/$directory"
+    mkdir -p "$target/usr/$directory"
     ln -s "usr/$directory" "$target/$directory"
 done
 
-# shellcheck disable=SC2086  # lists of words, here and below
-libraries=$(apt-get install --simulate --no-install-recommends -o Dir::State::status=/dev/null $PACKAGES |
-    sed -n 's/^Inst \(lib[^ ]*\|zlib1g\) .*/\1/p')
-# shellcheck disable=SC2086
-(cd "$work/debs" && apt-get download -qq -o APT::Sandbox::User=root $PACKAGES $libraries)
-for package in "$work"/debs/*.deb; do
-    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --keep-directory-symlink
-done
+# shellcheck disable=SC2086  # a list of words
+sh "$here/../../images/tools/fetch_packages.sh" "$work" $PACKAGES
 
 # The programs of the packages asked for, and what libraries these need.
 loader=$(find "$root/usr/lib" -name 'ld-linux-*.so.*' -type f | head -n 1)

@@ -23,6 +23,7 @@ from images.store import build, find
 from tests import shared_cluster
 
 _HERE = Path(__file__).parent
+_RED_HAT = (_HERE / "red_hat.sh", _HERE.parents[1] / "images/tools/fetch_packages.sh")
 _DEBIAN, _BUSYBOX = "local/debian:bookworm", "local/busybox:1"
 
 # screen has a script to run when it is installed, and needs the other, which holds a program that is setgid to a group.
@@ -52,7 +53,7 @@ class RootFilesystem:
                 summary=self.name,
                 fill=self.fill,
                 config=ImageConfig(),
-                sources=(str(Path(__file__)), str(_HERE / "red_hat.sh")),
+                sources=(str(Path(__file__)), *map(str, _RED_HAT)),
             )
         )
         if self.base is None:
@@ -122,7 +123,7 @@ def _no_accounts(rootfs: Path) -> None:
 
 
 def _red_hat(rootfs: Path) -> None:
-    debian.run_isolated("sh", _HERE / "red_hat.sh", rootfs)
+    debian.run_isolated("sh", _RED_HAT[0], rootfs)
 
 
 def _repository(rootfs: Path) -> None:

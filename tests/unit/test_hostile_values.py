@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from crds import is_valid_name
 from crds.base import CommonStatus, Metadata
 from crds.devserver import CHILD_SUFFIXES
-from devctl.output import table
+from devctl.terminal.output import table
 from devctl.text import inert
 from reconciler.kube.recorder import Recorder
 from reconciler.status.conditions import ConditionState, StatusPatch, not_ready

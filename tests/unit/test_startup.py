@@ -19,6 +19,7 @@ SSHD_CONFIG = (ROOT / "stacks/files/sshd_config").read_text()
 SCRIPTS = (
     "stacks/files/startup.sh",
     "images/tools/build.sh",
+    "images/tools/fetch_packages.sh",
     "images/tools/install.sh",
     "images/tools/sudo.sh",
 )

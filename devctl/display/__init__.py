@@ -1,0 +1,1 @@
+"""Lists and descriptions, laid out. Reads the cluster, changes nothing."""

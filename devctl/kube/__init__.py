@@ -1,0 +1,1 @@
+"""The Kubernetes API as its user: kubeconfigs, requests, websockets. Alone imports `kubernetes`; prints nothing."""

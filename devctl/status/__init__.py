@@ -1,0 +1,1 @@
+"""What the operator's statuses mean to the user. Pure: objects in, judgements out."""
