@@ -195,7 +195,5 @@ def test_a_silent_connection_is_asked_for_life_and_in_the_end_given_up(
     begun = time.monotonic()
     with pytest.raises(tunnel.Broken, match=r"no data arrived for 2 s"):
         tunnel.connect(kubelet.api, "ns", "box-0", 2222, PATIENCE_S, pipes.ends)
-    with pytest.raises(tunnel.Broken, match=r"no data arrived for 0\.5 s"):
-        tunnel.connect(kubelet.api, "ns", "box-0", 2222, 5, pipes.ends)
     assert len(pings) > 8
     assert time.monotonic() - begun > 0.8
