@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from crds.resources import LEASE, NAMESPACE, SECRET
+from crds.resources import NAMESPACE
 from reconciler.controller import metrics, wall_clock
 from reconciler.controller.actions import Actions
 from reconciler.controller.kind import Kind
@@ -34,9 +34,7 @@ from reconciler.gc_tuning import spare_what_is_there
 from reconciler.kinds.registry import KINDS, build_kinds, resources_of
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import ApiError, Client, connect
-from reconciler.kube.objects import Key, Object
 from reconciler.kube.recorder import Recorder
-from reconciler.kube.watch import WatchSpec
 from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
 from reconciler.leaderelection.lease import LeaseTimes
 from reconciler.leaderelection.watchdog import Watchdog
@@ -46,7 +44,7 @@ from reconciler.state.alerts import StateAlerts
 from reconciler.state.encryption_keys import load_or_make_keys
 from reconciler.state.index import StateIndex
 from reconciler.state.run_claim import term_of
-from reconciler.state.store import STATE_SELECTOR, StateStore
+from reconciler.state.store import StateStore
 from reconciler.telemetry.health import Health, Limits
 from reconciler.telemetry.metrics import REGISTRY
 from reconciler.telemetry.server import ServerError, serving
@@ -151,7 +149,7 @@ async def _serve(
     async with asyncio.TaskGroup() as group:
         group.create_task(leader.run())
         group.create_task(watches.run(watching))
-        lease = group.create_task(watches.open(_lease_of(settings, leader)).run())
+        lease = group.create_task(watches.open(leader.watch_spec()).run())
         await leader.elected.wait()
         lease.cancel()
         # Not before, for the engine's processes take most of the memory.
@@ -170,7 +168,7 @@ async def _lead(parts: _Parts, engine: Engine, synced: asyncio.Event, group: asy
     index = StateIndex(parts.kinds, keys.salt, outlines=external is not None)
     state_metrics.STATE_BYTES.set_function(lambda: index.packed_bytes)
     states_read = asyncio.Event()
-    states_watch = watches.open(_states_of(settings, index))
+    states_watch = watches.open(index.watch_spec(settings.namespace))
     group.create_task(watches.follow(states_watch, states_read.set))
     actions = Actions(
         client=client,
@@ -200,27 +198,6 @@ async def _lead(parts: _Parts, engine: Engine, synced: asyncio.Event, group: asy
         await _work(reconciler, settings.workers)
     finally:
         _log.info("work stopped")
-
-
-def _lease_of(settings: Settings, leader: Leader) -> WatchSpec:
-    """The Lease by which the reconcilers elect one."""
-
-    def changed(old: Object | None, new: Object | None) -> Iterable[Key]:
-        leader.lease_changed()
-        return ()
-
-    fields = f"metadata.name={LEASE_NAME}"
-    return WatchSpec(LEASE, (changed,), fields=fields, namespace=settings.namespace, name="lease")
-
-
-def _states_of(settings: Settings, index: StateIndex) -> WatchSpec:
-    """The states of all stacks. Who leads can read them: keys may have to be made first."""
-
-    def changed(old: Object | None, new: Object | None) -> Iterable[Key]:
-        key = index.changed(old, new)
-        return () if key is None else (key,)
-
-    return WatchSpec(SECRET, (changed,), selector=STATE_SELECTOR, namespace=settings.namespace, name="states")
 
 
 def run_until_end(settings: Settings) -> int:

@@ -22,7 +22,8 @@ from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
 from crds.resources import LEASE
 from reconciler.kube.client import ApiError, Client
-from reconciler.kube.objects import Object
+from reconciler.kube.objects import Key, Object
+from reconciler.kube.watch import WatchSpec
 from reconciler.leaderelection.lease import (
     LeaseTimes,
     Sighting,
@@ -109,6 +110,16 @@ class Leader:
         """Seconds until the next look: at most until a Lease that another holds would run out."""
         left_s = self._lock.runs_out_s - self._clock()
         return min(self._times.retry_s, max(left_s, _SHORTEST_PAUSE_S))
+
+    def watch_spec(self) -> WatchSpec:
+        """What is to be watched to learn of a change of the Lease at once."""
+
+        def handler(old: Object | None, new: Object | None) -> tuple[Key, ...]:
+            self.lease_changed()
+            return ()
+
+        fields, namespace = f"metadata.name={LEASE_NAME}", self._lock.namespace
+        return WatchSpec(LEASE, (handler,), fields=fields, namespace=namespace, name="lease")
 
     def lease_changed(self) -> None:
         """Have a candidate look at the Lease at once, as it may have been given back."""

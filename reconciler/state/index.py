@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from crds.resources import SECRET
 from reconciler.kube.objects import Key, Object
+from reconciler.kube.watch import WatchSpec
 from reconciler.state import checkpoint as checkpoints
 from reconciler.state.checkpoint import Recorded
 from reconciler.state.diagnosis import DATA, Unusable, diagnose
-from reconciler.state.store import StackId, claim_of
+from reconciler.state.store import STATE_SELECTOR, StackId, claim_of
 from stacks.metadata import Child
 
 _log = structlog.get_logger()
@@ -53,6 +55,15 @@ class StateIndex:
     def packed_bytes(self) -> int:
         """The size of all states together, as they are stored."""
         return sum(record.packed_bytes for lives in self._records.values() for record in lives.values())
+
+    def watch_spec(self, namespace: str) -> WatchSpec:
+        """What is to be watched to keep the index. namespace: the operator's own, where the states lie."""
+
+        def handler(old: Object | None, new: Object | None) -> tuple[Key, ...]:
+            key = self.changed(old, new)
+            return () if key is None else (key,)
+
+        return WatchSpec(SECRET, (handler,), selector=STATE_SELECTOR, namespace=namespace, name="states")
 
     def changed(self, old: Object | None, new: Object | None) -> Key | None:
         """Take up a change of a state Secret; the key of the resource that it concerns.

@@ -35,8 +35,10 @@ def authorized_key(line: str, field: str) -> str:
     """
     try:
         key_type, blob, *_ = line.split(" ")
-        # Encoded anew, because the libraries accept what sshd refuses, such as wrong padding.
-        key = f"{key_type} {base64.b64encode(base64.b64decode(blob, validate=True)).decode()}"
+        # Padded anew, because libraries accept what sshd refuses, each version of them another padding.
+        bare = blob.rstrip("=")
+        decoded = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        key = f"{key_type} {base64.b64encode(decoded).decode()}"
         load_ssh_public_key(key.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
         raise StalledError(
