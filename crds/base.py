@@ -1,4 +1,4 @@
-"""What all three kinds are built from: the model bases and shared field types."""
+"""What all kinds are built from: the model bases and shared field types."""
 
 import json
 import re

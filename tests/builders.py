@@ -9,9 +9,7 @@ from typing import Any
 from crds import (
     API_VERSION,
     DevServer,
-    DevServerFlavor,
     DevServerFlavorSpec,
-    DevServerUser,
     DevServerUserSpec,
 )
 from crds.base import CustomResource
@@ -43,9 +41,8 @@ from stacks.user import DevServerUserInputs
 
 Object = dict[str, Any]
 
-MODELS: dict[str, type[CustomResource]] = {
-    model.__name__: model for model in (DevServer, DevServerFlavor, DevServerUser)
-}
+MODELS: dict[str, type[CustomResource]] = {kind.resource.kind: kind.model for kind in KINDS}
+NAMESPACED = {kind.resource.kind for kind in KINDS if kind.resource.namespaced}
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDvhw4cGyrzpuXxMVxUCjV4rGAlTDIdNzgJ3mhqEkcUh"
 ECDSA = (
     "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEgLT/PPeKgAjQl7G24a"
@@ -63,7 +60,7 @@ _SPECS: dict[str, Object] = {
 
 def manifest(kind: str, name: str = "box", namespace: str = "dev-ada", **spec: Any) -> Object:
     """A custom resource as a user writes it; `spec` replaces whole fields."""
-    metadata = {"name": name} | ({"namespace": namespace} if kind == "DevServer" else {})
+    metadata = {"name": name} | ({"namespace": namespace} if kind in NAMESPACED else {})
     return {
         "apiVersion": API_VERSION,
         "kind": kind,
@@ -89,7 +86,7 @@ def devserver(name: str = "box", status: Object | None = None, **spec: Any) -> D
 
 
 def owner(kind: str = "DevServer", name: str = "box") -> Owner:
-    return Owner(kind, "dev-ada" if kind == "DevServer" else "", name, f"uid-{name}")
+    return Owner(kind, "dev-ada" if kind in NAMESPACED else "", name, f"uid-{name}")
 
 
 HOST_KEYS = HostKeys(

@@ -4,11 +4,12 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from crds.resources import CHILD_RESOURCES, DEVSERVER, FLAVOR, USER, Resource
+from crds.resources import CHILD_RESOURCES, Resource
+from reconciler.kinds.registry import KINDS, resources_of
 from reconciler.kube.client import MERGE_PATCH, ApiError
 
 Object = dict[str, Any]
-_RESOURCES = {resource.kind: resource for resource in (DEVSERVER, FLAVOR, USER, *CHILD_RESOURCES.values())}
+_RESOURCES = {resource.kind: resource for resource in (*resources_of(KINDS), *CHILD_RESOURCES.values())}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from tests.builders import ECDSA, ED25519, MODELS
+from tests.builders import ECDSA, ED25519, MODELS, NAMESPACED
 from tests.structural import SCHEMAS, Schema, whole
 
 Object = dict[str, Any]
@@ -195,7 +195,7 @@ class Place:
 
 def full(kind: str) -> Object:
     """A new manifest of the kind in which every field has a value."""
-    metadata = {"name": "case"} | ({"namespace": "default"} if kind == "DevServer" else {})
+    metadata = {"name": "case"} | ({"namespace": "default"} if kind in NAMESPACED else {})
     return {
         "apiVersion": "devserver.io/v1",
         "kind": kind,

@@ -165,7 +165,7 @@ def _itself(old: Object | None, new: Object | None) -> Iterator[Key]:
 def _merged(specs: Iterable[WatchSpec]) -> list[WatchSpec]:
     """The specs with those of one collection made one, in the order in which collections come first.
 
-    Raises ValueError if two want its objects in different stores.
+    Raises ValueError if two want its objects in different stores, or if two collections have one name.
     """
     merged: dict[tuple[Resource, str, str, str], WatchSpec] = {}
     for spec in specs:
@@ -180,6 +180,10 @@ def _merged(specs: Iterable[WatchSpec]) -> list[WatchSpec]:
             handlers=(*known.handlers, *spec.handlers),
             store=spec.store if known.store is None else known.store,
         )
+    names = [spec.name or spec.resource.plural for spec in merged.values()]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two watches are called {name}")
     return list(merged.values())
 
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from crds import API_VERSION
 from crds.base import Model
 from tests import builders
-from tests.builders import MODELS
+from tests.builders import MODELS, NAMESPACED
 from tests.case_files import Case, Text, cases, unreadable
 from tests.shared_cluster import SharedCluster
 from tests.strategies import manifests
@@ -64,7 +64,7 @@ class Api:
         group, version = manifest["apiVersion"].split("/")
         where |= {"group": group, "version": version, "plural": f"{manifest['kind'].lower()}s"}
         scope = "cluster"
-        if manifest["kind"] == "DevServer":
+        if manifest["kind"] in NAMESPACED:
             scope, where["namespace"] = "namespaced", self._namespace
         options = {"body": manifest, "field_validation": "Strict"} if verb != "delete" else {}
         if dry_run:

@@ -9,6 +9,7 @@ import pytest
 
 from reconciler import __main__ as command
 from reconciler import app
+from reconciler.kinds.registry import KindClasses
 from reconciler.leaderelection.leader import LeaseLostError
 from reconciler.settings import Settings
 
@@ -52,7 +53,7 @@ def test_without_a_cli_the_reconciler_says_how_to_get_one(
 def test_a_process_that_leads_no_more_says_so_and_ends_with_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def run(settings: Settings) -> None:
+    async def run(settings: Settings, kinds: KindClasses) -> None:
         async def renew() -> None:
             raise LeaseLostError("somebody has the Lease")
 

@@ -404,9 +404,23 @@ class TwoStores(DevServerKind):
         return (WatchSpec(NAMESPACE, selector=MANAGED, store={}),)
 
 
-def test_objects_are_kept_in_one_store() -> None:
+class OneName(DevServerKind):
+    """Wants all Namespaces, and gives its watch no name of its own."""
+
+    def watches(self) -> Iterable[WatchSpec]:
+        return (WatchSpec(NAMESPACE),)
+
+
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        (TwoStores, "namespaces are to be kept in two stores"),
+        (OneName, "two watches are called namespaces"),
+    ],
+)
+def test_a_kind_whose_watches_clash_with_others_is_refused(odd: type[DevServerKind], message: str) -> None:
     known = kinds()
-    odd = {"DevServer": TwoStores(known.cache, Settings(), "cluster-uid")}
+    by_name = {"DevServer": odd(known.cache, Settings(), "cluster-uid")}
     queue = WorkQueue(lambda: 0.0, 1.0, 60.0)
-    with pytest.raises(ValueError, match="namespaces are to be kept in two stores"):
-        Watches(cast(Client, FakeClient()), Settings(), queue, known.cache, odd)
+    with pytest.raises(ValueError, match=message):
+        Watches(cast(Client, FakeClient()), Settings(), queue, known.cache, by_name)
