@@ -1,6 +1,7 @@
 """A fourth kind, made by following docs/new-kind.md: its life in the operator, against API server and engine."""
 
-import os
+import shutil
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,9 +48,10 @@ def served(cluster: SharedCluster) -> Iterator[SharedCluster]:
 @pytest.fixture(scope="module")
 def operator(served: SharedCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReconcilerProcess]:
     """The operator with the kind in its table. Nothing of its code knows of it."""
+    run_dir = Path(tempfile.mkdtemp(prefix="devserver-new-kind-", dir="/dev/shm"))
     environment = {
         **served.environment(),
-        "DEVSERVER_RUN_DIR": f"/dev/shm/devserver-new-kind-{os.getpid()}",
+        "DEVSERVER_RUN_DIR": str(run_dir),
         "DEVSERVER_LOG_FORMAT": "json",
     }
     log = tmp_path_factory.mktemp("operator") / "log"
@@ -57,6 +59,7 @@ def operator(served: SharedCluster, tmp_path_factory: pytest.TempPathFactory) ->
     process.start()
     yield process
     process.stop()
+    shutil.rmtree(run_dir)
 
 
 class Notes:
