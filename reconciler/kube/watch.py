@@ -7,7 +7,7 @@ the API server has forgotten the version (410).
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
@@ -59,6 +59,7 @@ class Watch:
     name: for logs and metrics; nothing that users choose.
     objects: the store, by (namespace, name). Read it freely; only this class writes it.
     synced: set once the first list is in the store.
+    now: a clock, in seconds. sleep: how the time between two tries passes.
     """
 
     client: Client
@@ -72,6 +73,7 @@ class Watch:
     transform: Transform = with_managed_fields
     name: str = ""
     now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     objects: Store = field(default_factory=dict)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     # uids of objects that we know to be gone although the watch has yet to tell.
@@ -118,7 +120,7 @@ class Watch:
                     error=str(error),
                     retry_in_s=round(delay_s, 1),
                 )
-                await asyncio.sleep(delay_s)
+                await self.sleep(delay_s)
 
     def apply_write(self, obj: Object) -> None:
         """Take up an object that the API server answered to a write of ours, ahead of the watch.
