@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from crds import DevServerFlavorSpec, DevServerSpec
-from crds.base import VolumeMount
-from crds.devserver import HOME_PATH
+from crds.home import HOME_PATH
+from crds.volumes import VolumeMount
 from stacks.metadata import Manifest, present
 from stacks.tools import TOOLS, TOOLS_PATH, tools_volume
 

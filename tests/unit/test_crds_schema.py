@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crds import __main__ as command
-from crds import base, devserver
+from crds import devserver, fields
 from crds.rules import Rule
 from crds.schema import definitions
 from tests.case_files import cases
@@ -209,7 +209,7 @@ def cel_patterns(rule: Rule) -> list[re.Pattern[str]]:
 
 @given(data=st.data())
 def test_models_and_cel_agree_on_keys_of_maps(data: st.DataObject) -> None:
-    rule = base.keys_rule("no name")
+    rule = fields.keys_rule("no name")
     (pattern,) = cel_patterns(rule)
     key = data.draw(near(pattern))
     assert rule.holds is not None

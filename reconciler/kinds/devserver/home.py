@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from crds import parse_quantity
-from crds.devserver import Home
+from crds.home import Home
 from reconciler.kube.objects import Object
 from reconciler.status import reasons
 from reconciler.status.conditions import ConditionState
