@@ -42,7 +42,7 @@ def _without_nulls(value: Any) -> Any:
     return {key: item for key, item in value.items() if item is not None}
 
 
-# As in a model.
+# As a model does with its fields.
 NULL_IS_LEFT_OUT = BeforeValidator(_without_nulls)
 LabelValue = Annotated[
     str, Field(pattern=pattern("([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?"), max_length=63)
