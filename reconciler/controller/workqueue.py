@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import count
 
-from reconciler.controller.metrics import QueueMeter
+from reconciler.controller.queue_meter import QueueMeter
 from reconciler.kube.objects import Key
 
 

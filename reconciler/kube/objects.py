@@ -1,7 +1,8 @@
 """Objects of the API server as plain dicts, and what all of them have in common. Pure."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from crds.times import parse_time
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner
@@ -10,6 +11,15 @@ from stacks.metadata import MANAGED_BY_LABEL, MANAGER, RETAINED_BY_ANNOTATION, U
 Object = dict[str, Any]
 # Objects of one resource by (namespace, name); the namespace is empty for cluster-scoped ones.
 Store = dict[tuple[str, str], Object]
+EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One line of a watch. A BOOKMARK's object holds a resourceVersion only."""
+
+    type: EventType
+    object: Object
 
 
 class Key(NamedTuple):

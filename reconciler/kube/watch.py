@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import structlog
 
 from crds.resources import Resource
-from reconciler.kube.client import ApiError, Client, WatchEvent
+from reconciler.kube.client import ApiError, Client
 from reconciler.kube.managed_fields import with_managed_fields
-from reconciler.kube.objects import Key, Object, Store
+from reconciler.kube.objects import Key, Object, Store, WatchEvent
 
 # What changed: the object before (None: added) and after (None: deleted).
 OnChange = Callable[[Object | None, Object | None], None]

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from crds.resources import DEVSERVER
-from reconciler.kube.client import ApiError, Client, WatchEvent
-from reconciler.kube.objects import Object
+from reconciler.kube.client import ApiError, Client
+from reconciler.kube.objects import Object, WatchEvent
 from reconciler.kube.watch import Watch
 from tests.patience import PATIENCE_S
 

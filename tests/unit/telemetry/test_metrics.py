@@ -9,7 +9,7 @@ from prometheus_client.core import Metric
 
 import reconciler
 from reconciler.controller import metrics
-from reconciler.controller.metrics import QueueMeter
+from reconciler.controller.queue_meter import QueueMeter
 from reconciler.engine import metrics as engine_metrics
 from reconciler.kinds.flavor import metrics as flavor_metrics
 from reconciler.state import metrics as state_metrics
