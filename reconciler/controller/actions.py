@@ -115,7 +115,7 @@ class Actions:
         return outcome
 
     async def expire(self, action: Expire, now: Callable[[], datetime]) -> None:
-        """Read the resource again and delete it if it has still expired. An extension made meanwhile wins."""
+        """Delete the resource if a fresh read confirms that it has expired. An extension made meanwhile wins."""
         id, kind = action.id, self.kinds[action.id.key.kind]
         fresh = await self._finalizers.fresh(id)
         if fresh is None:

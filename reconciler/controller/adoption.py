@@ -75,7 +75,7 @@ def refuse_terminating(child: Child, obj: Object | None) -> None:
 
 
 def conflict(child: Child, obj: Object | None, cache: Cache) -> ReconcileError:
-    """The error for a child whose name a foreign object uses. obj: that object."""
+    """The error for a child if a foreign object has its name. obj: that object."""
     where = f"{child.kind} {f'{child.namespace}/' if child.namespace else ''}{child.name}"
     if child.retained:
         keeper = (

@@ -95,7 +95,7 @@ class Destroy:
 
 @dataclass(frozen=True)
 class Expire:
-    """Delete the custom resource, if it has still expired when it is read again."""
+    """Delete the custom resource, if a fresh read confirms that it has expired."""
 
     id: StackId
 
