@@ -59,7 +59,7 @@ class Watch:
     name: for logs and metrics; never chosen by users.
     objects: the store, by (namespace, name). Anyone may read it; only this class writes it.
     synced: set once the first list is in the store.
-    now: a clock, in seconds. sleep: how the time between two tries passes.
+    now: a clock, in seconds. sleep: waits for a number of seconds, between two tries.
     """
 
     client: Client
