@@ -1,4 +1,4 @@
-"""What the metrics say of the work queue, as controller-runtime has it: how deep, how long, how often."""
+"""The metrics of the work queue. They have the names and meanings of controller-runtime's."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -10,10 +10,10 @@ from reconciler.controller.metrics import QUEUE_WAIT, QUEUE_WORK, RETRIES, contr
 
 
 class QueueMeter(Collector):
-    """Measures a work queue, whose keys are of any hashable type.
+    """Measures a work queue. Its keys may have any hashable type.
 
-    clock: the queue's, in seconds. due: the kinds of all keys that are due and not taken, one for each key.
-    What only counts at the moment of reading is computed then; register it with REGISTRY to be read.
+    clock: the queue's, in seconds. due: returns the kind of each key that is due and not taken.
+    Register it with REGISTRY. Values that matter only when Prometheus reads them are computed then.
     """
 
     def __init__(self, clock: Callable[[], float], due: Callable[[], Iterable[str]]) -> None:
@@ -23,23 +23,23 @@ class QueueMeter(Collector):
         self._under_way: dict[Hashable, tuple[str, float]] = {}
 
     def taken(self, key: Hashable, kind: str, due_at: float) -> None:
-        """A key that was due at due_at is worked on from now on."""
+        """Record that work on a key begins. due_at: when it was due, by the clock."""
         name, now = controller_label(kind), self._clock()
         self._taken[name] += 1
         self._under_way[key] = name, now
         QUEUE_WAIT.labels(name).observe(max(0.0, now - due_at))
 
     def done(self, key: Hashable) -> None:
-        """The key is not worked on any more."""
+        """Record that work on a key ends."""
         name, since = self._under_way.pop(key)
         QUEUE_WORK.labels(name).observe(self._clock() - since)
 
     def retried(self, kind: str) -> None:
-        """A key was put off after a failure."""
+        """Record that a key waits for a retry after a failure."""
         RETRIES.labels(controller_label(kind)).inc()
 
     def longest_s(self) -> float:
-        """For how many seconds the oldest key has been worked on."""
+        """Seconds of work on the key that has been in progress longest; 0 if there is none."""
         return max((self._clock() - since for _, since in self._under_way.values()), default=0.0)
 
     def collect(self) -> Iterator[Metric]:
@@ -63,7 +63,7 @@ class QueueMeter(Collector):
         for name in controllers():
             ages = [now - since for whose, since in self._under_way.values() if whose == name]
             depth.add_metric([name], waiting[name])
-            # A key that is due is taken some time and never forgotten, so this sum only grows.
+            # Every due key is taken sooner or later, so this sum only grows.
             adds.add_metric([name], self._taken[name] + waiting[name])
             unfinished.add_metric([name], sum(ages))
             longest.add_metric([name], max(ages, default=0.0))

@@ -1,4 +1,4 @@
-"""Where the API server is and how it is reached: the service account of the pod, a kubeconfig, proxies."""
+"""The address and credentials of the API server: from the pod's ServiceAccount or a kubeconfig, with proxies."""
 
 import os
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from kubernetes.aio import client, config
 
 
 async def configuration() -> client.Configuration:
-    """By the pod's service account inside a cluster, else by $KUBECONFIG or ~/.kube/config.
+    """The client's configuration: by $KUBECONFIG, else by the pod's ServiceAccount, else by ~/.kube/config.
 
     Raises the library's ConfigException if neither is usable.
     """
@@ -16,11 +16,11 @@ async def configuration() -> client.Configuration:
     if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
         config.load_incluster_config(client_configuration=found)
     else:
-        # The library itself would look at the variable when it is imported only.
+        # The library would read the variable only when it is imported.
         file = os.environ.get("KUBECONFIG")
         await config.load_kube_config(config_file=file, client_configuration=found)
     found.connection_pool_maxsize = 64
-    # The library would have a proxy and a ~/.netrc looked up for each request, in a thread.
+    # Otherwise the library looks up a proxy and ~/.netrc for each request, in a thread.
     found.client_session_kwargs = {"trust_env": False}
     found.proxy = found.proxy or _proxy_for(found.host)
     return found
