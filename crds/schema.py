@@ -1,6 +1,6 @@
 """From pydantic's JSON schema to a structural OpenAPI v3 schema and a CustomResourceDefinition."""
 
-from typing import Any
+from typing import Any, Literal
 
 from crds.base import CustomResource
 from crds.devserver import DevServer
@@ -10,7 +10,7 @@ from crds.user import DevServerUser
 
 JsonObject = dict[str, Any]
 
-# `kubectl get devserver-io` shows all three kinds.
+# `kubectl get devserver-io` shows all kinds.
 CATEGORY = "devserver-io"
 
 # Words of JSON Schema that say nothing in a CRD or are not allowed in a structural schema.
@@ -23,15 +23,16 @@ def column(name: str, path: str, type_: str = "string", priority: int = 0) -> Js
     return spec | ({"priority": priority} if priority else {})
 
 
-_READY = column("Ready", '.status.conditions[?(@.type=="Ready")].status')
-_REASON = column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1)
-_AGE = column("Age", ".metadata.creationTimestamp", "date")
+# Of every kind.
+READY = column("Ready", '.status.conditions[?(@.type=="Ready")].status')
+REASON = column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1)
+AGE = column("Age", ".metadata.creationTimestamp", "date")
 
 
 def definitions() -> dict[str, JsonObject]:
-    """The three CustomResourceDefinitions by their plural name."""
+    """The CustomResourceDefinitions of all kinds by their plural name."""
     crds = (
-        _definition(
+        definition(
             DevServer,
             "Namespaced",
             "dvs",
@@ -39,16 +40,16 @@ def definitions() -> dict[str, JsonObject]:
                 column("Owner", ".spec.owner"),
                 column("Flavor", ".status.flavor"),
                 column("Phase", ".status.phase"),
-                _READY,
-                _REASON,
+                READY,
+                REASON,
                 column("Expires", ".status.expiresAt", priority=1),
                 column("Host", ".status.sshAddress.host", priority=1),
                 column("Port", ".status.sshAddress.port", "integer", priority=1),
                 column("Image", ".spec.image", priority=1),
-                _AGE,
+                AGE,
             ),
         ),
-        _definition(
+        definition(
             DevServerFlavor,
             "Cluster",
             "dvsf",
@@ -60,30 +61,34 @@ def definitions() -> dict[str, JsonObject]:
                 column("DevServers", ".status.devServers", "integer"),
                 column("Nodes", ".status.fittingNodes", "integer", priority=1),
                 column("Pending", ".status.pendingRestarts", "integer", priority=1),
-                _READY,
-                _REASON,
-                _AGE,
+                READY,
+                REASON,
+                AGE,
             ),
         ),
-        _definition(
+        definition(
             DevServerUser,
             "Cluster",
             "dvsu",
             columns=(
                 column("Username", ".spec.username"),
                 column("Namespace", ".status.namespace"),
-                _READY,
-                _REASON,
-                _AGE,
+                READY,
+                REASON,
+                AGE,
             ),
         ),
     )
     return {crd["spec"]["names"]["plural"]: crd for crd in crds}
 
 
-def _definition(
-    model: type[CustomResource], scope: str, short_name: str, columns: tuple[JsonObject, ...]
+def definition(
+    model: type[CustomResource],
+    scope: Literal["Namespaced", "Cluster"],
+    short_name: str,
+    columns: tuple[JsonObject, ...],
 ) -> JsonObject:
+    """The CustomResourceDefinition of a kind, with these printer columns."""
     kind = model.__name__
     plural = f"{kind.lower()}s"
     return {

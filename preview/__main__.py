@@ -85,7 +85,7 @@ async def prepare(manifest: Object, flavor: Object) -> Prepared:
         if system is None:
             raise ApiError(404, "NotFound", "the cluster has no namespace kube-system")
         cache = Cache(resources_of(KINDS))
-        kinds = build_kinds(cache, Settings(), system["metadata"]["uid"])
+        kinds = build_kinds(KINDS, cache, Settings(), system["metadata"]["uid"])
         await fill(cache, client)
         add(cache, flavor, now, instead=False)
         resource = add(cache, manifest, now, instead=True)

@@ -31,12 +31,12 @@ from reconciler.engine.processes.process_tree import ENVIRONMENT_MARK
 from reconciler.engine.run_dir import own_run_dir
 from reconciler.engine.setup import find_engine, start_engine
 from reconciler.gc_tuning import spare_what_is_there
-from reconciler.kinds.registry import KINDS, build_kinds, resources_of
+from reconciler.kinds.registry import KINDS, KindClasses, build_kinds, resources_of
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import ApiError, Client, connect
 from reconciler.kube.recorder import Recorder
-from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
-from reconciler.leaderelection.lease import LeaseTimes
+from reconciler.leaderelection.leader import Leader, LeaseLostError
+from reconciler.leaderelection.lease import LEASE_NAME, LeaseTimes
 from reconciler.leaderelection.watchdog import Watchdog
 from reconciler.settings import Settings
 from reconciler.state import metrics as state_metrics
@@ -54,14 +54,14 @@ _log = structlog.get_logger()
 _STOP_DEADLINE_S = 15.0
 
 
-async def run(settings: Settings) -> None:
-    """Run the reconciler until SIGTERM or SIGINT.
+async def run(settings: Settings, kinds: KindClasses) -> None:
+    """Run the reconciler for these kinds until SIGTERM or SIGINT.
 
     Raises ApiError, EngineError or ServerError if it cannot start, LeaseLostError if it may no longer lead. The error
     may come in an exception group.
     """
     for register in (metrics.register_kinds, engine_metrics.register_kinds):
-        register(kind.resource.kind for kind in KINDS)
+        register(kind.resource.kind for kind in kinds)
     installed = find_engine(settings)
     times = LeaseTimes(settings.lease_duration_s, settings.lease_renew_deadline_s, settings.lease_retry_s)
     access = find_access(os.environ) if settings.fence_engine else None
@@ -76,7 +76,7 @@ async def run(settings: Settings) -> None:
             leader = Leader(lease_cluster, settings.namespace, f"{_host()}_{token}", times, watchdog.feed)
             try:
                 async with connect(leader.fence) as client:
-                    await _until_signalled(_serve(settings, start, client, leader, health))
+                    await _until_signalled(_serve(settings, kinds, start, client, leader, health))
             finally:
                 await leader.release()
 
@@ -120,6 +120,7 @@ class _Parts:
 
 async def _serve(
     settings: Settings,
+    kinds: KindClasses,
     start: Callable[[], AbstractContextManager[Engine]],
     client: Client,
     leader: Leader,
@@ -135,10 +136,10 @@ async def _serve(
     # However slow one namespace is, it leaves as many workers to the others as there may be runs at a time.
     run_share = max(1, settings.workers - settings.concurrent_runs)
     queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s, run_share)
-    cache = Cache(resources_of(KINDS))
-    kinds = build_kinds(cache, settings, system["metadata"]["uid"])
-    watches = Watches(client, settings, queue, cache, kinds)
-    parts = _Parts(settings, client, leader, health, cache, kinds, queue, watches)
+    cache = Cache(resources_of(kinds))
+    built = build_kinds(kinds, cache, settings, system["metadata"]["uid"])
+    watches = Watches(client, settings, queue, cache, built)
+    parts = _Parts(settings, client, leader, health, cache, built, queue, watches)
     _expose(parts)
     synced = asyncio.Event()
 
@@ -200,12 +201,12 @@ async def _lead(parts: _Parts, engine: Engine, synced: asyncio.Event, group: asy
         _log.info("work stopped")
 
 
-def run_until_end(settings: Settings) -> int:
+def run_until_end(settings: Settings, kinds: KindClasses = KINDS) -> int:
     """Run the reconciler. Returns the exit code: 0 after SIGTERM or Ctrl-C, 1 if it cannot run or lost the Lease."""
     spare_what_is_there()
     code = 0
     try:
-        asyncio.run(run(settings))
+        asyncio.run(run(settings, kinds))
     except* (ApiError, EngineError, ServerError, LeaseLostError) as group:
         for cause in _leaves(group):
             print(f"reconciler: {cause}", file=sys.stderr)

@@ -17,18 +17,19 @@ from tests.patience import PATIENCE_S
 
 @dataclass
 class ReconcilerProcess:
-    """A reconciler. Its log is one file over restarts."""
+    """A reconciler. Its log is one file over restarts. module: what `python -m` runs."""
 
     environment: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = field(default=None)
+    module: str = field(default="reconciler", kw_only=True)
 
     def start(self, wait: bool = True) -> None:
         """Start it and wait until it leads."""
         leading = self.count("leading")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "reconciler"], env=self.environment, stdout=log, stderr=log
+                [sys.executable, "-m", self.module], env=self.environment, stdout=log, stderr=log
             )
         if wait:
             eventually(lambda: self._leads(leading), what="the reconciler leads")

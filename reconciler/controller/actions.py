@@ -178,13 +178,13 @@ class Actions:
     async def _ownership(
         self, live: LiveObjects, owner: Owner, data_owner: str, children: frozenset[Child]
     ) -> dict[Child, Ownership]:
-        def judged(child: Child, obj: Object | None) -> Ownership:
+        def ownership(child: Child, obj: Object | None) -> Ownership:
             return adoption.ownership_of(obj, owner, child, data_owner, self.cache)
 
         async def of(child: Child) -> Ownership:
-            if judged(child, self.cache.child(child)) is Ownership.OURS:
+            if ownership(child, self.cache.child(child)) is Ownership.OURS:
                 return Ownership.OURS
-            return judged(child, await live(child))
+            return ownership(child, await live(child))
 
         ordered = list(children)
         return dict(zip(ordered, await asyncio.gather(*map(of, ordered)), strict=True))

@@ -1,6 +1,5 @@
 """The list of all kinds. A new kind adds one line here."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from crds.resources import Resource
@@ -11,20 +10,22 @@ from reconciler.kinds.user.kind import UserKind
 from reconciler.kube.cache import Cache
 from reconciler.settings import Settings
 
-KINDS: tuple[type[Kind[Any, Any]], ...] = (
+KindClasses = tuple[type[Kind[Any, Any]], ...]
+
+KINDS: KindClasses = (
     DevServerKind,
     FlavorKind,
     UserKind,
 )
 
 
-def resources_of(kinds: Iterable[type[Kind[Any, Any]]] = KINDS) -> tuple[Resource, ...]:
+def resources_of(kinds: KindClasses) -> tuple[Resource, ...]:
     """The custom resources of these kinds. A Cache is built for them."""
     return tuple(kind.resource for kind in kinds)
 
 
 def build_kinds(
-    cache: Cache, settings: Settings, cluster_id: str, kinds: Iterable[type[Kind[Any, Any]]] = KINDS
+    kinds: KindClasses, cache: Cache, settings: Settings, cluster_id: str
 ) -> dict[str, Kind[Any, Any]]:
     """The kinds by name, all with the same cache. cluster_id: the uid of the namespace kube-system."""
     return {kind.resource.kind: kind(cache, settings, cluster_id) for kind in kinds}

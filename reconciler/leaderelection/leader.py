@@ -25,6 +25,7 @@ from reconciler.kube.client import ApiError, Client
 from reconciler.kube.objects import Key, Object
 from reconciler.kube.watch import WatchSpec
 from reconciler.leaderelection.lease import (
+    LEASE_NAME,
     LeaseTimes,
     Sighting,
     clock_s,
@@ -36,7 +37,6 @@ from reconciler.leaderelection.lease import (
     taken,
 )
 
-LEASE_NAME = "devserver-reconciler"
 _RELEASE_TRIES = 3
 _SHORTEST_PAUSE_S = 0.1
 _log = structlog.get_logger()
@@ -118,8 +118,8 @@ class Leader:
             self.lease_changed()
             return ()
 
-        fields, namespace = f"metadata.name={LEASE_NAME}", self._lock.namespace
-        return WatchSpec(LEASE, (handler,), fields=fields, namespace=namespace, name="lease")
+        fields = f"metadata.name={LEASE_NAME}"
+        return WatchSpec(LEASE, (handler,), fields=fields, namespace=self._lock.namespace, name="lease")
 
     def lease_changed(self) -> None:
         """Have a candidate look at the Lease at once, as it may have been given back."""

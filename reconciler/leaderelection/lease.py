@@ -11,6 +11,8 @@ from datetime import datetime
 
 from reconciler.kube.objects import Object
 
+LEASE_NAME = "devserver-reconciler"
+
 
 @dataclass(frozen=True)
 class LeaseTimes:

@@ -94,8 +94,8 @@ class DevServerKind(Kind[DevServer, DevServerInputs]):
         workload = DevServerChildren.of(owner).stateful_set
         refusal = self.watched.refusals.get((workload.namespace, workload.name))
         pod = self.watched.pod_of(owner)
-        told = self.watched.events.of(pod) if pod is not None else ()
-        return devserver_readiness(self.cache.child(workload), pod, refusal, told)
+        events = self.watched.events.of(pod) if pod is not None else ()
+        return devserver_readiness(self.cache.child(workload), pod, refusal, events)
 
     def conditions(
         self, resource: Object, model: DevServer | None, ends: datetime | None, now: datetime

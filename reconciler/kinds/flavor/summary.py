@@ -59,21 +59,21 @@ def summaries(cache: Cache, capacity: Capacity, names: Iterable[str]) -> Iterato
     uses = [use(devserver) for devserver in cache.resources[DEVSERVER.kind].values()]
     users = Counter(item.flavor for item in uses)
     pending = Counter(item.flavor for item in uses if item.pending_restart)
-    judge = _Judge(capacity)
+    fits = _Fits(capacity)
     for name in names:
         flavor = cache.resources[FLAVOR.kind].get(("", name))
         if flavor is not None:
-            yield name, FlavorSummary(judge.fit(flavor), users[name], pending[name])
+            yield name, FlavorSummary(fits.of(flavor), users[name], pending[name])
 
 
-class _Judge:
+class _Fits:
     """Computes which flavors' pods fit. All have the same priority, so one list of nodes serves them all."""
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
         self._node_infos: list[NodeInfo] | None = None
 
-    def fit(self, flavor: Object) -> Fit:
+    def of(self, flavor: Object) -> Fit:
         """Whether pods of the flavor fit on a node."""
         try:
             needed = pod_info(parsed(DevServerFlavor, flavor).spec, self._capacity)
