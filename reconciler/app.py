@@ -35,8 +35,8 @@ from reconciler.kinds.registry import KINDS, KindClasses, build_kinds, resources
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import ApiError, Client, connect
 from reconciler.kube.recorder import Recorder
-from reconciler.leaderelection.leader import Leader, LeaseLostError
-from reconciler.leaderelection.lease import LEASE_NAME, LeaseTimes
+from reconciler.leaderelection.leader import Leader
+from reconciler.leaderelection.lease import LEASE_NAME, LeaseLostError, LeaseTimes
 from reconciler.leaderelection.watchdog import Watchdog
 from reconciler.settings import Settings
 from reconciler.state import metrics as state_metrics

@@ -26,6 +26,7 @@ from reconciler.kube.objects import Key, Object
 from reconciler.kube.watch import WatchSpec
 from reconciler.leaderelection.lease import (
     LEASE_NAME,
+    LeaseLostError,
     LeaseTimes,
     Sighting,
     clock_s,
@@ -43,10 +44,6 @@ _log = structlog.get_logger()
 _T = TypeVar("_T")
 # The library logs each refused step as an error. What matters is logged here.
 logging.getLogger("kubernetes.aio.leaderelection").setLevel(logging.CRITICAL)
-
-
-class LeaseLostError(BaseException):
-    """This process no longer leads and must end. Not an Exception, so that no handler of errors catches it."""
 
 
 class Leader:

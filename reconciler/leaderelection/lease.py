@@ -14,6 +14,10 @@ from reconciler.kube.objects import Object
 LEASE_NAME = "devserver-reconciler"
 
 
+class LeaseLostError(BaseException):
+    """This process no longer leads and must end. Not an Exception, so that no handler of errors catches it."""
+
+
 @dataclass(frozen=True)
 class LeaseTimes:
     """How long the Lease is valid for others and for its holder, and how often it is renewed or read. Seconds."""

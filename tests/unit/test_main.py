@@ -9,7 +9,7 @@ import pytest
 
 from reconciler import __main__ as command
 from reconciler import app
-from reconciler.leaderelection.leader import LeaseLostError
+from reconciler.leaderelection.lease import LeaseLostError
 from reconciler.settings import Settings
 
 
