@@ -19,10 +19,11 @@ import images
 import localcluster
 import toolchain
 from bench.api import connect
+from bench.bench import Bench, Sizes
 from bench.errors import BenchError
 from bench.grounds import AT_A_TIME, Grounds
 from bench.operator import Log, Operator, environment_of
-from bench.parts import BY_NAME_ONLY, PARTS, Bench, Sizes
+from bench.parts import BY_NAME_ONLY, PARTS
 from bench.report import note
 from demo.errors import DemoError
 from demo.kubectl import Kubectl

@@ -39,6 +39,11 @@ def public_key() -> str:
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
+def plural_of(child: Object) -> str:
+    """The last word of the path of the child's collection."""
+    return f"{child['kind'].lower()}s"
+
+
 def is_applied(obj: Object | None) -> bool:
     """Whether the DevServer's present spec is applied, with nothing left to do."""
     if obj is None:

@@ -29,16 +29,18 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from crds.base import Condition, LastUpdate, parse_quantity
+    from crds.base import Condition, LastUpdate
     from crds.devserver import CHILD_SUFFIXES, DevServer, DevServerSpec, is_valid_name
     from crds.flavor import DevServerFlavor, DevServerFlavorSpec
+    from crds.quantities import parse_quantity
     from crds.user import NAMESPACE_PREFIX, DevServerUser, DevServerUserSpec
 else:
+    _WITH_MODELS = ("crds.base", "crds.quantities", "crds.devserver", "crds.flavor", "crds.user")
 
     def __getattr__(name: str) -> object:
         """What this package offers of its modules with models (PEP 562)."""
         if name in __all__:
-            for module in map(import_module, ("crds.base", "crds.devserver", "crds.flavor", "crds.user")):
+            for module in map(import_module, _WITH_MODELS):
                 if hasattr(module, name):
                     globals()[name] = getattr(module, name)
                     return globals()[name]

@@ -6,21 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crds.base import (
-    CommonStatus,
-    CustomResource,
-    DnsSubdomain,
-    ImageName,
-    Model,
-    Spec,
-    StatusModel,
-    StorageSize,
-    Volumes,
-    parse_quantity,
-    pattern,
-)
+from crds.base import CommonStatus, CustomResource, Model, Spec
+from crds.fields import DnsSubdomain, ImageName, pattern
+from crds.home import HOME_PATH, HOME_STAYS, Home
 from crds.rules import Rule, UniqueBy
+from crds.ssh import Ssh, SshAddress, SshStatus
 from crds.times import parse_duration
+from crds.volumes import Volumes
 
 # Children are named NAME-SUFFIX. A DevServer must not have a name that is a child's name of another one.
 CHILD_SUFFIXES = ("ssh", "hostkeys", "sshd", "home")
@@ -51,36 +43,6 @@ _NAME_RULES = (
 MIN_TIME_TO_LIVE = timedelta(seconds=10)
 MAX_TIME_TO_LIVE = timedelta(days=365)
 
-_KEY_TYPES = (
-    r"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)"
-    r"|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com"
-)
-PublicKey = Annotated[
-    str,
-    Field(
-        pattern=pattern(rf"({_KEY_TYPES}) [A-Za-z0-9+/]+={{0,2}}( [\x20-\x7e]{{0,256}})?"),
-        max_length=6144,
-        description="One line of a .pub file, for example the content of ~/.ssh/id_ed25519.pub. Options are not "
-        "allowed.",
-    ),
-]
-
-
-class Ssh(Model):
-    """Who may log in over SSH. A change takes effect within about a minute, without a restart."""
-
-    public_key: Annotated[
-        PublicKey,
-        Field(
-            description="SSH public key that may log in as the user dev: one line of a .pub file, for example the "
-            "content of ~/.ssh/id_ed25519.pub. Options are not allowed."
-        ),
-    ]
-    additional_public_keys: Annotated[
-        list[PublicKey],
-        Field(max_length=16, description="Further SSH public keys that may log in, up to 16."),
-    ] = []
-
 
 class Lifecycle(Model):
     """When the DevServer is deleted."""
@@ -105,57 +67,6 @@ class Lifecycle(Model):
         ]
         | None
     ) = None
-
-
-HOME_PATH = "/home/dev"
-
-
-class Home(Model):
-    """A volume of the DevServer's own, mounted at /home/dev. It survives restarts, stop and start.
-
-    Adding or removing it restarts the pod.
-    """
-
-    size: Annotated[
-        StorageSize,
-        Field(
-            description="Size of the volume, for example 10Gi. It can be raised if the storage class allows expansion, "
-            "never lowered."
-        ),
-        Rule(
-            "quantity(self).compareTo(quantity(oldSelf)) >= 0",
-            "a home cannot shrink: keep the size or raise it",
-        ),
-        Rule(
-            "quantity(self).isGreaterThan(quantity('0'))",
-            "must be more than 0",
-            lambda s: parse_quantity(s) > 0,
-        ),
-    ]
-    storage_class_name: (
-        Annotated[
-            DnsSubdomain,
-            Field(
-                description="StorageClass of the volume. Without it, the cluster's default class is used. It cannot be "
-                "changed later."
-            ),
-        ]
-        | None
-    ) = None
-    on_delete: Annotated[
-        Literal["Retain", "Delete"],
-        Field(
-            description="What happens to the volume when the DevServer is deleted or expires. Retain (the default): it "
-            "is kept for a DevServer of the same name and owner. Delete: it is deleted with its data."
-        ),
-    ] = "Retain"
-
-
-_HOME_STAYS = Rule(
-    "has(self.storageClassName) == has(oldSelf.storageClassName) && "
-    "(!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",
-    "storageClassName of a home cannot be changed: the data would have to move",
-)
 
 
 class EnvVar(Model):
@@ -233,7 +144,7 @@ class DevServerSpec(Spec):
             "path. A change restarts the pod."
         ),
     ] = []
-    home: Annotated[Home, _HOME_STAYS] | None = None
+    home: Annotated[Home, HOME_STAYS] | None = None
     running: Annotated[
         bool,
         Field(
@@ -257,41 +168,6 @@ class DevServerSpec(Spec):
         ),
         UniqueBy("name"),
     ] = []
-
-
-class SshStatus(StatusModel):
-    """The SSH Service and the host keys of the DevServer."""
-
-    service: Annotated[
-        str, Field(max_length=63, description="Name of the Service for SSH, in the DevServer's namespace.")
-    ]
-    port: Annotated[int, Field(ge=1, le=65535, description="Port of that Service.")]
-    host_keys: Annotated[
-        list[Annotated[str, Field(max_length=6144)]],
-        Field(
-            max_length=8,
-            description="Public host keys, each as TYPE BASE64. Put them into known_hosts so that SSH clients check "
-            "them.",
-        ),
-    ] = []
-
-
-class SshAddress(StatusModel):
-    """Where SSH clients connect to. It depends on the type of the SSH Service."""
-
-    type: Annotated[
-        str,
-        Field(max_length=32, description="Type of the SSH Service: ClusterIP, NodePort or LoadBalancer."),
-    ]
-    host: Annotated[
-        str,
-        Field(
-            max_length=253,
-            description="For ClusterIP, the Service's DNS name in the cluster; for NodePort, the address of the pod's "
-            "node; for LoadBalancer, the address of the load balancer.",
-        ),
-    ]
-    port: Annotated[int, Field(ge=1, le=65535, description="Port to connect to at that host.")]
 
 
 class DevServerStatus(CommonStatus):

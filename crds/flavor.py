@@ -4,22 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crds.base import (
-    CommonStatus,
-    CustomResource,
-    DnsSubdomain,
-    ImageName,
-    LabelKey,
-    LabelValue,
-    Model,
-    NodeSelector,
-    Quantity,
-    ResourceList,
-    Spec,
-    Volumes,
-    parse_quantity,
-)
+from crds.base import CommonStatus, CustomResource, Model, Spec
+from crds.fields import DnsSubdomain, ImageName, LabelKey, LabelValue, NodeSelector
+from crds.quantities import Quantity, ResourceList, parse_quantity
 from crds.rules import Rule
+from crds.volumes import Volumes
 
 
 def _requests_within_limits(resources: "Resources") -> bool:

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crds.base import Model, ResourceList, StatusModel, parse_quantity
+from crds.base import Model, StatusModel
+from crds.quantities import ResourceList, parse_quantity
 from crds.rules import Rule, UniqueBy
 
 _COUNTED = (

@@ -4,16 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crds.base import (
-    DNS_LABEL,
-    DNS_SUBDOMAIN,
-    CommonStatus,
-    CustomResource,
-    DnsLabel,
-    Model,
-    Spec,
-    pattern,
-)
+from crds.base import CommonStatus, CustomResource, Model, Spec
+from crds.fields import DNS_LABEL, DNS_SUBDOMAIN, DnsLabel, pattern
 from crds.quotas import Quotas, QuotaStatus
 from crds.rules import Rule
 

@@ -8,6 +8,8 @@
 
 The `with` block deletes a DevServer that `create` made at its end, and leaves one that `get` found. All errors are
 `DevctlError`s. Without a `client`, the settings file and the kubeconfig are used, as by the command `devctl`.
+
+The module is longer than most: it is all that a program of the users' sees, on one page.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from crds.devserver import DevServerSpec, Home, Lifecycle
+from crds.devserver import DevServerSpec, Lifecycle
+from crds.home import Home
 from devctl.errors import Misuse
 from devctl.text import nearest
 

@@ -1,1 +1,1 @@
-"""The program of plain `pulumi preview`: what the reconciler would make of one manifest."""
+"""The program for plain `pulumi preview`. It shows what the reconciler would create for one manifest."""

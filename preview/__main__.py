@@ -1,7 +1,7 @@
-"""What plain `pulumi preview` runs: the program of the resource in one manifest, from the same gathering and the
-same checks as in the reconciler, against the cluster of your kubeconfig.
+"""The program that plain `pulumi preview` runs. It declares the children of the resource in one manifest.
 
-The preview has no state of its own, so it shows everything that the resource consists of.
+It makes the same inputs and the same checks as the reconciler, against the cluster of your kubeconfig. The preview has
+no state of its own, so it shows all children of the resource.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ class ManifestError(Exception):
 
 
 def main() -> None:
-    """Declare the resources. Raises RunError, which Pulumi prints without a traceback."""
+    """Declare the children. Raises RunError, which Pulumi prints without a traceback."""
     if not pulumi.runtime.is_dry_run():
         raise pulumi.RunError("This program is for `pulumi preview`; the reconciler does what it shows.")
     config = pulumi.Config()
     try:
         manifest = load(ROOT / config.require("manifest"), [kind.resource.kind for kind in KINDS])
         flavor = load(ROOT / config.require("flavor"), [FLAVOR.kind])
-        # This thread's event loop is Pulumi's, and runs.
+        # Pulumi's event loop already runs in this thread.
         with ThreadPoolExecutor(1) as other:
             prepared = other.submit(asyncio.run, prepare(manifest, flavor)).result()
     except (ManifestError, ApiError, ReconcileError, ValidationError) as error:
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def load(path: Path, kinds: Collection[str]) -> Object:
-    """The one resource in a manifest, which is of one of the kinds. Raises ManifestError."""
+    """The resource in a manifest. Raises ManifestError unless there is exactly one, of one of the kinds."""
     try:
         documents = load_documents(path.read_text())
     except (OSError, UnicodeDecodeError, UnreadableError) as error:
@@ -76,8 +76,8 @@ def load(path: Path, kinds: Collection[str]) -> Object:
 async def prepare(manifest: Object, flavor: Object) -> Prepared:
     """The program of the resource in the manifest, if the cluster allows it.
 
-    flavor: stands in if the cluster has none of its name. Raises ApiError, and the ReconcileError that the
-    resource's condition would tell.
+    flavor: a manifest that is used if the cluster has no flavor of its name.
+    Raises ApiError, and the ReconcileError that the reconciler would report in a condition.
     """
     now = datetime.now(UTC)
     async with connect() as client:
@@ -106,11 +106,11 @@ async def prepare(manifest: Object, flavor: Object) -> Prepared:
 
 
 async def _no_state(child: Child) -> None:
-    """What only a state still holds is not known here."""
+    """The preview has no state to look up Secrets in."""
 
 
 async def fill(cache: Cache, client: Client) -> None:
-    """Have the cache hold what the cluster does now: custom resources and managed children."""
+    """Fill the cache with the custom resources and managed children of the cluster."""
     managed = f"{MANAGED_BY_LABEL}={MANAGER}"
     stores = [
         *((resource, "", cache.resources[kind]) for kind, resource in cache.kinds.items()),
@@ -135,9 +135,9 @@ def _place(obj: Object) -> tuple[str, str]:
 
 
 def add(cache: Cache, manifest: Object, now: datetime, instead: bool) -> Object:
-    """Put the manifest's resource into the cache as if it had been applied now; returns it as it would be.
+    """Put the manifest's resource into the cache as if it had been applied now. Returns the resource.
 
-    instead: its spec takes the place of that of a resource of this name that the cluster has.
+    instead: if the cluster has a resource of this name, replace its spec.
     """
     kind, metadata = manifest["kind"], manifest["metadata"]
     namespace = metadata.get("namespace", "default") if cache.kinds[kind].namespaced else ""

@@ -11,20 +11,20 @@ from reconciler.telemetry import log
 
 
 def main() -> int:
-    """Exit code 0 after SIGTERM or Ctrl-C, 1 if it cannot run or leads no more, 2 if a setting is wrong."""
+    """Exit code 0 after SIGTERM or Ctrl-C, 1 if it cannot run or lost the Lease, 2 if a setting is wrong."""
     argparse.ArgumentParser(prog="python -m reconciler", description=__doc__).parse_args()
     try:
         settings = Settings()
     except ValidationError as error:
         for fault in error.errors():
             name = "_".join(str(part) for part in fault["loc"]).upper()
-            # What is said of several settings together names them itself.
+            # A message about several settings together names them itself.
             message = fault["msg"].removeprefix("Value error, ")
             print(f"DEVSERVER_{name}: {message}" if name else message, file=sys.stderr)
         return 2
     log.configure(settings)
     garbage.load_quietly()
-    # Not before: it takes a second, which whoever has mistyped a setting need not wait.
+    # This import takes a second. Someone who mistyped a setting gets the message before that.
     from reconciler import app
 
     return app.run_until_end(settings)

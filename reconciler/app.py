@@ -1,4 +1,4 @@
-"""The running reconciler: watches fill the cache and the queue, workers empty the queue. It alone knows all parts."""
+"""The running reconciler. Watches fill the cache and the queue; workers empty the queue. Only this module knows all."""
 
 import asyncio
 import os
@@ -35,8 +35,8 @@ from reconciler.kinds.registry import KINDS, KindClasses, build_kinds, resources
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import ApiError, Client, connect
 from reconciler.kube.recorder import Recorder
-from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
-from reconciler.leaderelection.lease import LeaseTimes
+from reconciler.leaderelection.leader import Leader
+from reconciler.leaderelection.lease import LEASE_NAME, LeaseLostError, LeaseTimes
 from reconciler.leaderelection.watchdog import Watchdog
 from reconciler.settings import Settings
 from reconciler.state import metrics as state_metrics
@@ -50,15 +50,15 @@ from reconciler.telemetry.metrics import REGISTRY
 from reconciler.telemetry.server import ServerError, serving
 
 _log = structlog.get_logger()
-# After a signal. What the engine leaves behind then, the watchdog ends.
+# The time to stop after a signal. The watchdog ends what the engine leaves behind.
 _STOP_DEADLINE_S = 15.0
 
 
 async def run(settings: Settings, kinds: KindClasses) -> None:
     """Run the reconciler for these kinds until SIGTERM or SIGINT.
 
-    Raises ApiError, EngineError or ServerError if it cannot start, LeaseLostError when another is to lead; alone
-    or in a group.
+    Raises ApiError, EngineError or ServerError if it cannot start, LeaseLostError if it may no longer lead. The error
+    may come in an exception group.
     """
     for register in (metrics.register_kinds, engine_metrics.register_kinds):
         register(kind.resource.kind for kind in kinds)
@@ -92,7 +92,7 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
             stopping = True
             _log.info("stopping")
             task.cancel()
-            # Whatever holds it up: it must not go on leading.
+            # Whatever delays the end, this process must not go on leading.
             asyncio.get_running_loop().call_later(_STOP_DEADLINE_S, os._exit, 1)
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -106,7 +106,7 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What is there from the beginning, whether or not this process leads."""
+    """The parts that exist from the beginning, whether or not this process leads."""
 
     settings: Settings
     client: Client
@@ -126,14 +126,14 @@ async def _serve(
     leader: Leader,
     health: Health,
 ) -> None:
-    """Watch from the beginning, so that the work can start at once when this process is to lead.
+    """Watch from the beginning, so that work starts at once when this process becomes the leader.
 
     start: starts the engine.
     """
     system = await client.get(NAMESPACE, "", "kube-system")
     if system is None:
         raise ApiError(404, "NotFound", "there is no namespace kube-system, whose uid names the cluster")
-    # However slow one namespace is, as many places as there are runs at a time are left to the others.
+    # However slow one namespace is, it leaves as many workers to the others as there may be runs at a time.
     run_share = max(1, settings.workers - settings.concurrent_runs)
     queue = WorkQueue(time.monotonic, settings.retry_base_s, settings.retry_cap_s, run_share)
     cache = Cache(resources_of(kinds))
@@ -153,13 +153,13 @@ async def _serve(
         lease = group.create_task(watches.open(leader.watch_spec()).run())
         await leader.elected.wait()
         lease.cancel()
-        # Not before, for the engine's processes take most of the memory.
+        # The engine starts only now, because its processes take most of the memory.
         with start() as engine:
             await _lead(parts, engine, synced, group)
 
 
 async def _lead(parts: _Parts, engine: Engine, synced: asyncio.Event, group: asyncio.TaskGroup) -> None:
-    """Do the work, once all watches are in. synced: set when those are that run already."""
+    """Work, once all first lists have arrived. synced: set when those of the watches that run already have."""
     settings, client, leader, watches = parts.settings, parts.client, parts.leader, parts.watches
     parts.health.runs = engine.run_seconds
     recorder = Recorder(client, _host())
@@ -202,7 +202,7 @@ async def _lead(parts: _Parts, engine: Engine, synced: asyncio.Event, group: asy
 
 
 def run_until_end(settings: Settings, kinds: KindClasses = KINDS) -> int:
-    """Run the reconciler; the exit code: 0 after SIGTERM or Ctrl-C, 1 if it cannot run or leads no more."""
+    """Run the reconciler. Returns the exit code: 0 after SIGTERM or Ctrl-C, 1 if it cannot run or lost the Lease."""
     spare_what_is_there()
     code = 0
     try:
@@ -223,7 +223,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 
 
 def _expose(parts: _Parts) -> None:
-    """Let metrics and health read, whenever they are asked for, how things stand."""
+    """Connect metrics and health to their sources, which they read on each request."""
     watches, queue, health = parts.watches, parts.queue, parts.health
     REGISTRY.register(queue.meter)
     metrics.CLOCK_OFFSET.set_function(lambda: parts.client.clock_offset_s)

@@ -1,12 +1,12 @@
-"""The garbage collector, spared what stays.
+"""Keeps the garbage collector away from objects that stay.
 
-Pulumi's SDK alone is more than a hundred thousand objects. A full collection that looks through them stops everything
-for a quarter of a second, and while they are loaded there is one again and again.
+Pulumi's SDK alone makes more than a hundred thousand objects. A full collection that goes through them stops everything
+for a quarter of a second, and loading them causes several.
 """
 
 import gc
 
-# Objects between two collections of the youngest: passes make many that are freed without the collector's help.
+# New objects between two collections of the youngest generation. Reference counting frees most objects of a pass.
 _YOUNG = 10_000
 
 
@@ -16,7 +16,7 @@ def load_quietly() -> None:
 
 
 def spare_what_is_there() -> None:
-    """From now on, look only through what comes later."""
+    """From now on, collect only objects that are made later."""
     gc.freeze()
     gc.set_threshold(_YOUNG)
     gc.enable()

@@ -1,4 +1,4 @@
-"""A Pulumi program as a value: what its stack is to hold. Digests, plans and tests read it; register() runs it."""
+"""A Pulumi program as a value: the objects for its stack. Digests and tests read it; register() runs it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from stacks.metadata import RETAINED_BY_ANNOTATION, Child, Manifest
 class Declaration:
     """One Kubernetes object of a stack.
 
-    name: its logical name in Pulumi. With another one it is another object to the engine: it never changes.
-    manifest: the object as the API server is to have it; fields without a value are left out.
-    secret_fields: fields that hold secrets, in the manifest or in what the API server makes of it.
+    name: its logical name in Pulumi. It must never change, because the engine would see a different object.
+    manifest: the object in the API server's form, without empty fields.
+    secret_fields: fields that hold secrets, in the manifest or in the API server's answer.
     retain_on_delete: whether the object stays in the cluster when it leaves the stack.
-    depends_on: logical names, declared before, of what is made before this object and deleted after it.
+    depends_on: logical names of earlier declarations. They are created before this object and deleted after it.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Program:
-    """What a stack is to hold.
+    """The objects that a stack should hold.
 
     cluster_id: the uid of the namespace kube-system.
-    outputs: the stack's outputs, for whoever looks into it.
+    outputs: the stack's outputs, for people who inspect it.
     """
 
     cluster_id: str
@@ -69,8 +69,8 @@ class Program:
     def provider(self) -> dict[str, str]:
         """Arguments of the stack's provider.
 
-        It holds no kubeconfig (tokens rotate, and a changed cluster entry would replace every resource): the
-        provider process takes the ambient one.
+        They hold no kubeconfig: tokens rotate, and a changed cluster entry would replace every resource. The provider
+        process takes the kubeconfig from its environment.
         """
         return {
             "clusterIdentifier": self.cluster_id,

@@ -1,6 +1,6 @@
-"""The stack of a DevServerFlavor: what keeps the first start quick.
+"""The stack of a DevServerFlavor. Its objects make the first start of DevServers quick.
 
-A DaemonSet has images pulled before anyone waits for them; placeholder pods hold room until a DevServer needs it.
+A DaemonSet pulls images before anyone waits for them. Placeholder pods hold room until a DevServer needs it.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _IDLE = [BUSYBOX, "sleep", "2147483647"]
 
 @dataclass(frozen=True)
 class DevServerFlavorInputs:
-    """All that the program depends on. `namespace` is the reconciler's own."""
+    """All that the program depends on. namespace: the reconciler's own."""
 
     owner: Owner
     spec: DevServerFlavorSpec
@@ -48,7 +48,7 @@ class DevServerFlavorChildren:
     @classmethod
     def of(cls, inputs: DevServerFlavorInputs) -> "DevServerFlavorChildren":
         """The children that the flavor may have."""
-        # A flavor's name may be longer than a label value; the hash keeps cut names apart.
+        # A flavor's name may be longer than a label value. The hash keeps shortened names distinct.
         name = inputs.owner.name
         cut = name if len(name) <= 40 else f"{name[:31].rstrip('-.')}-{sha256(name.encode()).hexdigest()[:8]}"
         return cls(
@@ -58,7 +58,7 @@ class DevServerFlavorChildren:
 
 
 def program(inputs: DevServerFlavorInputs) -> Program:
-    """What the stack of the flavor is to hold: nothing, if there is nothing to prewarm."""
+    """The program of the flavor. It declares nothing if there is nothing to prewarm."""
     names, prewarm = DevServerFlavorChildren.of(inputs), inputs.spec.prewarm
     declarations = []
     if prewarm.images:
@@ -80,7 +80,7 @@ def _deployment(inputs: DevServerFlavorInputs) -> Manifest:
     return {
         "replicas": inputs.spec.prewarm.replicas,
         "selector": {"matchLabels": selector},
-        # The new ones need the room that the old ones hold.
+        # The new pods need the room that the old ones hold.
         "strategy": {"type": "Recreate"},
         "template": _template(selector, _placeholder_pod(inputs)),
     }
@@ -94,7 +94,7 @@ def _prewarm_pod(inputs: DevServerFlavorInputs) -> Manifest:
     small = {"requests": {"cpu": "1m", "memory": "4Mi"}, "limits": {"cpu": "100m", "memory": "16Mi"}}
     return {
         **_pod_of_ours(inputs),
-        # An image may hold no program at all, so each one runs a program that the tools image brought along.
+        # An image may contain no program at all. So each container runs a program from the tools image.
         "initContainers": [
             tools_container(inputs.tools_image, unprivileged_container()),
             *(
@@ -108,7 +108,7 @@ def _prewarm_pod(inputs: DevServerFlavorInputs) -> Manifest:
 
 
 def _placeholder_pod(inputs: DevServerFlavorInputs) -> Manifest:
-    """A pod that asks for just what a DevServer's pod does, init container and runtime class included."""
+    """A pod with exactly the requests of a DevServer's pod, including its init container and runtime class."""
     resources, tools = inputs.spec.resources, tools_resources()
     size = {"requests": dict(resources.requests), "limits": dict(resources.limits)}
     return {
@@ -121,14 +121,14 @@ def _placeholder_pod(inputs: DevServerFlavorInputs) -> Manifest:
 
 
 def _pod_of_ours(inputs: DevServerFlavorInputs) -> Manifest:
-    """What both have in common: they go where the flavor's DevServers go, and need nothing."""
+    """The common part of both pods. They run on the same nodes as the flavor's DevServers and need no rights."""
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "nodeSelector": dict(inputs.spec.node_selector),
         "tolerations": [toleration.manifest() for toleration in inputs.spec.tolerations],
         "securityContext": unprivileged_pod(_NOBODY),
-        # Whoever needs the room waits for no end of it.
+        # A DevServer that needs the room should not wait for the pod's end.
         "terminationGracePeriodSeconds": 0,
     }
 

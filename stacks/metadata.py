@@ -1,6 +1,6 @@
-"""What the children of every stack have in common: identity, labels, annotations.
+"""The common metadata of the children of all stacks: identity, labels, annotations.
 
-Names are explicit and stable, so that after a crash the next run adopts what was made and not recorded.
+Names are explicit and stable. So after a crash the next run adopts objects that were created but not recorded.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from typing import Any
 
 from crds import API_VERSION, GROUP
 
-# The field manager of every write, the value of the managed-by label and the name of the identity that the
-# reconciler runs under. The admission policy in deploy/ knows the label too.
+# The field manager of every write, the value of the managed-by label, and the name of the reconciler's ServiceAccount.
+# The admission policy in deploy/ uses the label, too.
 MANAGER = "devserver-reconciler"
-# Of the provider that puts the objects into the cluster.
+# Version of the Pulumi provider that writes the objects to the cluster.
 PROVIDER_VERSION = "4.27.0"
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -24,26 +24,26 @@ RETAINED_BY_ANNOTATION = f"{GROUP}/retained-by"
 RESTART_DIGEST_ANNOTATION = f"{GROUP}/restart-digest"
 
 _ANNOTATIONS = {
-    # Readiness is watched by the reconciler; a run must not wait minutes for it.
+    # The reconciler watches readiness; a run must not wait minutes for it.
     "pulumi.com/skipAwait": "true",
     "pulumi.com/deletionPropagationPolicy": "background",
-    # A fixed field manager that takes its own fields back from whoever changed them.
+    # A fixed field manager that takes back its own fields if someone changed them.
     "pulumi.com/patchFieldManager": MANAGER,
     "pulumi.com/patchForce": "true",
 }
 
 
-# Labels and annotations that say whose a child is and how it is treated. They count in no digest: what a version adds
-# to every child comes with the next run that something else brings.
+# Labels and annotations for the owner and the treatment of a child. No digest counts them. So if a version adds one to
+# every child, that alone causes no run; the next run adds it.
 ON_EVERY_CHILD = frozenset({MANAGED_BY_LABEL, UID_LABEL, NAME_LABEL, OWNER_HASH_LABEL, *_ANNOTATIONS})
 
-# An object, or a part of one, as a manifest has it.
+# An object, or a part of one, in the form of a manifest.
 Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The custom resource that a stack belongs to. `namespace` is empty for cluster-scoped kinds."""
+    """The custom resource that a stack belongs to. namespace: empty for cluster-scoped kinds."""
 
     kind: str
     namespace: str
@@ -52,15 +52,15 @@ class Owner:
 
     @property
     def retained_by(self) -> str:
-        """Value of the annotation on what outlives the resource: `kind.namespace.name`."""
+        """Value of the annotation on children that outlive the resource: `kind.namespace.name`."""
         return f"{self.kind.lower()}.{self.namespace}.{self.name}"
 
 
 @dataclass(frozen=True)
 class Child:
-    """One Kubernetes object that a stack manages. `namespace` is empty for cluster-scoped kinds.
+    """The name of a Kubernetes object that a stack manages. namespace: empty for cluster-scoped kinds.
 
-    `retained` children may outlive the stack: they carry no uid and no ownerReference.
+    retained: the child may outlive the stack; it carries no uid and no ownerReference.
     """
 
     api_version: str
@@ -71,7 +71,7 @@ class Child:
 
 
 def owner_hash(owner_name: str) -> str:
-    """A label value that stands for an owner's name, which itself may hold characters no label can."""
+    """A label value for an owner's name. The name itself may contain characters that labels cannot."""
     return sha256(owner_name.encode()).hexdigest()[:32]
 
 
@@ -81,10 +81,10 @@ def present(**fields: Any) -> Manifest:
 
 
 def owned(owner: Owner, child: Child, **fields: Any) -> Manifest:
-    """A child that ends with its owner; fields: its spec, data or the like.
+    """The manifest of a child that ends with its owner. fields: its spec, data and so on.
 
-    The reference does not block the owner's deletion: our finalizer does. And it would have the API server look up the
-    owner's kind for each child, which it cannot do in its first half minute.
+    The ownerReference sets no blockOwnerDeletion, because our finalizer blocks the deletion. With it, the API server
+    would look up the owner's kind for each child, which fails in its first half minute.
     """
     reference = {
         "apiVersion": API_VERSION,
@@ -102,9 +102,9 @@ def owned(owner: Owner, child: Child, **fields: Any) -> Manifest:
 def retained(
     owner: Owner, child: Child, belongs_to: str, labels: dict[str, str] | None = None, **fields: Any
 ) -> Manifest:
-    """A child that may outlive its owner and is taken up again only by the same one.
+    """The manifest of a child that may outlive its owner. Only an owner of the same name gets it back.
 
-    `belongs_to` names the person whose data it holds.
+    belongs_to: the name of the person whose data it holds.
     """
     return _manifest(
         child,

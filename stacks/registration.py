@@ -1,4 +1,4 @@
-"""The one inline program: registers what a program declares with the engine that runs it."""
+"""The only inline program. It registers what a program declares with the engine that runs it."""
 
 import pulumi
 
@@ -7,10 +7,10 @@ from stacks.metadata import PROVIDER_VERSION, Manifest
 
 
 def register(program: Program) -> None:
-    """Register the provider and all that is declared, and export the outputs.
+    """Register the provider and all declarations, and export the outputs.
 
-    By Pulumi's general class: it sends manifests as they are, while those of the package pulumi_kubernetes translate
-    names, take half a second and 23 MB to import, and do that lazily, in whichever thread comes first.
+    It uses Pulumi's general class, which sends manifests unchanged. The classes of the package pulumi_kubernetes
+    translate names. Their import takes half a second and 23 MB, and it happens lazily, in whichever thread is first.
     """
     provider = pulumi.ProviderResource(
         "kubernetes", "kubernetes", program.provider, pulumi.ResourceOptions(version=PROVIDER_VERSION)

@@ -1,21 +1,21 @@
-"""What the containers of our pods may do, by the Pod Security level that they must pass."""
+"""The security contexts of our pods, by the Pod Security level that they must pass."""
 
 from dataclasses import dataclass
 
 from crds.flavor import SecurityProfile
 from stacks.metadata import Manifest
 
-# Of the user dev, in every image.
+# The uid and gid of the user dev, in every image.
 DEV_ID = 1000
 
-# The least that a root-started sshd and doas need; each one is a right that an image may rely on.
+# The minimum that doas and an sshd started by root need. Images may rely on each of them.
 CAPABILITIES = (
     "AUDIT_WRITE",  # sshd records logins
-    "CHOWN",  # the start script gives the home to dev, package managers set owners
-    "DAC_OVERRIDE",  # root reads and writes files of dev, package managers those of others
-    "FOWNER",  # package managers set modes and times of files of others
+    "CHOWN",  # the start script gives the home to dev; package managers set owners
+    "DAC_OVERRIDE",  # root reads and writes dev's files; package managers do so with files of other users
+    "FOWNER",  # package managers set modes and times of other users' files
     "FSETID",  # package managers install setgid programs
-    "KILL",  # sshd and doas end processes of dev
+    "KILL",  # sshd and doas end dev's processes
     "SETGID",  # sshd becomes dev
     "SETUID",  # sshd becomes dev, doas becomes root
     "SYS_CHROOT",  # sshd's privilege separation
@@ -26,8 +26,8 @@ CAPABILITIES = (
 class Security:
     """The security contexts of a DevServer's pod.
 
-    tools: of the init container that brings the tools; main: of what runs the user's image.
-    has_root: whether the start script is root, and dev may become it.
+    tools: for the init container with the tools. main: for containers with the user's image.
+    has_root: whether the start script runs as root, and dev may become root.
     """
 
     has_root: bool
@@ -37,7 +37,7 @@ class Security:
 
 
 def security(profile: SecurityProfile) -> Security:
-    """The security contexts by which a pod passes the Pod Security level of that name."""
+    """The security contexts with which a pod passes the Pod Security level of that name."""
     return _restricted() if profile == "restricted" else _baseline()
 
 
@@ -45,9 +45,9 @@ def _baseline() -> Security:
     return Security(
         has_root=True,
         pod={"seccompProfile": _seccomp()},
-        # It needs no right to copy a setuid program of root's: it is root, and so is the volume.
+        # Copying a setuid program of root needs no capability: the container runs as root and root owns the volume.
         tools={"runAsUser": 0, **unprivileged_container()},
-        # No allowPrivilegeEscalation here: doas would not become root.
+        # allowPrivilegeEscalation must not be false here, or doas could not become root.
         main={"runAsUser": 0, "capabilities": {"drop": ["ALL"], "add": list(CAPABILITIES)}},
     )
 
@@ -59,7 +59,7 @@ def _restricted() -> Security:
             "runAsNonRoot": True,
             "runAsUser": DEV_ID,
             "runAsGroup": DEV_ID,
-            # Volumes are made dev's by their group, and that once: a home may hold a great many files.
+            # dev gets access to volumes by their group. It is set only once, because a home may hold very many files.
             "fsGroup": DEV_ID,
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": _seccomp(),
@@ -70,12 +70,12 @@ def _restricted() -> Security:
 
 
 def unprivileged_pod(user: int) -> Manifest:
-    """For a pod of ours that needs nothing: with `unprivileged_container` it passes the level restricted."""
+    """Security context of a pod that needs no rights. With `unprivileged_container` it passes the level restricted."""
     return {"runAsNonRoot": True, "runAsUser": user, "seccompProfile": _seccomp()}
 
 
 def unprivileged_container() -> Manifest:
-    """No rights, and no way to more."""
+    """Security context of a container without rights and without a way to get any."""
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 

@@ -1,4 +1,4 @@
-"""The tools image, which brings sshd, doas and a shell into every pod of ours."""
+"""The tools image. It brings sshd, doas and a shell into each of our pods."""
 
 from stacks.metadata import Manifest
 
@@ -6,13 +6,13 @@ SSHD_PORT = 2222
 TOOLS_PATH = "/opt/devserver"
 TOOLS = "tools"
 BUSYBOX = f"{TOOLS_PATH}/bin/busybox"
-# Of the init container that every pod has.
+# Resources of the init container `tools`.
 TOOLS_REQUESTS = {"cpu": "10m", "memory": "16Mi"}
 TOOLS_LIMITS = {"cpu": "1", "memory": "64Mi"}
 
 
 def tools_container(tools_image: str, context: Manifest) -> Manifest:
-    """Init container that copies sshd, doas and a shell into the volume at /opt/devserver.
+    """Init container that copies sshd, doas and a shell into the tools volume.
 
     context: its securityContext.
     """
@@ -28,10 +28,10 @@ def tools_container(tools_image: str, context: Manifest) -> Manifest:
 
 
 def tools_resources() -> Manifest:
-    """Requests and limits of that container."""
+    """Requests and limits of the init container."""
     return {"requests": dict(TOOLS_REQUESTS), "limits": dict(TOOLS_LIMITS)}
 
 
 def tools_volume() -> Manifest:
-    """The volume that it fills."""
+    """The volume that the init container fills; pods mount it at /opt/devserver."""
     return {"name": TOOLS, "emptyDir": {}}

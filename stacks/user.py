@@ -1,6 +1,7 @@
-"""The stack of a DevServerUser: a namespace of their own, an identity, their rights and bounds in it.
+"""The stack of a DevServerUser: a namespace, a ServiceAccount, and the user's rights and limits in the namespace.
 
-When the user goes and the namespace stays, rights and the way in by SSH go; what shuts others out of it stays too.
+If the user is deleted and the namespace is retained, rights and SSH access go. The policy that denies all other
+connections to the pods is retained, too.
 """
 
 from dataclasses import dataclass
@@ -11,13 +12,13 @@ from stacks.declarations import Declaration, Program
 from stacks.metadata import NAME_LABEL, USER_LABEL, Child, Owner, owned, retained
 from stacks.tools import SSHD_PORT
 
-# Shipped with the CRDs (deploy/roles.yaml): what every user may do in the own namespace.
+# What every user may do in their own namespace. It is shipped with the CRDs (deploy/roles.yaml).
 USER_CLUSTER_ROLE = "devserver-user"
-# Its logical name.
+# Logical name of the namespace.
 _NAMESPACE = "namespace"
 _RBAC = "rbac.authorization.k8s.io"
 _NETWORKING = "networking.k8s.io"
-# The level that pods of DevServers meet. Nothing else is to run in a user's namespace.
+# The level that pods of DevServers pass. A user's namespace is for DevServers only.
 _POD_SECURITY = {
     "pod-security.kubernetes.io/enforce": "baseline",
     "pod-security.kubernetes.io/enforce-version": "latest",
@@ -25,7 +26,7 @@ _POD_SECURITY = {
 
 
 def namespace_of(username: str) -> str:
-    """The namespace of the user of that name."""
+    """The namespace of the user with that name."""
     return f"{NAMESPACE_PREFIX}{username}"
 
 
@@ -33,7 +34,7 @@ def namespace_of(username: str) -> str:
 class DevServerUserInputs:
     """All that the program depends on.
 
-    spec: without the roles that the operator does not allow, which are named in refused_roles.
+    spec: without the roles that the operator does not allow. refused_roles: names those.
     """
 
     owner: Owner
@@ -48,14 +49,14 @@ class DevServerUserInputs:
 
 
 def quota_of(namespace: str) -> Child:
-    """The quota of a user's namespace, if the spec has one."""
+    """The name of the quota in a user's namespace."""
     return Child("v1", "ResourceQuota", namespace, "devserver-quota")
 
 
 def program(inputs: DevServerUserInputs) -> Program:
-    """What the stack of the user is to hold.
+    """The program of the user.
 
-    Rights come last and go first: no one is in the namespace before its bounds are.
+    Rights are created last and deleted first. So nobody has rights in the namespace while its limits are missing.
     """
     namespace = _namespace(inputs)
     bounds = [*_network(inputs), *_quotas(inputs)]
@@ -82,7 +83,7 @@ def _retains_namespace(inputs: DevServerUserInputs) -> bool:
 
 
 def _network(inputs: DevServerUserInputs) -> list[Declaration]:
-    """No way in but SSH. (A DevServer is one pod, and no policy can come between a pod and itself.)"""
+    """Policies that deny all connections to pods except SSH. (No policy can block traffic within one pod.)"""
     api_version, kind = f"{_NETWORKING}/v1", "NetworkPolicy"
     closed = Child(api_version, kind, inputs.namespace, "devserver-default-deny", retained=True)
     open_for_ssh = Child(api_version, kind, inputs.namespace, "devserver-ssh")
@@ -162,7 +163,7 @@ def _rights(inputs: DevServerUserInputs, after: tuple[str, ...]) -> list[Declara
 
 
 def _bindings(inputs: DevServerUserInputs) -> dict[Child, RoleRef]:
-    """Every role that the user gets, by the RoleBinding that gives it."""
+    """Every role that the user gets, by its RoleBinding."""
     refs = [RoleRef(kind="ClusterRole", name=USER_CLUSTER_ROLE), *inputs.spec.rbac.additional_role_refs]
     return {
         Child(f"{_RBAC}/v1", "RoleBinding", inputs.namespace, f"{ref.kind.lower()}.{ref.name}"): ref

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from crds.devserver import DevServerSpec, PublicKey, Ssh
+from crds.devserver import DevServerSpec
+from crds.ssh import PublicKey, Ssh
 from devctl.errors import Misuse
 
 # In the order of preference, as ssh itself would offer them.

@@ -1,1 +1,1 @@
-"""The loop, the same for every kind: one pass at a time over each key. Names no kind."""
+"""The loop, the same for every kind. Each key has one pass at a time. This package names no kind."""

@@ -1,4 +1,4 @@
-"""Carrying out what was decided. After every write the process may die: the next pass goes on from there."""
+"""Carries out a decision. The process may die after any write; the next pass continues from there."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -36,8 +36,9 @@ from stacks.registration import register
 class Actions:
     """Everything that changes the cluster, by request or by engine.
 
-    alerts: tells of states that cannot be used.
-    apply_write, apply_state: take up the answer to a write of a custom resource or a state, ahead of the watch.
+    alerts: reports states that cannot be used.
+    apply_write, apply_state: put the API server's answer to a write of a custom resource or a state into the cache,
+        ahead of the watch.
     """
 
     client: Client
@@ -53,7 +54,7 @@ class Actions:
     apply_state: Callable[[Object], None]
 
     async def up(self, action: Up) -> tuple[Outcome, Prepared]:
-        """Run the goal's program. An error of the run is in the outcome, any other is raised."""
+        """Run the goal's program. The outcome holds an error of the run; any other error is raised."""
         id, goal = action.id, action.goal
         kind, owner = self.kinds[id.key.kind], _owner(id)
         was_applied = goal.model.status.last_update is not None
@@ -70,8 +71,8 @@ class Actions:
                 adoption.refuse_terminating(child, await live(child))
             if owned[child] is Ownership.FOREIGN:
                 raise adoption.conflict(child, await live(child), self.cache)
-        # A recorded name that someone else has by now must leave the state, or the engine would delete it. What is
-        # gone must leave it too, or the engine would try to change it, and fail, instead of making it anew.
+        # Someone else may own a recorded name by now. It must leave the state, or the engine would delete that object.
+        # A child that is gone must leave it too, or the engine would try to update it and fail. Now it is created.
         given = checkpoint.without(stored.checkpoint, lambda child: owned[child] is not Ownership.OURS)
         stored = await self.states.claim(id, stored)
         outcome = await self.engine.up(
@@ -87,10 +88,10 @@ class Actions:
         return outcome, prepared
 
     async def destroy(self, action: Destroy) -> Outcome:
-        """Destroy a stack from its state alone, sweep what the state did not know, drop state and finalizer."""
+        """Destroy a stack from its state alone. Then sweep objects that the state lacks, drop state and finalizer."""
         id = action.id
         if not action.finish and await self._finalizers.fresh(id) is not None:
-            # The states are listed anew when a replica begins to lead; its other watches may have fallen behind.
+            # A new leader lists the states freshly. Its other watches may lag behind them.
             raise TransientError(
                 reasons.CLUSTER_ERROR, f"{id.key} exists, but the watch does not show it yet."
             )
@@ -114,7 +115,7 @@ class Actions:
         return outcome
 
     async def expire(self, action: Expire, now: Callable[[], datetime]) -> None:
-        """Delete the resource if a fresh look at it says that its time is up. An extension wins the race."""
+        """Delete the resource if a fresh read confirms that it has expired. An extension made meanwhile wins."""
         id, kind = action.id, self.kinds[action.id.key.kind]
         fresh = await self._finalizers.fresh(id)
         if fresh is None:
@@ -141,7 +142,7 @@ class Actions:
             await self.recorder.record(fresh, "Normal", reasons.EXPIRED, note)
 
     async def drifts(self, recorded: Mapping[Child, Recorded], owner: Owner) -> tuple[Drift, ...]:
-        """What others did to recorded children: deleted them, or changed fields of ours in them."""
+        """The drift of recorded children: others deleted them, or changed fields of ours in them."""
         gone = await self._missing(recorded, owner)
         return (*map(Drift, gone), *changed_fields(recorded, self.cache, owner))
 
@@ -150,7 +151,7 @@ class Actions:
         return Finalizers(self.client, self.cache, self.apply_write)
 
     def _recorded_secrets(self, id: StackId, stored: StoredState) -> Callable[[Child], Any]:
-        """Reads Secrets in the state as it was stored."""
+        """A function that reads a child's Secret data from the stored checkpoint."""
 
         async def recorded_secret(child: Child) -> Mapping[str, str] | None:
             if child not in checkpoint.children(stored.checkpoint):
@@ -161,7 +162,7 @@ class Actions:
         return recorded_secret
 
     async def _missing(self, recorded: Iterable[Child], owner: Owner) -> tuple[Child, ...]:
-        """Recorded children that are gone. What the watches do not show is asked for: they may lag."""
+        """Recorded children that are gone. If the cache lacks one, the API server is asked, because watches may lag."""
 
         async def is_gone(child: Child) -> bool:
             cached = self.cache.child(child)
@@ -177,19 +178,19 @@ class Actions:
     async def _ownership(
         self, live: LiveObjects, owner: Owner, data_owner: str, children: frozenset[Child]
     ) -> dict[Child, Ownership]:
-        def judged(child: Child, obj: Object | None) -> Ownership:
+        def ownership(child: Child, obj: Object | None) -> Ownership:
             return adoption.ownership_of(obj, owner, child, data_owner, self.cache)
 
         async def of(child: Child) -> Ownership:
-            if judged(child, self.cache.child(child)) is Ownership.OURS:
+            if ownership(child, self.cache.child(child)) is Ownership.OURS:
                 return Ownership.OURS
-            return judged(child, await live(child))
+            return ownership(child, await live(child))
 
         ordered = list(children)
         return dict(zip(ordered, await asyncio.gather(*map(of, ordered)), strict=True))
 
     async def _deletable(self, id: StackId, stored: Checkpoint, retain: bool) -> Checkpoint:
-        """The checkpoint without what must outlive the stack. retain: the spec as it is now keeps what it can."""
+        """The checkpoint without the children that must outlive the stack. retain: also without the retained ones."""
         children = list(checkpoint.children(stored))
         objects = await asyncio.gather(*(adoption.live(self.client, child) for child in children))
         owner = _owner(id)
@@ -201,7 +202,7 @@ class Actions:
         return checkpoint.without(stored, lambda child: child in spared)
 
     async def _sweep(self, id: StackId) -> None:
-        """Delete what carries the stack's uid and was never recorded (a run was killed before it could be)."""
+        """Delete objects with the stack's uid that no state recorded, because the run was killed first."""
         for resource in self.kinds[id.key.kind].child_resources:
             found, _ = await self.client.list_all(resource, id.key.namespace, f"{UID_LABEL}={id.uid}")
             for obj in found:
@@ -219,8 +220,8 @@ def _owner(id: StackId) -> Owner:
 def _worth_keeping(after: Checkpoint, error: ReconcileError | None, before: Checkpoint) -> Checkpoint:
     """The checkpoint to store after a run.
 
-    A failed run may have found a Secret gone and not made it anew. Its content, host keys, is in the earlier
-    checkpoint alone then; together with adoption that one is as good.
+    A failed run may have noticed that a Secret is gone without creating it again. Then only the earlier checkpoint
+    holds its content, the host keys. Adoption makes up for what that checkpoint lacks.
     """
     lost = checkpoint.children(before) - checkpoint.children(after)
     if error is not None and any(child.kind == SECRET.kind for child in lost):

@@ -1,4 +1,4 @@
-"""Whose is an object that has a child's name? Asked before every run, for the engine itself goes by names."""
+"""Who owns the object with a child's name? Checked before every run, because the engine looks at names alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,16 +14,16 @@ from stacks.metadata import OWNER_HASH_LABEL, RETAINED_BY_ANNOTATION, UID_LABEL,
 
 
 class Ownership(Enum):
-    """How an object of a child's name relates to the stack."""
+    """How the object with a child's name relates to the stack."""
 
-    FREE = auto()  # there is none
-    OURS = auto()  # it is this stack's
-    ORPHANED = auto()  # it is of a resource that does not exist any more: to be adopted
-    FOREIGN = auto()  # someone else's: hands off
+    FREE = auto()  # no object has the name
+    OURS = auto()  # the object belongs to this stack
+    ORPHANED = auto()  # its resource does not exist any more; the stack adopts the object
+    FOREIGN = auto()  # the object belongs to someone else; it is left untouched
 
 
 def ownership_of(obj: Object | None, owner: Owner, child: Child, data_owner: str, cache: Cache) -> Ownership:
-    """How the object relates to the stack of `owner`. data_owner: whose data its retained children hold."""
+    """How the object relates to the stack of `owner`. data_owner: the person whose data the retained children hold."""
     if obj is None:
         return Ownership.FREE
     if not is_managed(obj):
@@ -40,7 +40,7 @@ def ownership_of(obj: Object | None, owner: Owner, child: Child, data_owner: str
 
 
 def adopted(owned: Mapping[Child, Ownership], recorded: frozenset[Child]) -> list[Child]:
-    """The children that exist and that the state does not hold as this stack's own."""
+    """The children that exist, but that the state does not record as this stack's."""
     return [
         child
         for child, ownership in owned.items()
@@ -49,33 +49,33 @@ def adopted(owned: Mapping[Child, Ownership], recorded: frozenset[Child]) -> lis
 
 
 async def live(client: Client, child: Child) -> Object | None:
-    """The object of a child's name as it is now."""
+    """The object with a child's name, read from the API server now."""
     return await client.get(CHILD_RESOURCES[(child.api_version, child.kind)], child.namespace, child.name)
 
 
 @dataclass(frozen=True)
 class LiveObjects:
-    """Children as they are now, each read once: for one pass, no longer."""
+    """Reads children from the API server, each at most once. Use one instance per pass."""
 
     client: Client
     _found: dict[Child, Object | None] = field(default_factory=dict)
 
     async def __call__(self, child: Child) -> Object | None:
-        """The object of the child's name."""
+        """The object with the child's name."""
         if child not in self._found:
             self._found[child] = await live(self.client, child)
         return self._found[child]
 
 
 def refuse_terminating(child: Child, obj: Object | None) -> None:
-    """Raise WaitingError if the namespace is being deleted, whosever it is: the engine would wait for it in vain."""
+    """Raise WaitingError if the namespace is being deleted, whoever owns it. The engine would wait for it in vain."""
     if obj is not None and "deletionTimestamp" in obj["metadata"]:
         message = f"{child.kind} {child.name} is being deleted; waiting until it is gone."
         raise WaitingError(reasons.NAMESPACE_TERMINATING, message)
 
 
 def conflict(child: Child, obj: Object | None, cache: Cache) -> ReconcileError:
-    """The error for a child whose name a foreign object has. obj: that object."""
+    """The error for a child if a foreign object has its name. obj: that object."""
     where = f"{child.kind} {f'{child.namespace}/' if child.namespace else ''}{child.name}"
     if child.retained:
         keeper = (

@@ -1,14 +1,14 @@
-"""What to do next for a resource. Pure: a table of tests.
+"""What to do next for a resource. Pure; the tests are a table.
 
-dead state under the name ──────────────▶ Destroy (of the dead life), first of all
+state of an earlier life of the name ───▶ Destroy that one, before anything else
 no such resource ───────────────────────▶ Nothing
 being deleted ──────────────────────────▶ Destroy, while our finalizer is on it
-time is up ─────────────────────────────▶ Expire
-failed lately, same inputs ─────────────▶ Wait until the retry is due
-inputs cannot be gathered ──────────────▶ Wait for whoever must act
+expired ────────────────────────────────▶ Expire
+same action failed, retry not due yet ──▶ Wait until the retry is due
+no inputs ──────────────────────────────▶ Wait for whoever must act
 its last run was cut short ─────────────▶ Up with refresh
 inputs changed, or no state ────────────▶ Up
-others deleted or changed a child ──────▶ Up with refresh, if drift is to be repaired
+others deleted or changed a child ──────▶ Up with refresh, if drift is repaired
 otherwise ──────────────────────────────▶ Nothing
 """
 
@@ -22,15 +22,15 @@ from reconciler.state.index import StateRecord
 from reconciler.state.store import StackId
 from reconciler.status.errors import ReconcileError
 
-# The digest that stands for a deletion, to tell its failures from those of a run.
+# Stands in for a digest when a deletion fails, so that its failures differ from those of a run.
 DELETION = "deletion"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The last try of this process, if it failed.
+    """The failure of this process's last try.
 
-    digest: of what was to be declared. is_due: whether it is time for the next try.
+    digest: of the program that was run. is_due: whether it is time for the next try.
     """
 
     digest: str
@@ -40,16 +40,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Observed:
-    """What is known of a resource when a pass begins.
+    """What a pass knows about a resource when it begins.
 
-    id: the resource's stack; None if there is no such resource (any more).
-    retains: whether the spec wants retained children kept at the end; false where the spec cannot be read.
-    was_applied: a run has succeeded in this life.
-    state, dead_states: of this life and of earlier ones under the same name.
-    edited: the user has changed the spec since a pass last told of it.
+    id: the resource's stack; None if the resource does not exist (any more).
+    retains: whether the spec keeps retained children after a deletion; false if the spec cannot be read.
+    was_applied: whether a run has succeeded for this uid.
+    state: the state of this uid. dead_states: states of earlier uids under the same name.
+    edited: whether the user has changed the spec since a pass last reported.
     applied_digest: of what the last successful run declared.
     drifts: what others did to the children.
-    drift_policy, contested_until: whether that is to be put back, and until when the operator gives way in a fight.
+    drift_policy: whether drift is repaired. contested_until: until when the operator leaves contested drift alone.
     """
 
     id: StackId | None
@@ -82,8 +82,9 @@ class Up:
 class Destroy:
     """Destroy the stack.
 
-    finish: drop the finalizer afterwards. retain: keep what may outlive the resource, whatever the state says.
-    was_applied: there must be a state, as a run has succeeded.
+    finish: drop the finalizer afterwards.
+    retain: keep the retained children, whatever the state says.
+    was_applied: a run has succeeded, so there must be a state.
     """
 
     id: StackId
@@ -94,28 +95,28 @@ class Destroy:
 
 @dataclass(frozen=True)
 class Expire:
-    """Delete the custom resource, if its time is still up when it is read anew."""
+    """Delete the custom resource, if a fresh read confirms that it has expired."""
 
     id: StackId
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Do nothing and say why."""
+    """Do nothing and report why."""
 
     error: ReconcileError
 
 
 @dataclass(frozen=True)
 class Nothing:
-    """All is as it should be."""
+    """There is nothing to do."""
 
 
 Action = Up | Destroy | Expire | Wait | Nothing
 
 
 def decide(goal: Goal | ReconcileError | None, observed: Observed, now: datetime) -> Action:
-    """The next action. goal: what the spec asks for, or why that cannot be applied; None if there is no resource."""
+    """The next action. goal: what the spec asks for, or why it cannot be applied; None if there is no resource."""
     if observed.dead_states:
         return _unless_backing_off(Destroy(observed.dead_states[0].id), DELETION, observed)
     if observed.id is None or goal is None:
@@ -133,17 +134,17 @@ def decide(goal: Goal | ReconcileError | None, observed: Observed, now: datetime
 
 
 def takes_a_run(action: Action) -> bool:
-    """Whether the action is one for the engine."""
+    """Whether the action needs an engine run."""
     return isinstance(action, (Up, Destroy))
 
 
 def is_urgent(action: Action, observed: Observed) -> bool:
-    """Whether someone waits for it: creates, edits, deletions and repairs go before what an upgrade brings."""
+    """Whether someone waits for it. Creates, edits, deletions and repairs go before runs that an upgrade causes."""
     return isinstance(action, Destroy) or (isinstance(action, Up) and (observed.edited or action.refresh))
 
 
 def _unless_backing_off(action: Action, digest: str, observed: Observed) -> Action:
-    """The action, or Wait while a try with the same inputs failed and its retry is not due yet."""
+    """The action, or Wait if the last try with this digest failed and its retry is not due yet."""
     failure = observed.failure
     if failure is not None and failure.digest == digest and not failure.is_due:
         return Wait(failure.error)
@@ -152,7 +153,7 @@ def _unless_backing_off(action: Action, digest: str, observed: Observed) -> Acti
 
 def _run(id: StackId, goal: Goal, observed: Observed) -> Action:
     if observed.state is not None and observed.state.claimed:
-        # Even where the inputs are those of the last finished run: the spec may have been changed and changed back.
+        # Even if the inputs equal those of the last finished run: the spec may have been changed and changed back.
         return Up(id, goal, "its last run was cut short", refresh=True)
     if observed.applied_digest != goal.digest:
         return Up(id, goal, "inputs changed" if observed.applied_digest else "new")

@@ -1,4 +1,4 @@
-"""What a pass is about: a resource, and what its spec asks for."""
+"""The subject of a pass: a resource, and what its spec asks for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,9 +23,11 @@ _MAX_FAULTS = 1000
 
 @dataclass(frozen=True)
 class Goal:
-    """What a spec asks for that can be applied.
+    """The part of a spec that can be applied.
 
-    inputs: of the kind's program. rejected: what of the spec they leave out. digest: of what the program declares.
+    inputs: the inputs of the kind's program.
+    rejected: names the rejected fields, which the inputs leave out; None if there are none.
+    digest: of what the program declares.
     """
 
     model: CustomResource
@@ -36,10 +38,10 @@ class Goal:
 
 @dataclass(frozen=True)
 class Desired:
-    """A resource and what is asked for.
+    """A resource and what it asks for.
 
-    model: the resource as its kind's model; why it does not fit, if it does not.
-    goal: what is to be applied; why nothing can be, if nothing can.
+    model: the resource as its kind's model, or the error if it does not fit the model.
+    goal: what the pass applies, or the error if nothing can be applied.
     """
 
     kind: Kind[Any, Any]
@@ -60,14 +62,14 @@ def desired_of(kind: Kind[Any, Any], resource: Object, now: datetime) -> Desired
 
 
 def parsed(model: type[_Model], resource: Object) -> _Model:
-    """The resource as a model. Raises StalledError that names the fields which do not fit."""
+    """The resource as a model. Raises StalledError that names the fields that do not fit."""
     try:
         return model.model_validate(resource)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]
         )
-        # Keys of maps are the user's words.
+        # Users choose the keys of maps.
         raise StalledError(reasons.INVALID_SPEC, shortened(one_line(faults), _MAX_FAULTS)) from error
 
 

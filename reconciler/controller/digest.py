@@ -1,4 +1,4 @@
-"""The digest of what a program declares. Equal digests and healthy children: no run."""
+"""The digest of what a program declares. With an equal digest and healthy children there is no run."""
 
 import dataclasses
 import hashlib
@@ -9,12 +9,12 @@ from typing import Any
 from stacks.declarations import Declaration, Program
 from stacks.metadata import ON_EVERY_CHILD, PROVIDER_VERSION, Manifest
 
-# Of the rule below, and so the beginning of every digest by it.
+# The version of the rule below. Every digest begins with the version of its rule.
 VERSION = "2"
 
 
 def program_digest(program: Program) -> str:
-    """Digest of the provider and of all objects, but for secrets, which are no reason for a run."""
+    """Digest of the provider and of all objects. It leaves out secrets, because they cause no run."""
     content = {
         "provider": {**program.provider, "version": PROVIDER_VERSION},
         "objects": {item.name: _counted(item) for item in program.declarations},
@@ -24,9 +24,9 @@ def program_digest(program: Program) -> str:
 
 
 def renewed(recorded: str | None, present: str, earlier: Callable[[], str | None]) -> str | None:
-    """A status's digest by the present rule, where that can be told without a run; else as it is recorded.
+    """The recorded digest converted to the present rule, if that needs no run; otherwise the recorded one.
 
-    present: of what is to be declared now. earlier: the same by the rule of an earlier version, if that had one.
+    present: the digest of what the program declares now. earlier: computes the same by an earlier rule, or None.
     """
     if recorded is None or recorded.startswith(f"{VERSION}:"):
         return recorded
@@ -34,7 +34,7 @@ def renewed(recorded: str | None, present: str, earlier: Callable[[], str | None
 
 
 def _counted(item: Declaration) -> dict[str, Any]:
-    """What of an object counts. An option that is not made use of does not: digests outlive new options."""
+    """The parts of an object that count. Unused options do not count, so a new option changes no digest."""
     options = {
         field.name: getattr(item, field.name)
         for field in dataclasses.fields(item)

@@ -1,7 +1,7 @@
 """Drift: children that others deleted, and fields of ours in them that others changed. Pure.
 
-Under spec.driftPolicy Repair it is put back at once; when the same thing drifts again and again, someone else
-insists on it, and the operator stops and says so rather than fight.
+With spec.driftPolicy Repair the operator repairs drift at once. If the same drift comes back again and again, someone
+else insists on it. Then the operator stops repairing for a while and reports it.
 """
 
 from collections.abc import Mapping
@@ -17,17 +17,17 @@ from reconciler.status import reasons
 from reconciler.status.conditions import ConditionState
 from stacks.metadata import Child, Owner
 
-# How often the same thing is put back within a while, before that counts as a fight.
+# After this many repairs of the same drift within the window, it counts as a fight.
 REPAIR_ROUNDS = 5
 FIGHT_WINDOW = timedelta(minutes=10)
 _MAX_NAMED = 5
-# A claim may be expanded by hand; the DevServer's inputs take up the new size.
+# Users may expand a PVC by hand; the DevServer's inputs then use the new size.
 _EXEMPT = {("PersistentVolumeClaim", "spec.resources.requests.storage")}
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What happened to a child. fields: paths that others changed; none if the child is gone."""
+    """What happened to a child. fields: paths that others changed; empty if the child is gone."""
 
     child: Child
     fields: tuple[str, ...] = ()
@@ -42,11 +42,11 @@ class Drift:
 
 
 def changed_fields(recorded: Mapping[Child, Recorded], cache: Cache, owner: Owner) -> tuple[Drift, ...]:
-    """The children that are there and lack fields of ours, by what the watches have seen."""
+    """The children in the cache that exist but lack fields of ours."""
     drifts = []
     for child, before in sorted(recorded.items(), key=lambda item: (item[0].kind, item[0].name)):
         live = cache.child(child)
-        # A watch that lags shows the child as it was before our own last write.
+        # If the watch lags, the cached child is older than our own last write.
         if live is None or not belongs_to(live, owner, child) or _version(live) <= before.version:
             continue
         fields = [
@@ -65,19 +65,19 @@ def _version(obj: Object) -> int:
 
 @dataclass
 class Repairs:
-    """When which drift was put back, by resource."""
+    """The times at which each drift was repaired, by resource."""
 
     _times: dict[Key, dict[Drift, list[datetime]]] = field(default_factory=dict)
 
     def note(self, key: Key, drifts: tuple[Drift, ...], now: datetime) -> None:
-        """They were put back."""
+        """Record that these drifts were repaired now."""
         for drift in drifts:
             self._times.setdefault(key, {})[drift] = [*self._recent(key, drift, now), now]
 
     def contested_until(self, key: Key, drifts: tuple[Drift, ...], now: datetime) -> datetime | None:
-        """Until when the operator gives way; None if there is one among these over which nobody fights.
+        """Until when the operator leaves these drifts alone; None if at least one of them is no fight.
 
-        A run puts back everything, and so takes up the fights again: each new thing costs them one round more.
+        A run repairs everything. So one drift without a fight makes it repair the contested ones once more, too.
         """
         recents = [self._recent(key, drift, now) for drift in drifts]
         if not recents or any(len(recent) < REPAIR_ROUNDS for recent in recents):
@@ -85,7 +85,7 @@ class Repairs:
         return min(recent[0] for recent in recents) + FIGHT_WINDOW
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
         self._times.pop(key, None)
 
     def _recent(self, key: Key, drift: Drift, now: datetime) -> list[datetime]:
@@ -95,7 +95,7 @@ class Repairs:
 def drift_condition(
     drifts: tuple[Drift, ...], policy: Literal["Repair", "Observe"], contested_until: datetime | None
 ) -> ConditionState | None:
-    """The condition Drifted: drift that is left as it is; None if there is none."""
+    """The condition Drifted: drift that the operator does not repair; None if there is none."""
     what = "; ".join(map(str, drifts))
     if not drifts or (policy == "Repair" and contested_until is None):
         return None

@@ -1,4 +1,4 @@
-"""Our finalizer on a custom resource: it is there as long as the resource may have a stack."""
+"""Our finalizer on a custom resource. It stays as long as the resource may have a stack."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from reconciler.state.store import StackId
 from reconciler.status import reasons
 from reconciler.status.errors import TransientError
 
-# A stack was begun for the resource, and is to be destroyed before the resource goes.
+# Says that the resource has a stack, which must be destroyed before the resource can go.
 FINALIZER = "devserver.io/stack"
 
 
 @dataclass(frozen=True)
 class Finalizers:
-    """Adds and removes our finalizer. apply_write: takes up the answer to a write of ours, ahead of the watch."""
+    """Adds and removes our finalizer. apply_write: puts the answer to a write into the cache, ahead of the watch."""
 
     client: Client
     cache: Cache
     apply_write: Callable[[Resource, Object], None]
 
     async def add(self, id: StackId) -> bool:
-        """Have our finalizer on the resource; whether it was not there before.
+        """Add our finalizer to the resource. Returns whether it was missing before.
 
         Raises TransientError if the resource is being deleted or is gone.
         """
@@ -38,7 +38,7 @@ class Finalizers:
         return await self._change(id, added)
 
     async def drop(self, id: StackId) -> None:
-        """Take our finalizer off, and leave those of others."""
+        """Remove our finalizer and keep those of others."""
 
         def dropped(found: Object | None) -> list[str]:
             present = found["metadata"].get("finalizers", []) if found is not None else []
@@ -47,15 +47,16 @@ class Finalizers:
         await self._change(id, dropped)
 
     async def fresh(self, id: StackId) -> Object | None:
-        """The resource as it is now, never from the cache; None if it is gone or another life has its name."""
+        """The resource, read from the API server. None if it is gone or another one has its name by now."""
         fresh = await self.client.get(self._resource(id.key), id.key.namespace, id.key.name)
         return fresh if fresh is not None and fresh["metadata"]["uid"] == id.uid else None
 
     async def _change(self, id: StackId, changed: Callable[[Object | None], list[str]]) -> bool:
-        """Set the finalizers that `changed` gives for the resource; whether they are others than before.
+        """Set the finalizers that `changed` returns for the resource. Returns whether they differ from before.
 
-        What the watch shows will do: a deletion that it has yet to tell of finds the finalizer in its way, and a
-        change of what has changed meanwhile is refused. Only then the resource is read again.
+        The cached resource is good enough, even if it is stale. If it has the finalizer, a deletion waits for that.
+        If the finalizers must change, the API server refuses a write to a stale version. Then the resource is read
+        again.
         """
 
         async def change(found: Object | None) -> bool:
@@ -73,7 +74,7 @@ class Finalizers:
         return await change(await self.fresh(id))
 
     def _cached(self, id: StackId) -> Object | None:
-        """The resource as the watch shows it, if it is still the same one."""
+        """The resource from the cache, if its uid is still the same."""
         cached = self.cache.resource(id.key)
         return cached if cached is not None and cached["metadata"]["uid"] == id.uid else None
 

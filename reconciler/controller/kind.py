@@ -22,13 +22,13 @@ from stacks.metadata import Child, Owner
 ModelT = TypeVar("ModelT", bound=CustomResource)
 InputsT = TypeVar("InputsT")
 
-# Follows a collection until cancelled; the function is called once when the first list is in.
+# Follows a collection until cancelled. It calls the function once, when the first list has arrived.
 Follow = Callable[[WatchSpec, Callable[[], None]], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A program that is ready to run. fields: status fields that only this step knows."""
+    """A program that is ready to run. fields: status fields that only prepare() knows."""
 
     program: Program
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -36,10 +36,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Lookup:
-    """What a program may need to know and no watch shows.
+    """What a program may look up that no watch provides.
 
-    live: the object of a child's name as it is now, never from the cache.
-    recorded_secret: the data of a Secret as the stack's state holds it, by file name; None if it holds none.
+    live: reads the object with a child's name from the API server, never from the cache.
+    recorded_secret: the data of a Secret in the stack's checkpoint, by file name; None if the checkpoint has none.
     """
 
     live: Callable[[Child], Awaitable[Object | None]]
@@ -47,9 +47,9 @@ class Lookup:
 
 
 class Kind(ABC, Generic[ModelT, InputsT]):
-    """A custom resource and its stack. Built over the cache, which the watches fill.
+    """A custom resource and its stack. It reads the cache, which the watches fill.
 
-    resource, model: the kind as the API server serves it, and as it is parsed.
+    resource: the kind at the API server. model: the class that its objects are parsed into.
     child_resources: kinds of children that carry the resource's uid, in the order in which a sweep deletes them.
     cluster_id: the uid of the namespace kube-system.
     """
@@ -67,40 +67,40 @@ class Kind(ABC, Generic[ModelT, InputsT]):
 
     @abstractmethod
     def inputs(self, resource: Object, model: ModelT, now: datetime) -> InputsT:
-        """The inputs of the program, from the cache alone. Raises WaitingError or StalledError if there are none."""
+        """The inputs of the program, from the cache alone. Raises WaitingError or StalledError if it has none."""
 
     @abstractmethod
     def program(self, inputs: InputsT) -> Program:
-        """The program as far as the inputs alone tell it, for the digest."""
+        """The program, as far as the inputs alone determine it. The digest is computed from this."""
 
     async def prepare(self, inputs: InputsT, lookup: Lookup) -> Prepared:
-        """The program from its inputs and from what needs a request, ready to run."""
+        """The program, ready to run. It is made from the inputs and from what `lookup` finds."""
         return Prepared(self.program(inputs))
 
     def earlier_digest(self, inputs: InputsT) -> str | None:
-        """The digest by which an earlier version would have recorded what these inputs declare; None if none did."""
+        """The digest of these inputs by an earlier rule; None if no earlier rule applies."""
         return None
 
     def rejected_fields(self, inputs: InputsT) -> StalledError | None:
-        """What of the spec the inputs leave out, for the user to correct. The rest is applied."""
+        """An error that names the rejected fields of the spec, for the user to correct. The rest is applied."""
         return None
 
     def data_owner(self, model: ModelT) -> str:
-        """Whose data the retained children hold."""
+        """The person whose data the retained children hold; empty if there are no such children."""
         return ""
 
     def retains(self, model: ModelT) -> bool:
-        """Whether the spec as it is now wants the retained children kept when the resource is deleted."""
+        """Whether the present spec keeps the retained children when the resource is deleted."""
         return True
 
     # --- time
 
     def expires_at(self, model: ModelT, now: datetime) -> datetime | None:
-        """When the resource ends; None if never."""
+        """When the resource expires; None if never."""
         return None
 
     def expiry_note(self, model: ModelT) -> str:
-        """What the Event of the end adds: whole sentences."""
+        """Whole sentences that the Event about the expiry adds."""
         return ""
 
     # --- the status
@@ -110,29 +110,29 @@ class Kind(ABC, Generic[ModelT, InputsT]):
         return {}
 
     def readiness(self, owner: Owner) -> Readiness:
-        """What the cluster shows of a resource whose stack was applied."""
+        """The readiness of a resource whose stack was applied, from the cache."""
         return APPLIED
 
     def conditions(
         self, resource: Object, model: ModelT | None, ends: datetime | None, now: datetime
     ) -> StatusPatch:
-        """Status fields and conditions of this kind from the cluster as it is; asked in every pass.
+        """Status fields and conditions of this kind, from the cache. Called in every pass.
 
-        model: None if the spec does not fit it. ends: when the resource expires.
+        model: None if the spec does not fit the model. ends: when the resource expires.
         """
         return StatusPatch()
 
-    # --- what no run does
+    # --- work beside engine runs
 
     async def tend(self, resource: Object, model: ModelT, client: Client, recorder: Recorder) -> None:
-        """Do what the resource needs besides engine runs; asked in every pass while it is not being deleted."""
+        """Do what the resource needs besides engine runs. Called in every pass, unless it is being deleted."""
 
     def watches(self) -> Iterable[WatchSpec]:
-        """What is watched for this kind alone. (Its resources and their children are watched in any case.)"""
+        """Watches for this kind alone. (The loop always watches the resources and their children.)"""
         return ()
 
     async def follow(self, follow: Follow) -> None:
-        """Follow what is served only at times, until cancelled."""
+        """Follow collections that the API server does not always serve, until cancelled."""
 
     async def run(self, enqueue: Callable[[Key], None]) -> None:
-        """Work of the leader that is no pass over a resource, until cancelled. enqueue: has a resource looked at."""
+        """The leader's work outside of passes, until cancelled. enqueue: makes a key due for a pass."""

@@ -5,15 +5,12 @@ the second is our own.
 """
 
 import time
-from collections import Counter as Count
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from crds.resources import CHILDREN
 from reconciler.telemetry.metrics import PASS_BUCKETS_S, REGISTRY, UNKNOWN
@@ -36,6 +33,11 @@ def kind_label(kind: str) -> str:
 def controller_label(kind: str) -> str:
     """The kind as controller-runtime names the controller and the queue of it."""
     return kind_label(kind).lower()
+
+
+def controllers() -> list[str]:
+    """The label values of all kinds that have one of their own."""
+    return [controller_label(kind) for kind in _kinds]
 
 
 # --- as controller-runtime has them ------------------------------------------------------------------------
@@ -71,21 +73,21 @@ _MAX_CONCURRENT = Gauge(
     ["controller"],
     registry=REGISTRY,
 )
-_QUEUE_WAIT = Histogram(
+QUEUE_WAIT = Histogram(
     "workqueue_queue_duration_seconds",
     "How long a resource waits after it became due for a pass.",
     ["name"],
     buckets=_WAIT_BUCKETS_S,
     registry=REGISTRY,
 )
-_QUEUE_WORK = Histogram(
+QUEUE_WORK = Histogram(
     "workqueue_work_duration_seconds",
     "How long the work on a resource takes.",
     ["name"],
     buckets=PASS_BUCKETS_S,
     registry=REGISTRY,
 )
-_RETRIES = Counter(
+RETRIES = Counter(
     "workqueue_retries_total",
     "Retries that were scheduled after a failure.",
     ["name"],
@@ -123,69 +125,8 @@ def reconciling(kind: str) -> Iterator[Pass]:
 
 def set_max_concurrent(workers: int) -> None:
     """So many passes may be under way at a time."""
-    for kind in _kinds:
-        _MAX_CONCURRENT.labels(controller_label(kind)).set(workers)
-
-
-class QueueMeter(Collector):
-    """Measures a work queue, whose keys are of any hashable type.
-
-    clock: the queue's, in seconds. due: the kinds of all keys that are due and not taken, one for each key.
-    What only counts at the moment of reading is computed then; register it with REGISTRY to be read.
-    """
-
-    def __init__(self, clock: Callable[[], float], due: Callable[[], Iterable[str]]) -> None:
-        self._clock = clock
-        self._due = due
-        self._taken = Count[str]()
-        self._under_way: dict[Hashable, tuple[str, float]] = {}
-
-    def taken(self, key: Hashable, kind: str, due_at: float) -> None:
-        """A key that was due at due_at is worked on from now on."""
-        name, now = controller_label(kind), self._clock()
-        self._taken[name] += 1
-        self._under_way[key] = name, now
-        _QUEUE_WAIT.labels(name).observe(max(0.0, now - due_at))
-
-    def done(self, key: Hashable) -> None:
-        """The key is not worked on any more."""
-        name, since = self._under_way.pop(key)
-        _QUEUE_WORK.labels(name).observe(self._clock() - since)
-
-    def retried(self, kind: str) -> None:
-        """A key was put off after a failure."""
-        _RETRIES.labels(controller_label(kind)).inc()
-
-    def longest_s(self) -> float:
-        """For how many seconds the oldest key has been worked on."""
-        return max((self._clock() - since for _, since in self._under_way.values()), default=0.0)
-
-    def collect(self) -> Iterator[Metric]:
-        """The metrics that are computed when they are read."""
-        depth = GaugeMetricFamily("workqueue_depth", "Resources that are due for a pass.", labels=["name"])
-        adds = CounterMetricFamily(
-            "workqueue_adds", "How often a resource became due for a pass.", labels=["name"]
-        )
-        unfinished = GaugeMetricFamily(
-            "workqueue_unfinished_work_seconds",
-            "Seconds of work on the resources in progress, added up.",
-            labels=["name"],
-        )
-        longest = GaugeMetricFamily(
-            "workqueue_longest_running_processor_seconds",
-            "Seconds of work on the oldest of them.",
-            labels=["name"],
-        )
-        waiting = Count(map(controller_label, self._due()))
-        now = self._clock()
-        for name in map(controller_label, _kinds):
-            ages = [now - since for whose, since in self._under_way.values() if whose == name]
-            depth.add_metric([name], waiting[name])
-            # A key that is due is taken some time and never forgotten, so this sum only grows.
-            adds.add_metric([name], self._taken[name] + waiting[name])
-            unfinished.add_metric([name], sum(ages))
-            longest.add_metric([name], max(ages, default=0.0))
-        yield from (depth, adds, unfinished, longest)
+    for controller in controllers():
+        _MAX_CONCURRENT.labels(controller).set(workers)
 
 
 # --- our own -----------------------------------------------------------------------------------------------
@@ -258,7 +199,7 @@ def register_kinds(kinds: Iterable[str]) -> None:
             _kinds.append(kind)
         controller = controller_label(kind)
         _RECONCILE_ERRORS.labels(controller)
-        _RETRIES.labels(controller)
+        RETRIES.labels(controller)
         _ACTIVE_WORKERS.labels(controller)
         for result in get_args(ReconcileResult):
             _RECONCILES.labels(controller, result)

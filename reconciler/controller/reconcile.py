@@ -35,13 +35,13 @@ from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError, TransientError
 
 _log = structlog.get_logger()
-# The wall clock may be set meanwhile, so no timer is trusted for longer.
+# Timers run for at most this time, because someone may set the wall clock meanwhile.
 _LONGEST_TIMER_S = 3600.0
 
 
 @dataclass
 class Reconciler:
-    """Works on keys, one pass at a time for each. states: what the watch shows of them. now: the wall clock, in UTC."""
+    """Works on keys, one pass at a time for each. states: as the watch knows them. now: the wall clock, in UTC."""
 
     actions: Actions
     queue: WorkQueue
@@ -58,15 +58,15 @@ class Reconciler:
             await self.work_on(await self.queue.get(lane), lane)
 
     async def work_on(self, key: Key, lane: Lane) -> None:
-        """One pass over a key that was taken from the lane, and what becomes of its errors."""
-        # Every line of the pass says so, those of the engine's threads too.
+        """Make one pass over a key that was taken from the lane, and handle its errors."""
+        # Every log line of the pass carries these values, also lines of the engine's threads.
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(resource=str(key), reconcile_id=secrets.token_hex(6))
         try:
             with metrics.reconciling(key.kind) as this:
                 this.result = await self._pass(key, lane)
         except ApiError as error:
-            # Of the status: it is written anew by the next pass, unless the resource is gone.
+            # The status could not be written. The next pass writes it, unless the resource is gone.
             if error.status != 404:
                 delay_s = self.queue.retry(key)
                 _log.warning("status not written", error=str(error), retry_in_s=round(delay_s, 1))
@@ -76,11 +76,11 @@ class Reconciler:
             self.queue.done(key)
 
     def retry_now(self, is_unblocked: Unblocked) -> None:
-        """Something gave way: resources whose failure lost its cause need not wait for their next try."""
+        """Enqueue the resources whose failure has lost its cause; they need not wait for their next try."""
         self._retries.unblock(is_unblocked)
 
     def cluster_returned(self) -> None:
-        """The API server answers again: whatever failed in its absence is tried now."""
+        """The API server answers again: retry now whatever failed while it did not."""
         self.retry_now(lambda key, error: error.reason == reasons.CLUSTER_ERROR)
         self.queue.hurry()
 
@@ -89,7 +89,7 @@ class Reconciler:
         observed = await self._observe(key, desired)
         action = decide(desired.goal if desired else None, observed, self.now())
         if lane is Lane.LOOK and takes_a_run(action):
-            # Its turn for a run decides anew, so that a burst of edits is one run, of the last spec.
+            # The pass in the RUN lane decides again. So a burst of edits causes one run, of the last spec.
             self.queue.add(key, Lane.RUN, urgent=is_urgent(action, observed))
             return "requeue"
         result = await self._carry_out(action)
@@ -106,7 +106,7 @@ class Reconciler:
         return _result(action, observed, result)
 
     def _desired(self, key: Key) -> Desired | None:
-        """What is asked for under the key; None if there is no such resource."""
+        """What the resource of the key asks for; None if there is no such resource."""
         resource = self.actions.cache.resource(key)
         if resource is None:
             return None
@@ -147,7 +147,7 @@ class Reconciler:
         )
 
     async def _carry_out(self, action: Action) -> Result:
-        """Act; whatever goes wrong becomes an error that says who must act."""
+        """Act. Turns every failure into an error that says who must act."""
         try:
             return await self._act(action)
         except ReconcileError as error:
@@ -189,7 +189,7 @@ class Reconciler:
 
 
 def _applied_digest(desired: Desired) -> str | None:
-    """Digest of what the last successful run declared, by the present rule where that can be told without a run."""
+    """Digest of what the last successful run declared, converted to the present rule if that needs no run."""
     recorded: str | None = desired.resource.get("status", {}).get("inputsDigest")
     goal = desired.goal
     if not isinstance(goal, Goal):
@@ -198,7 +198,7 @@ def _applied_digest(desired: Desired) -> str | None:
 
 
 def _result(action: Action, observed: Observed, result: Result) -> metrics.ReconcileResult:
-    """How the pass ended, for the metrics: an error is tried again, what has a timer is looked at again."""
+    """How the pass ended, for the metrics. `requeue_after` means that a timer brings the next pass."""
     match action:
         case Wait():
             return "requeue_after" if observed.failure or observed.expires_at else "success"

@@ -1,4 +1,4 @@
-"""The end of a pass: what no run does is done, the status is written, Events say what is new."""
+"""The end of a pass: do the kind's work beside runs, write the status, record Events about what is new."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ _LEFT_DRIFT: dict[str, metrics.DriftResult] = {
     reasons.DRIFT_OBSERVED: "observed",
     reasons.DRIFT_CONTESTED: "contested",
 }
-# Names as they stand in a manifest.
+# The names as manifests spell them.
 _COMMON_FIELDS = {field.alias for field in CommonStatus.model_fields.values()}
 
 
 @dataclass(frozen=True)
 class Result:
-    """How an action went: what went wrong, what the engine did, status fields that only acting tells."""
+    """How an action went. outcome: what the engine did. fields: status fields that only the action could find."""
 
     error: ReconcileError | None = None
     outcome: Outcome | None = None
@@ -41,9 +41,9 @@ class Result:
 async def report(
     actions: Actions, desired: Desired, observed: Observed, action: Action, result: Result, now: datetime
 ) -> datetime | None:
-    """Tend the resource, then write the status and its Events, if anything changed.
+    """Tend the resource. Then write the status and record its Events, if anything changed.
 
-    Returns when the status changes next though nothing else does; None if never.
+    Returns when the status changes next by time alone; None if never.
     """
     kind, resource = desired.kind, desired.resource
     model = None if isinstance(desired.model, ReconcileError) else desired.model
@@ -79,12 +79,12 @@ async def report(
 
 
 def is_repair(action: Action, result: Result) -> bool:
-    """Whether drift was put back just now."""
+    """Whether the action has just repaired drift."""
     return isinstance(action, Up) and action.refresh and result.error is None
 
 
 async def _write(actions: Actions, desired: Desired, status: dict[str, Any]) -> None:
-    """Replace the resource's status, if it is still the same resource."""
+    """Replace the resource's status, if the uid is still the same."""
     body: list[Object] = [
         {"op": "test", "path": "/metadata/uid", "value": desired.id.uid},
         {"op": "add", "path": "/status", "value": status},
@@ -97,7 +97,7 @@ async def _write(actions: Actions, desired: Desired, status: dict[str, Any]) -> 
 
 
 async def _record(actions: Actions, desired: Desired, passed: PassResult, news: Iterable[Condition]) -> None:
-    """Events of the conditions that are new."""
+    """Record an Event for each condition that is new."""
     states = {READY: passed.readiness.condition if passed.readiness else None, **passed.patch.conditions}
     for condition in news:
         if condition.reason in _LEFT_DRIFT:
@@ -111,7 +111,7 @@ async def _record(actions: Actions, desired: Desired, passed: PassResult, news: 
 def _readiness(
     desired: Desired, observed: Observed, result: Result, rejected: StalledError | None
 ) -> Readiness | None:
-    """What the cluster shows; None if nothing was ever applied, or the spec cannot be read."""
+    """The readiness from the cache; None if nothing was ever applied or the spec cannot be read."""
     if rejected is not None:
         return not_ready(rejected.reason, rejected.message, "Stalled")
     was_applied = observed.state is not None or (result.outcome is not None and result.error is None)
@@ -121,7 +121,7 @@ def _readiness(
 
 
 def _last_update(action: Action, result: Result, now: datetime) -> LastUpdate | None:
-    """What the engine did, if it was an update that succeeded."""
+    """What the engine did, if the action was an update and succeeded."""
     outcome = result.outcome
     if not isinstance(action, Up) or outcome is None or outcome.error is not None:
         return None
@@ -131,7 +131,7 @@ def _last_update(action: Action, result: Result, now: datetime) -> LastUpdate | 
 
 
 def _fields(desired: Desired, found: dict[str, Any]) -> dict[str, Any]:
-    """The status fields of the kind alone: as they were, as the inputs say, as the action found."""
+    """The status fields of this kind alone: the old ones, updated from the inputs, then from the action."""
     status = desired.resource.get("status", {})
     kept = {name: value for name, value in status.items() if name not in _COMMON_FIELDS}
     given = desired.kind.fields(desired.goal.inputs) if isinstance(desired.goal, Goal) else {}
@@ -139,7 +139,7 @@ def _fields(desired: Desired, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _applied(action: Action, error: ReconcileError | None, before: str | None) -> str | None:
-    """Digest of what the children show now; None after a failed run, which may be half done."""
+    """Digest of what is applied now; None after a failed run, which may have applied only a part."""
     if not isinstance(action, Up):
         return before
     return action.goal.digest if error is None else None

@@ -1,4 +1,4 @@
-"""Failures: when each is tried again, and which ones the change of another object unblocks ahead of that."""
+"""Failures: when each is tried again, and which ones need not wait because another object changed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ from reconciler.kube.objects import Key, Object
 from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError
 
-# Whether a failed resource need not wait for its next try; see Retries.unblock.
+# Decides whether a failed resource can be tried again now; see Retries.unblock.
 Unblocked = Callable[[Key, ReconcileError], bool]
 _log = structlog.get_logger()
 
 
 def quota_freed(old: Object, new: Object | None) -> bool:
-    """Whether a ResourceQuota has more room for something than it had, or is gone (None)."""
+    """Whether a ResourceQuota has more room for something than before, or is gone (None)."""
     if new is None:
         return True
     before, after = _room(old), _room(new)
@@ -27,7 +27,7 @@ def quota_freed(old: Object, new: Object | None) -> bool:
 
 
 def _room(quota: Object) -> dict[str, Decimal]:
-    """What is left, by the name of the resource. (The API server, too, judges by the quota's status.)"""
+    """What the quota has left, by name of the resource. (The API server decides by the quota's status, too.)"""
     status = quota.get("status", {})
     used = status.get("used", {})
     return {
@@ -37,7 +37,7 @@ def _room(quota: Object) -> dict[str, Decimal]:
 
 
 def was_stopped_by_quota(key: Key, error: ReconcileError, namespace: str, quota: str) -> bool:
-    """Whether the resource failed for that quota in the namespace where its children lie."""
+    """Whether the resource failed because of that quota. namespace: the quota's, where the resource's children are."""
     return (
         error.reason == reasons.QUOTA_EXCEEDED
         and namespace == (key.namespace or namespace)
@@ -46,18 +46,18 @@ def was_stopped_by_quota(key: Key, error: ReconcileError, namespace: str, quota:
 
 
 def stopped_by_quota(message: str, quota: str) -> bool:
-    """Whether it is the API server's refusal for that quota."""
+    """Whether the message is the API server's refusal because of that quota."""
     return f"exceeded quota: {quota}," in message
 
 
 def was_stopped_by_namespace(error: ReconcileError, namespace: str) -> bool:
-    """Whether the resource failed because that namespace was on its way out."""
+    """Whether the resource failed because that namespace was being deleted."""
     return error.reason == reasons.NAMESPACE_TERMINATING and f" {namespace} " in error.message
 
 
 @dataclass(frozen=True)
 class _Failed:
-    """A try that failed. retry_at_s: by the queue's clock, which nobody can set."""
+    """A try that failed. retry_at_s: by the queue's monotonic clock, in seconds."""
 
     digest: str
     error: ReconcileError
@@ -72,18 +72,18 @@ class Retries:
         self._failed: dict[Key, _Failed] = {}
 
     def failure(self, key: Key) -> Failure | None:
-        """The last failure, if the last try failed."""
+        """The resource's last failure; None if its last try succeeded."""
         failed = self._failed.get(key)
         if failed is None:
             return None
         return Failure(failed.digest, failed.error, is_due=self._queue.clock() >= failed.retry_at_s)
 
     def note(self, key: Key, action: Action, error: ReconcileError | None) -> None:
-        """Keep a failure of this try and plan the next one, or forget earlier failures."""
+        """If this try failed, keep the failure and plan the next try. Otherwise forget earlier failures."""
         if isinstance(action, Wait):
             failed = self._failed.get(key)
             if failed is not None and failed.error is action.error:
-                # Whatever had the resource looked at before its time took the retry's place in the queue.
+                # This pass came before the retry was due and used up the retry's entry in the queue.
                 self._queue.add_after(key, max(0.0, failed.retry_at_s - self._queue.clock()))
             return
         if error is None:
@@ -96,7 +96,7 @@ class Retries:
         self._failed[key] = _Failed(digest, error, self._queue.clock() + delay_s)
 
     def unblock(self, is_unblocked: Unblocked) -> None:
-        """Something gave way: failures that lost their cause need not wait for their next try."""
+        """Enqueue the resources whose failure has lost its cause; they need not wait for their next try."""
         for key, failed in self._failed.items():
             if is_unblocked(key, failed.error):
                 self._failed[key] = replace(failed, retry_at_s=self._queue.clock())

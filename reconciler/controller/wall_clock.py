@@ -1,4 +1,4 @@
-"""Noticing that the wall clock was set, or that the machine slept: timers go by the other clock and would be off."""
+"""Notices when the wall clock was set or the machine slept. Timers use the monotonic clock and would be off."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ import structlog
 
 _log = structlog.get_logger()
 _LOOK_S = 5.0
-# Time servers correct a clock by less, little by little.
+# Time servers correct a clock in smaller steps.
 _STEP_S = 2.0
 
 
@@ -19,7 +19,7 @@ async def follow(
     monotonic: Callable[[], float] = time.monotonic,
     look_s: float = _LOOK_S,
 ) -> None:
-    """Call `stepped` a moment after the wall clock was set, until cancelled. look_s: seconds between two looks."""
+    """Call `stepped` soon after each step of the wall clock, until cancelled. look_s: seconds between two checks."""
     before = now().timestamp() - monotonic()
     while True:
         await asyncio.sleep(look_s)

@@ -1,4 +1,4 @@
-"""All watches of the reconciler, and which resources a change of an object concerns."""
+"""All watches of the reconciler, and which resources a changed object concerns."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,15 +25,15 @@ from reconciler.state.store import STATE_LABEL
 from reconciler.status import reasons
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER
 
-# Of our own objects, without the states, which have a watch of their own.
+# Selects our own objects without the states, which have a watch of their own.
 MANAGED = f"{MANAGED_BY_LABEL}={MANAGER},!{STATE_LABEL}"
 
 
 class Watches:
-    """The watches of all kinds. A change has the resources looked at that it concerns.
+    """The watches of all kinds. A change enqueues the resources that it concerns.
 
-    unblock: takes note that some failures have lost their cause; set by who leads.
-    followed: the watches that should be heard.
+    unblock: lets failures that have lost their cause be tried again; the leader sets it.
+    followed: the watches that run now.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Watches:
         self._own_watches = {watch.resource: watch for watch in self.followed[: len(own)]}
 
     async def run(self, synced: Callable[[], None]) -> None:
-        """Follow all of them until cancelled; `synced` is called once when all first lists are in."""
+        """Follow all of them until cancelled. Calls `synced` once, when all first lists have arrived."""
         async with asyncio.TaskGroup() as group:
             for kind in self._kinds:
                 group.create_task(kind.follow(self._follow_more))
@@ -70,7 +70,7 @@ class Watches:
             synced()
 
     def open(self, spec: WatchSpec) -> Watch:
-        """A watch whose changes have resources looked at. It has yet to be followed."""
+        """A watch whose changes enqueue resources. It does not run yet; see `follow`."""
 
         def changed(old: Object | None, new: Object | None) -> None:
             for handler in spec.handlers:
@@ -92,7 +92,7 @@ class Watches:
         )
 
     async def follow(self, watch: Watch, synced: Callable[[], None]) -> None:
-        """Follow one more until cancelled; `synced` is called once when its first list is in."""
+        """Follow one more until cancelled. Calls `synced` once, when its first list has arrived."""
         self.followed.append(watch)
         try:
             async with asyncio.TaskGroup() as group:
@@ -107,25 +107,25 @@ class Watches:
         await self.follow(self.open(spec), synced)
 
     def enqueue_all(self) -> None:
-        """Have every resource looked at: what is due by the clock may be another thing now."""
+        """Enqueue every resource. After a step of the clock, other things may be due."""
         for kind, store in self._cache.resources.items():
             for namespace, name in store:
                 self._queue.add(Key(kind, namespace, name))
 
     def apply_write(self, resource: Resource, obj: Object) -> None:
-        """Take up the answer to a write of a custom resource, ahead of the watch."""
+        """Put the answer to a write of a custom resource into the cache, ahead of the watch."""
         self._own_watches[resource].apply_write(obj)
 
     def _own(self, resource: Resource) -> WatchSpec:
-        """The custom resources of a kind."""
+        """The watch of a kind's custom resources."""
         return WatchSpec(resource, (_itself,), store=self._cache.resources[resource.kind])
 
     def _children(self, resource: Resource) -> WatchSpec:
-        """The children of that kind in all stacks."""
+        """The watch of the children of that kind in all stacks."""
         handlers: tuple[Handler, ...] = (self._owners_of,)
         store = self._cache.children[(resource.api_version, resource.kind)]
         if resource == QUOTA:
-            # Anyone's quota may stop a run.
+            # Any quota may stop a run, not only ours.
             return WatchSpec(resource, (*handlers, self._quota_changed), store=store)
         if resource == NAMESPACE:
             handlers = (*handlers, self._namespace_changed)
@@ -138,14 +138,14 @@ class Watches:
                 yield key
 
     def _quota_changed(self, old: Object | None, new: Object | None) -> Iterable[Key]:
-        """A quota that gave way unblocks the runs that it stopped."""
+        """A quota with more room than before unblocks the runs that it stopped."""
         if old is not None and quota_freed(old, new):
             namespace, quota = old["metadata"]["namespace"], old["metadata"]["name"]
             self.unblock(lambda key, error: was_stopped_by_quota(key, error, namespace, quota))
         return ()
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> Iterable[Key]:
-        """A namespace that is gone, or that was given to another resource by hand, unblocks whom it stopped."""
+        """A namespace unblocks the resources that it stopped when it is gone or someone gives it to another owner."""
         if old is None:
             return ()
         name = old["metadata"]["name"]
@@ -163,9 +163,9 @@ def _itself(old: Object | None, new: Object | None) -> Iterator[Key]:
 
 
 def _merged(specs: Iterable[WatchSpec]) -> list[WatchSpec]:
-    """The specs with those of one collection made one, in the order in which collections come first.
+    """Merges the specs of each collection into one. Keeps the order in which collections appear first.
 
-    Raises ValueError if two want its objects in different stores, or if two collections have one name.
+    Raises ValueError if two specs of a collection name different stores, or if two collections have one name.
     """
     merged: dict[tuple[Resource, str, str, str], WatchSpec] = {}
     for spec in specs:

@@ -1,13 +1,13 @@
-"""The work queue: names, not events. A key waits at most once in a lane and is in flight once at a time.
+"""The work queue. It holds names, not events. A key waits at most once in a lane and is in flight once at a time.
 
           add, add_after                 time             get
 (absent) ───────────────▶ waiting(when) ─────▶ due ───────────▶ in flight ──done──▶ (absent)
                                ▲                                    │ add, add_after
                                └───────────────done─────────────────┘ remembered, earliest time wins
 
-There are two lanes, so that the many quick passes never queue behind the few that take an engine run. Of the keys
-that are due in a lane, the urgent ones (a user waits for them) go first. None starves: a key is in flight once at
-a time, so nobody fills all workers with one resource.
+There are two lanes, so that the many quick passes never queue behind the few that take an engine run. Among the keys
+that are due in a lane, the urgent ones (a user waits for them) go first. No key starves: a key is in flight once at a
+time, so one resource cannot fill all workers.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import count
 
-from reconciler.controller.metrics import QueueMeter
+from reconciler.controller.queue_meter import QueueMeter
 from reconciler.kube.objects import Key
 
 
 class Lane(Enum):
-    """LOOK: see whether there is something to do, and tell how it stands. RUN: do what takes an engine run."""
+    """LOOK: see whether there is something to do, and report the status. RUN: do what needs an engine run."""
 
     LOOK = auto()
     RUN = auto()
@@ -38,15 +38,16 @@ class _Turn:
     urgent: bool
 
 
-# Not urgent, when, order of arrival: what sorts first goes first.
+# (not urgent, when, order of arrival, key). The smallest goes first.
 _Due = tuple[bool, float, int, Key]
 
 
 @dataclass
 class _Waiting:
-    """The keys that wait in one lane: all of them, a heap of when they are due, a heap of those that are.
+    """The keys that wait in one lane.
 
-    parked: heaps of keys that are due, by namespace, where as many of the namespace are in flight as may be.
+    turns: all of them. timers: a heap of the times at which they are due. due: a heap of those that are due.
+    parked: by namespace, heaps of keys that are due but wait, because the namespace has run_share keys in flight.
     """
 
     turns: dict[Key, _Turn] = field(default_factory=dict)
@@ -58,11 +59,11 @@ class _Waiting:
 
 @dataclass
 class WorkQueue:
-    """Keys by the time at which they are due. `clock` is monotonic, in seconds.
+    """Keys by the time at which they are due. clock: monotonic, in seconds.
 
-    Timers and retries are entries like all others, so nothing polls. meter: its metrics.
-    run_share: how many keys of one namespace may be in flight in the RUN lane, so that a namespace where everything
-        is slow leaves room for the others. None: all.
+    Timers and retries are ordinary entries, so nothing polls. meter: the queue's metrics.
+    run_share: how many keys of one namespace may be in flight in the RUN lane. So a namespace where everything is slow
+        leaves room for the others. None: no limit.
     """
 
     clock: Callable[[], float]
@@ -80,11 +81,11 @@ class WorkQueue:
         self.meter = QueueMeter(self.clock, self._kinds_due)
 
     def add(self, key: Key, lane: Lane = Lane.LOOK, urgent: bool = False) -> None:
-        """The key is due now."""
+        """Make the key due now."""
         self.add_after(key, 0.0, lane, urgent)
 
     def add_after(self, key: Key, delay_s: float, lane: Lane = Lane.LOOK, urgent: bool = False) -> None:
-        """The key is due in delay_s seconds; if it waits already, the earlier time and the greater urgency hold."""
+        """Make the key due in delay_s seconds. If it waits already, the earlier time and the greater urgency hold."""
         waiting = self._lanes[lane]
         turn = _Turn(self.clock() + delay_s, urgent)
         before = waiting.turns.get(key)
@@ -97,27 +98,27 @@ class WorkQueue:
             self._push(waiting, key, turn)
 
     def retry(self, key: Key) -> float:
-        """The key failed: it is due after a delay that doubles with each failure. Returns the delay in seconds."""
+        """After a failure, make the key due with a delay that doubles each time. Returns the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         longest_s = min(self.retry_cap_s, self.retry_base_s * 2.0 ** min(failures, 30))
-        # Jitter keeps resources that failed together from coming back together.
+        # Jitter spreads the retries of resources that failed together.
         delay_s = longest_s * random.uniform(0.8, 1.0)
         self.add_after(key, delay_s)
         self.meter.retried(key.kind)
         return delay_s
 
     def forget(self, key: Key) -> None:
-        """The key succeeded: its next failure is the first."""
+        """After a success, count the key's failures from zero again."""
         self._failures.pop(key, None)
 
     def hurry(self) -> None:
-        """Whatever failed is due now, though its next failure is not the first."""
+        """Make every key that failed due now. Its count of failures stays."""
         for key in self._failures:
             self.add(key)
 
     async def get(self, lane: Lane = Lane.LOOK) -> Key:
-        """Wait for a key that is due in the lane and take it. The caller calls done() when it is through."""
+        """Wait for a key that is due in the lane and take it. The caller must call done() afterwards."""
         waiting = self._lanes[lane]
         while True:
             key = self.take_due(lane)
@@ -126,14 +127,14 @@ class WorkQueue:
             waiting.changed.clear()
             wait_s = max(0.0, waiting.timers[0][0] - self.clock()) if waiting.timers else None
             try:
-                # Not wait_for, which in Python 3.11 takes no notice of a cancellation that comes with the change.
+                # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the change.
                 async with asyncio.timeout(wait_s):
                     await waiting.changed.wait()
             except TimeoutError:
                 continue
 
     def take_due(self, lane: Lane = Lane.LOOK) -> Key | None:
-        """Take a key that is due in the lane now; None if none is. The caller calls done() when it is through."""
+        """Take a key that is due in the lane now; None if there is none. The caller must call done() afterwards."""
         waiting = self._lanes[lane]
         while waiting.timers and waiting.timers[0][0] <= self.clock():
             when, sequence, key = heapq.heappop(waiting.timers)
@@ -161,7 +162,7 @@ class WorkQueue:
         return None
 
     def done(self, key: Key) -> None:
-        """The key is not worked on any more; if it was added meanwhile, it waits again."""
+        """End the work on a key. If it was added meanwhile, it waits again."""
         if self._in_flight.pop(key, None) is Lane.RUN:
             self._runs[key.namespace] -= 1
             self._unpark(key.namespace)
@@ -178,12 +179,12 @@ class WorkQueue:
         waiting.changed.set()
 
     def _is_current(self, waiting: _Waiting, entry: _Due) -> bool:
-        """Whether the key was neither given another turn since nor taken."""
+        """Whether the entry still holds: the key has no other turn since, and nobody took it."""
         unhurried, when, _, key = entry
         return waiting.turns.get(key) == _Turn(when, not unhurried) and key not in self._in_flight
 
     def _unpark(self, namespace: str) -> None:
-        """One of the namespace is through: the next one of it may go."""
+        """After a key of the namespace is done, let the namespace's next parked key go."""
         if not self._runs[namespace]:
             del self._runs[namespace]
         waiting = self._lanes[Lane.RUN]

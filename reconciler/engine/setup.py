@@ -110,7 +110,7 @@ def _find_cli() -> tuple[Path, VersionInfo]:
     if found is None:
         raise EngineError("there is no pulumi on PATH: run `make tools` or install the Pulumi CLI")
     version = PulumiCommand(skip_version_check=True).version
-    from pulumi._version import version as sdk_version
+    from pulumi._version import version as sdk_version  # noqa: PLC2701  (where the SDK has it)
 
     if version is None or str(version) != str(sdk_version):
         raise EngineError(

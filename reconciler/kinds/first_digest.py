@@ -1,8 +1,8 @@
-"""The digest before digests had a version: of the inputs of a program, and of the files of all programs.
+"""The first rule for digests, from before digests had a version. It hashed the inputs and the files of all programs.
 
-A status that still has one needs no run if the inputs are what they were, and if the programs declare what they
-declared then: the reference inputs tell. As soon as a declaration is changed, such a status means one run, behind
-everything else, and this module has nothing left to do.
+A status may still hold such a digest. It causes no run if two things hold: the inputs are the same, and the programs
+still declare the same as then. Reference inputs check the latter. After any change of a declaration, such a status
+causes one run, which is not urgent. Then this module can go.
 """
 
 import hashlib
@@ -21,18 +21,18 @@ from stacks.metadata import Owner
 from stacks.user import DevServerUserInputs
 
 Inputs = DevServerInputs | DevServerFlavorInputs | DevServerUserInputs
-# Of the files of the package `stacks`, as they were.
+# Digest of the files of the package `stacks` at that time.
 _FILES = "d448f8fb743cc6a73e58c7cc0a7b42c0bad1386835a5169acebe5f94aa2aa540"
 
 
 def first_digest(inputs: Inputs) -> str | None:
-    """The digest of the inputs as it was then; None if their program declares something else by now."""
+    """The digest of the inputs by the first rule; None if their program declares something else by now."""
     kind: type = type(inputs)
     return digest_of_inputs(inputs) if declares_the_same(kind) else None
 
 
 def digest_of_inputs(inputs: Inputs) -> str:
-    """The digest of the inputs by the rule of then."""
+    """The digest of the inputs by the first rule."""
     fields = _DUMPED[type(inputs)]
     text = json.dumps(_dump(inputs, fields), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{_FILES}{text}".encode()).hexdigest()[:40]
@@ -40,15 +40,15 @@ def digest_of_inputs(inputs: Inputs) -> str:
 
 @cache
 def declares_the_same(inputs: type) -> bool:
-    """Whether the program of inputs of that type declares what it declared then."""
+    """Whether the program for this type of inputs still declares what it declared then."""
     return [program_digest(program) for program in _references()[inputs]] == _DECLARED[inputs]
 
 
-# --- what was dumped of the inputs: every field that there was, by name, those without a value as well ----------
+# --- what was dumped of the inputs: every field of that time, by name, also fields without a value --------------
 
 
 def _fields(plain: str, **parts: Any) -> dict[str, Any]:
-    """Names of fields; parts: those that have fields themselves, as a list of one if there may be several."""
+    """Field names. parts: fields that have fields themselves; a list with one item if the field is a list."""
     return {**dict.fromkeys(plain.split()), **parts}
 
 
@@ -139,7 +139,7 @@ _DECLARED: dict[type, list[str]] = {
 
 
 def _references() -> dict[type, list[Program]]:
-    """The programs of inputs that make use of everything that there was."""
+    """Programs whose inputs use every feature of that time."""
     return {
         DevServerInputs: [
             _devserver("baseline", {**_MACHINE, "home": {"size": "1Gi", "storageClassName": "fast"}}),

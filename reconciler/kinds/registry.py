@@ -1,4 +1,4 @@
-"""All kinds, built over one cache. A new kind is one line here."""
+"""The list of all kinds. A new kind adds one line here."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ KINDS: KindClasses = (
 
 
 def resources_of(kinds: KindClasses) -> tuple[Resource, ...]:
-    """The custom resources of these kinds: what a cache is made for."""
+    """The custom resources of these kinds. A Cache is built for them."""
     return tuple(kind.resource for kind in kinds)
 
 
 def build_kinds(
     kinds: KindClasses, cache: Cache, settings: Settings, cluster_id: str
 ) -> dict[str, Kind[Any, Any]]:
-    """The kinds by their names. cluster_id: the uid of the namespace kube-system."""
+    """The kinds by name, all with the same cache. cluster_id: the uid of the namespace kube-system."""
     return {kind.resource.kind: kind(cache, settings, cluster_id) for kind in kinds}

@@ -1,1 +1,1 @@
-"""The Kubernetes API: requests, watches and what they have seen. Every request passes client.py."""
+"""The Kubernetes API: requests, watches and the cache. Every request passes client.py."""

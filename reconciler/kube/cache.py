@@ -1,4 +1,4 @@
-"""What the watches have seen of the custom resources and their children. Reads are instant."""
+"""The cache: the watched custom resources and their children. Reads are instant."""
 
 from collections.abc import Iterable
 
@@ -8,35 +8,35 @@ from stacks.metadata import RETAINED_BY_ANNOTATION, Child
 
 
 class Cache:
-    """The stores that all kinds share. The watches fill them; everyone else only reads.
+    """The stores that all kinds share. The watches fill them; all others only read.
 
-    kinds: the custom resources. resources: what there is of each, by kind.
-    children: managed objects by (apiVersion, kind).
+    kinds: the Resource of each kind, by kind. resources: the custom resources, by kind.
+    children: the managed objects, by (apiVersion, kind).
     """
 
     def __init__(self, kinds: Iterable[Resource]) -> None:
         self.kinds = {resource.kind: resource for resource in kinds}
         self.resources: dict[str, Store] = {kind: {} for kind in self.kinds}
         self.children: dict[tuple[str, str], Store] = {kind: {} for kind in CHILD_RESOURCES}
-        # As an annotation names them.
+        # Annotations name kinds in lower case.
         self._by_lower_case = {kind.lower(): kind for kind in self.kinds}
 
     def resource(self, key: Key) -> Object | None:
-        """The custom resource of that name."""
+        """The custom resource with that key, if it exists."""
         return self.resources[key.kind].get((key.namespace, key.name))
 
     def child(self, child: Child) -> Object | None:
-        """The managed object of that name."""
+        """The managed object with that name, if it exists."""
         return self.children[(child.api_version, child.kind)].get((child.namespace, child.name))
 
     def is_alive(self, uid: str) -> bool:
-        """Whether a custom resource of that uid exists."""
+        """Whether a custom resource with that uid exists."""
         return any(
             obj["metadata"]["uid"] == uid for store in self.resources.values() for obj in store.values()
         )
 
     def owner_key(self, obj: Object) -> Key | None:
-        """The custom resource that a child belongs to, by what the child itself says."""
+        """The custom resource that owns a child, by the child's own ownerReferences and annotations; None if none."""
         meta = obj["metadata"]
         for reference in meta.get("ownerReferences") or []:
             if reference["apiVersion"] == API_VERSION and reference["kind"] in self.kinds:

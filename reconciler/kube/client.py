@@ -1,23 +1,25 @@
-"""The Kubernetes API: the one module that sends requests to it. Objects are plain dicts, as on the wire."""
+"""The Kubernetes API: the one module that sends requests to it. Objects are plain dicts, as on the wire.
+
+It is longer than most, so that all requests stand on one page.
+"""
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, get_args
 
 import aiohttp
-from kubernetes.aio import client, config
+from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.config import ConfigException
 
 from crds.resources import Resource
-from reconciler.kube.objects import Object
+from reconciler.kube.configuration import configuration
+from reconciler.kube.objects import EventType, Object, WatchEvent
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -36,17 +38,6 @@ class ApiError(Exception):
         self.status = status
         self.reason = reason
         self.message = message
-
-
-EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
-
-
-@dataclass(frozen=True)
-class WatchEvent:
-    """One line of a watch. A BOOKMARK's object holds a resourceVersion only."""
-
-    type: EventType
-    object: Object
 
 
 @dataclass
@@ -83,7 +74,7 @@ class Client:
     ) -> tuple[list[Object], str]:
         """All objects that match the label and field selectors, and the resourceVersion to watch from.
 
-        trim: reduces each object to what is wanted of it, so that one page at most is in memory as a whole.
+        transform: reduces each object to what is wanted of it, so that one page at most is in memory as a whole.
         """
         items: list[Object] = []
         query = {"limit": "500", "labelSelector": selector, "fieldSelector": fields}
@@ -258,14 +249,6 @@ def _refusal(status: int, reason: str | None, body: str | bytes | None) -> ApiEr
         return ApiError(status, reason or "", str(body or reason or "no answer")[:500])
 
 
-def _proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for the API server, by HTTPS_PROXY and NO_PROXY."""
-    parts = urlsplit(url)
-    if not parts.hostname or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)
-
-
 @asynccontextmanager
 async def connect(fence: Callable[[str], None] = lambda method: None) -> AsyncIterator[Client]:
     """A connection as the pod's service account inside a cluster, else by $KUBECONFIG or ~/.kube/config.
@@ -273,19 +256,9 @@ async def connect(fence: Callable[[str], None] = lambda method: None) -> AsyncIt
     fence: called with the method before each request; by raising it keeps the request from being sent.
     Raises ApiError if neither is usable.
     """
-    configuration = client.Configuration()
     try:
-        if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
-            config.load_incluster_config(client_configuration=configuration)
-        else:
-            # The library itself would look at the variable when it is imported only.
-            file = os.environ.get("KUBECONFIG")
-            await config.load_kube_config(config_file=file, client_configuration=configuration)
-    except config.ConfigException as error:
+        found = await configuration()
+    except ConfigException as error:
         raise ApiError(0, "NoCluster", f"no usable kubeconfig (set KUBECONFIG): {error}") from error
-    configuration.connection_pool_maxsize = 64
-    # The library would have a proxy and a ~/.netrc looked up for each request, in a thread.
-    configuration.client_session_kwargs = {"trust_env": False}
-    configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
-    async with client.ApiClient(configuration) as api:
+    async with client.ApiClient(found) as api:
         yield Client(api, fence)

@@ -1,9 +1,11 @@
-"""Which fields of an object are ours, by the API server's own record of it (metadata.managedFields). Pure.
+"""Which fields of an object are ours, by the API server's own record (metadata.managedFields). Pure.
 
-Whoever changes or removes a field that we applied takes it out of our entry there; what others add, and what the
-API server or a controller fills in, was never in it. So comparing two entries tells drift without guessing at
-defaults. (The format fieldsV1 is that of structured-merge-diff: `f:` and a name, `k:` and the keys of a list's item,
-`v:` and a list's value, `.` for the item itself.)
+If someone changes or removes a field that we applied, the field leaves our entry in the record. Fields that others add
+and defaults that the API server fills in are never in our entry. So comparing two entries finds drift without guessing
+defaults.
+
+The format fieldsV1 comes from structured-merge-diff: `f:` and a name, `k:` and the keys of a list's item, `v:` and a
+list's value, `.` for the item itself.
 """
 
 import json
@@ -14,13 +16,13 @@ from collections.abc import Iterator
 from reconciler.kube.objects import Object
 from stacks.metadata import MANAGER
 
-# In the metadata of an object that `with_own_fields` reduced.
+# Name of the entry in the metadata of an object that `with_managed_fields` reduced.
 _OWN_FIELDS = "ownFields"
 _UID_KEY = re.compile(r'(k:\{\\"uid\\":\\")[0-9a-f-]+')
 
 
 def managed_fields(obj: Object) -> str:
-    """The entry of our field manager, as text; equal for objects of one shape, and then one string in memory."""
+    """The entry of our field manager, as text. Objects of the same shape share one string in memory."""
     if _OWN_FIELDS in obj["metadata"]:
         return str(obj["metadata"][_OWN_FIELDS])
     for entry in obj["metadata"].get("managedFields") or []:
@@ -30,13 +32,13 @@ def managed_fields(obj: Object) -> str:
             and not entry.get("subresource")
         ):
             text = json.dumps(entry.get("fieldsV1") or {}, sort_keys=True, separators=(",", ":"))
-            # The owner's uid is all that differs between two stacks of one kind.
+            # Only the owner's uid differs between two stacks of one kind.
             return sys.intern(_UID_KEY.sub(r"\1", text))
     return "{}"
 
 
 def with_managed_fields(obj: Object) -> Object:
-    """The object with our entry in place of the record of all field managers, which is the largest part of it."""
+    """The object with our entry alone. The record of all field managers is the largest part of most objects."""
     fields = managed_fields(obj)
     obj["metadata"].pop("managedFields", None)
     obj["metadata"][_OWN_FIELDS] = fields
@@ -44,7 +46,7 @@ def with_managed_fields(obj: Object) -> Object:
 
 
 def lost_fields(recorded: str, live: str) -> tuple[str, ...]:
-    """Paths such as `spec.replicas` of the fields that were ours and are not any more, sorted."""
+    """Sorted paths, such as `spec.replicas`, of fields that were ours and are not any more."""
     if recorded == live:
         return ()
     missing = set(_leaves(json.loads(recorded))) - set(_leaves(json.loads(live)))

@@ -1,19 +1,29 @@
-"""Objects of the API server as plain dicts, and what all of them have in common. Pure."""
+"""Objects of the API server as plain dicts, and readers for their common fields. Pure."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from crds.times import parse_time
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner
 
-# As on the wire.
+# An object in the API server's JSON form.
 Object = dict[str, Any]
 # Objects of one resource by (namespace, name); the namespace is empty for cluster-scoped ones.
 Store = dict[tuple[str, str], Object]
+EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One line of a watch. A BOOKMARK's object holds a resourceVersion only."""
+
+    type: EventType
+    object: Object
 
 
 class Key(NamedTuple):
-    """The name of a custom resource. `namespace` is empty for cluster-scoped kinds."""
+    """Kind, namespace and name of a custom resource. The namespace is empty for cluster-scoped kinds."""
 
     kind: str
     namespace: str
@@ -52,12 +62,12 @@ def is_deleting(obj: Object) -> bool:
 
 
 def wanted_of(resource: Object | None) -> object:
-    """What is asked for of a resource, to tell whether that changed: its spec, and whether it is to go."""
+    """What users want of a resource: its spec, and whether it is being deleted. Compare two to detect a change."""
     return None if resource is None else (resource["spec"], is_deleting(resource))
 
 
 def created_at(obj: Object) -> datetime:
-    """When the API server made the object."""
+    """When the API server created the object."""
     return parse_time(obj["metadata"]["creationTimestamp"])
 
 
@@ -67,7 +77,7 @@ def is_managed(obj: Object) -> bool:
 
 
 def belongs_to(obj: Object, owner: Owner, child: Child) -> bool:
-    """Whether the object is the owner's child, in this life of the owner (for retained ones: in any life)."""
+    """Whether the object is the owner's child, by the owner's uid; for retained children, by the owner's name."""
     if not is_managed(obj):
         return False
     if child.retained:

@@ -1,4 +1,4 @@
-"""Kubernetes Events: what `kubectl describe` shows of transitions. Losing one is no reason to fail a pass."""
+"""Writes Kubernetes Events, which `kubectl describe` shows. Losing one does not fail a pass."""
 
 import secrets
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _MAX_NOTE = 1000
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes Events. instance: name of this replica."""
+    """Writes Events. instance: the name of this replica."""
 
     client: Client
     instance: str
@@ -27,7 +27,7 @@ class Recorder:
     async def record(
         self, resource: Object, type_: Literal["Normal", "Warning"], reason: str, note: str
     ) -> None:
-        """Record an Event about a custom resource."""
+        """Record an Event about a custom resource. If the request fails, log that and go on."""
         meta = resource["metadata"]
         # Events about cluster-scoped objects live in the namespace "default".
         namespace = meta.get("namespace") or "default"

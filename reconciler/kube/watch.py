@@ -1,40 +1,40 @@
-"""Watches: each keeps a store equal to what the API server holds and tells of every change.
+"""Watches. Each keeps a store equal to the API server's objects and reports every change.
 
-Watches resume where they broke, use bookmarks, notice a silent connection, and list anew with a diff when
-the API server has forgotten the version (410).
+A watch resumes where it broke off, uses bookmarks and notices a silent connection. If the API server has forgotten the
+version (410), it lists again and reports the differences.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
 
 from crds.resources import Resource
-from reconciler.kube.client import ApiError, Client, WatchEvent
+from reconciler.kube.client import ApiError, Client
 from reconciler.kube.managed_fields import with_managed_fields
-from reconciler.kube.objects import Key, Object, Store
+from reconciler.kube.objects import Key, Object, Store, WatchEvent
 
-# What changed: the object before (None: added) and after (None: deleted).
+# Called with each change: the object before (None: added) and after (None: deleted).
 OnChange = Callable[[Object | None, Object | None], None]
-# From what changed to the custom resources that it concerns.
+# Maps a change to the keys of the custom resources that it concerns.
 Handler = Callable[[Object | None, Object | None], Iterable[Key]]
-# Reduces an object to what is worth keeping in memory.
+# Reduces an object to the parts that are kept in memory.
 Transform = Callable[[Object], Object]
 
 _log = structlog.get_logger()
-# A dozen watches that knock this often are no load, and what they miss is seen soon after an outage.
+# A dozen watches that retry this often are no load, and after an outage they soon see what they missed.
 _RETRY_CAP_S = 4.0
 
 
 @dataclass(frozen=True)
 class WatchSpec:
-    """A collection that is to be watched, and whom its changes concern.
+    """A collection to watch, with the handlers of its changes.
 
-    selector, fields: a label and a field selector. name: for logs and metrics; nothing that users choose.
-    store: where the objects are kept; None if whoever declares it does not read them.
+    selector, fields: a label and a field selector. name: for logs and metrics; never chosen by users.
+    store: where the watch keeps the objects; None if whoever declares the spec does not read them.
     """
 
     resource: Resource
@@ -48,7 +48,7 @@ class WatchSpec:
 
     @property
     def collection(self) -> tuple[Resource, str, str, str]:
-        """What is the same for two specs that one watch can serve."""
+        """What is watched. One watch can serve all specs with the same value."""
         return self.resource, self.namespace, self.selector, self.fields
 
 
@@ -56,9 +56,10 @@ class WatchSpec:
 class Watch:
     """A watched collection.
 
-    name: for logs and metrics; nothing that users choose.
-    objects: the store, by (namespace, name). Read it freely; only this class writes it.
+    name: for logs and metrics; never chosen by users.
+    objects: the store, by (namespace, name). Anyone may read it; only this class writes it.
     synced: set once the first list is in the store.
+    now: a clock, in seconds. sleep: waits for a number of seconds, between two tries.
     """
 
     client: Client
@@ -72,11 +73,12 @@ class Watch:
     transform: Transform = with_managed_fields
     name: str = ""
     now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     objects: Store = field(default_factory=dict)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
-    # uids of objects that we know to be gone although the watch has yet to tell.
+    # uids of objects that an answer to our own write showed to be gone, until the watch reports it.
     _gone: set[str] = field(default_factory=set)
-    # The resourceVersion to resume from; empty: list anew.
+    # The resourceVersion to resume from; empty: list again.
     _resume_from: str = ""
 
     def __post_init__(self) -> None:
@@ -85,7 +87,7 @@ class Watch:
 
     @property
     def silent_s(self) -> float:
-        """For how many seconds the API server has said nothing. (Where it takes a watch up, nothing is missing.)"""
+        """Seconds since the API server last sent something. (A watch that it accepts counts, too.)"""
         return self.now() - self._heard_at
 
     async def run(self) -> None:
@@ -109,7 +111,7 @@ class Watch:
                     self._resume_from = ""
                     if before:
                         continue
-                    # What was just listed is too old already: not again at once, or lists are all that is done.
+                    # The fresh list is too old already. Wait before the next one, or the watch would only list.
                 failures = failures + 1 if self._resume_from == before else 1
                 delay_s = min(_RETRY_CAP_S, 0.2 * 2 ** min(failures, 10)) * random.uniform(0.8, 1.2)
                 _log.warning(
@@ -118,16 +120,16 @@ class Watch:
                     error=str(error),
                     retry_in_s=round(delay_s, 1),
                 )
-                await asyncio.sleep(delay_s)
+                await self.sleep(delay_s)
 
     def apply_write(self, obj: Object) -> None:
-        """Take up an object that the API server answered to a write of ours, ahead of the watch.
+        """Store the object from the API server's answer to a write of ours, ahead of the watch.
 
-        Without this the next pass would see the resource as it was before our own write.
+        Otherwise the next pass would see the resource from before our own write.
         """
         meta = obj["metadata"]
         if "deletionTimestamp" in meta and not meta.get("finalizers"):
-            # Taking the last finalizer off an object that is being deleted ends it.
+            # The object is being deleted and has no finalizer left, so it is gone now.
             self._gone.add(meta["uid"])
             self._store(_name(obj), None)
         else:
@@ -203,6 +205,6 @@ def _version(obj: Object) -> tuple[str, str]:
 
 
 def _is_older(one: Object, other: Object) -> bool:
-    """Whether it is an earlier state of the same object. (API servers count resourceVersions upwards.)"""
+    """Whether `one` is an earlier version of the same object. (API servers count resourceVersions upwards.)"""
     (uid, version), (other_uid, other_version) = _version(one), _version(other)
     return uid == other_uid and int(version) < int(other_version)

@@ -25,6 +25,8 @@ from reconciler.kube.client import ApiError, Client
 from reconciler.kube.objects import Key, Object
 from reconciler.kube.watch import WatchSpec
 from reconciler.leaderelection.lease import (
+    LEASE_NAME,
+    LeaseLostError,
     LeaseTimes,
     Sighting,
     clock_s,
@@ -36,17 +38,12 @@ from reconciler.leaderelection.lease import (
     taken,
 )
 
-LEASE_NAME = "devserver-reconciler"
 _RELEASE_TRIES = 3
 _SHORTEST_PAUSE_S = 0.1
 _log = structlog.get_logger()
 _T = TypeVar("_T")
 # The library logs each refused step as an error. What matters is logged here.
 logging.getLogger("kubernetes.aio.leaderelection").setLevel(logging.CRITICAL)
-
-
-class LeaseLostError(BaseException):
-    """This process no longer leads and must end. Not an Exception, so that no handler of errors catches it."""
 
 
 class Leader:
@@ -118,8 +115,8 @@ class Leader:
             self.lease_changed()
             return ()
 
-        fields, namespace = f"metadata.name={LEASE_NAME}", self._lock.namespace
-        return WatchSpec(LEASE, (handler,), fields=fields, namespace=namespace, name="lease")
+        fields = f"metadata.name={LEASE_NAME}"
+        return WatchSpec(LEASE, (handler,), fields=fields, namespace=self._lock.namespace, name="lease")
 
     def lease_changed(self) -> None:
         """Have a candidate look at the Lease at once, as it may have been given back."""

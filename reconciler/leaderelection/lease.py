@@ -11,6 +11,12 @@ from datetime import datetime
 
 from reconciler.kube.objects import Object
 
+LEASE_NAME = "devserver-reconciler"
+
+
+class LeaseLostError(BaseException):
+    """This process no longer leads and must end. Not an Exception, so that no handler of errors catches it."""
+
 
 @dataclass(frozen=True)
 class LeaseTimes:

@@ -1,4 +1,4 @@
-"""What a pass says of a resource: conditions, readiness, status fields. Pure values."""
+"""Values for the parts of a status: conditions, readiness, status fields. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ READY = "Ready"
 
 @dataclass(frozen=True)
 class ConditionState:
-    """A condition as it is to be.
+    """What a condition should say.
 
-    warns: its Event is a Warning.
-    since: when the cluster first showed what the message says, an RFC 3339 time; empty where it does not tell.
+    warns: whether its Event is a Warning.
+    since: an RFC 3339 time, since when the message is true according to the cluster; empty if the cluster has none.
     """
 
     type: str
@@ -28,19 +28,19 @@ class ConditionState:
 
 @dataclass(frozen=True)
 class Readiness:
-    """What the cluster shows of a resource: the condition Ready, and one word for people (status.phase)."""
+    """Whether a resource works, according to the cluster. phase: one word for people (status.phase)."""
 
     condition: ConditionState
     phase: str
 
 
 def ready(reason: str, message: str, phase: str = "Ready") -> Readiness:
-    """The readiness of what is as it should be."""
+    """The readiness of a resource that works."""
     return Readiness(ConditionState(READY, "True", reason, message), phase)
 
 
 def not_ready(reason: str, message: str, phase: str, since: str = "") -> Readiness:
-    """The readiness of what is not there yet. What fails is told of by a Warning."""
+    """The readiness of a resource that does not work (yet). With phase Failing the Event is a Warning."""
     return Readiness(ConditionState(READY, "False", reason, message, phase == "Failing", since), phase)
 
 
@@ -49,11 +49,11 @@ APPLIED = ready(reasons.APPLIED, "All children are in place.")
 
 @dataclass(frozen=True)
 class StatusPatch:
-    """The part of a status that a kind adds to what all kinds have.
+    """The part of a status that a kind adds to the common part.
 
     fields: status fields, camelCase; None removes one.
-    conditions: by type; None removes one. What is not named stays as it is.
-    until: when this changes though nothing else does; None if never.
+    conditions: by type; None removes one. Conditions of other types stay.
+    until: when this patch changes by time alone; None if never.
     """
 
     fields: Mapping[str, Any] = field(default_factory=dict)

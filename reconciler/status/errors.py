@@ -5,7 +5,7 @@
     │   ├── EngineFailedError     a Pulumi run ended with an error that may pass
     │   └── EngineTimeoutError    a Pulumi run passed its deadline and was killed
     ├── WaitingError       someone else: a named object must appear or change; its watch enqueues the resource
-    └── StalledError       the user: the spec must change, the message says what
+    └── StalledError       the user: the spec must change; the message says how
 
 Unknown exceptions are treated as transient and logged with their traceback.
 """
@@ -25,7 +25,7 @@ class ReconcileError(Exception):
 
 
 class TransientError(ReconcileError):
-    """Likely to pass by itself."""
+    """An error that is likely to pass by itself."""
 
 
 class EngineFailedError(TransientError):

@@ -1,13 +1,13 @@
-"""The next status of a resource. Pure; conditions change through the few mutators only.
+"""The next status of a resource. Pure. Only a few methods change conditions.
 
-Ready         what the cluster shows. Its observedGeneration is that of the last applied spec, so that
-              `kubectl wait --for=condition=Ready` does not take an earlier spec's readiness for this one's.
+Ready         whether the resource works, according to the cluster. Its observedGeneration is that of the last applied
+              spec. So `kubectl wait --for=condition=Ready` does not mistake an earlier spec's readiness for this one's.
 Reconciling   the operator still works on it, or waits for another object
 Stalled       the user must change the spec
 
-lastTransitionTime is that of the condition's status, as everywhere in Kubernetes. The message of Ready also says since
-when the cluster shows what it tells. Reconciling and Stalled are present only while they are true, each for one
-reason: with another reason another one begins.
+lastTransitionTime changes with the condition's status, as everywhere in Kubernetes. The message of Ready also says
+since when it is true. Reconciling and Stalled are present only while they are true. If their reason changes, they count
+as new conditions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from reconciler.text import one_line, shortened
 
 HISTORY_LENGTH = 10
 _MAX_MESSAGE = 2000
-# Since when it is so stands behind the message.
+# Leaves room for the time that is appended to the message.
 _MAX_UNDATED_MESSAGE = _MAX_MESSAGE - 100
 
 
@@ -33,13 +33,13 @@ _MAX_UNDATED_MESSAGE = _MAX_MESSAGE - 100
 class PassResult:
     """How a pass ended.
 
-    error: why the goal was not reached, None if it was.
-    last_update: what the engine did, None if it did not run or failed.
-    digest: of the inputs that are applied now.
-    readiness: what the cluster shows; None if nothing was ever applied.
-    drift: what others did to the children and is left as it is.
-    fields: fields of this kind alone, camelCase, None removes one.
-    patch: what the kind says of the cluster as it is; its fields go before others.
+    error: why the goal was not reached; None if it was.
+    last_update: what the engine did; None if it did not run or failed.
+    digest: of what is applied now; None if that is unknown.
+    readiness: from the cluster; None if nothing was ever applied.
+    drift: the condition about drift that is not repaired; None if there is none.
+    fields: status fields of this kind alone, camelCase; None removes one.
+    patch: the kind's part of the status, from the cache. Its fields win over `fields`.
     """
 
     error: ReconcileError | None
@@ -54,7 +54,7 @@ class PassResult:
 def next_status(
     metadata: Metadata, status: CommonStatus, result: PassResult, now: datetime
 ) -> dict[str, Any]:
-    """The whole status as it should be, in the form of a manifest."""
+    """The whole new status, in the form of a manifest."""
     conditions = _Conditions(metadata.generation, status.conditions, now)
     conditions.set_ready(result)
     conditions.set_progress(result.error)
@@ -76,7 +76,7 @@ def next_status(
 
 
 class _Conditions:
-    """The conditions of a resource of that generation, by type."""
+    """The conditions of a resource, by type. generation: the resource's present generation."""
 
     def __init__(self, generation: int, before: Sequence[Condition], now: datetime) -> None:
         self._generation = generation
@@ -84,7 +84,7 @@ class _Conditions:
         self._by_type = {condition.type: condition for condition in before}
 
     def set_ready(self, result: PassResult) -> None:
-        """Ready, unless there is nothing to say of it."""
+        """Set Ready from the readiness, otherwise from the error. Without both it stays."""
         if result.readiness is not None:
             state = _dated(result.readiness.condition)
         elif result.error is not None:
@@ -98,7 +98,7 @@ class _Conditions:
         self._set(state, applied or 0)
 
     def set_progress(self, error: ReconcileError | None) -> None:
-        """Reconciling and Stalled: at most one of them is present, none when all is done."""
+        """Set Reconciling or Stalled for an error and remove the other one. Without an error remove both."""
         for type_ in ("Reconciling", "Stalled"):
             if error is None or (type_ == "Stalled") != isinstance(error, StalledError):
                 self._by_type.pop(type_, None)
@@ -109,7 +109,7 @@ class _Conditions:
             self._set(ConditionState(type_, "True", error.reason, error.message), self._generation)
 
     def set_all(self, states: Mapping[str, ConditionState | None]) -> None:
-        """Conditions by type; None removes one."""
+        """Set conditions by type; None removes one."""
         for type_, state in states.items():
             if state is None:
                 self._by_type.pop(type_, None)
@@ -128,7 +128,7 @@ class _Conditions:
                 "type": state.type,
                 "status": state.status,
                 "reason": state.reason,
-                # It may repeat what users, registries and kubelets say.
+                # The message may contain text from users, registries and kubelets.
                 "message": shortened(one_line(state.message), _MAX_MESSAGE),
                 "observedGeneration": generation,
                 "lastTransitionTime": before.last_transition_time if before and is_same else self._stamp,
@@ -137,7 +137,7 @@ class _Conditions:
 
 
 def _dated(state: ConditionState) -> ConditionState:
-    """With a message that says since when it is so."""
+    """The condition with `since` appended to its message, if it has one."""
     message = shortened(one_line(state.message), _MAX_UNDATED_MESSAGE)
     if state.since:
         message = f"{message.removesuffix('.')}. Since {state.since}."
@@ -153,6 +153,6 @@ def _phase(result: PassResult) -> str:
 
 
 def transitions(before: Sequence[Condition], after: Sequence[Condition]) -> list[Condition]:
-    """Conditions whose status or reason changed: those that an Event tells of."""
+    """Conditions whose status or reason changed. Each of them gets an Event."""
     known = {(condition.type, condition.status, condition.reason) for condition in before}
     return [item for item in after if (item.type, item.status, item.reason) not in known]

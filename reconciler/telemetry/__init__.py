@@ -1,1 +1,1 @@
-"""Shows how the reconciler is: metrics, log lines, health. Sends no requests."""
+"""Metrics, logs and health of the reconciler. Sends no requests."""

@@ -1,6 +1,6 @@
-"""Whether the reconciler is healthy and ready: what /healthz and /readyz say. The rules are pure.
+"""Whether the reconciler is healthy and ready, for /healthz and /readyz. The rules are pure.
 
-A stuck event loop needs no rule here. The server runs in that loop, so a probe gets no answer in time then.
+A stuck event loop needs no rule here. The server runs in that loop, so then a probe gets no answer in time.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 from reconciler.settings import Settings
 
-# The deadline is that of one command. A run may try a second time, after stale locks were removed.
+# The deadline applies to one command. A run may try a second time after it has removed stale locks.
 _COMMANDS_PER_RUN = 2
-# A provider may have to start before, and the remains of a killed run are searched for after.
+# A provider may have to start before a run. After a killed run, its remains are searched.
 _RUN_GRACE_S = 60.0
-# A pass makes up to three runs, each of which may wait for its turn, and dozens of requests with time-outs.
+# A pass makes up to three runs, which may each wait for a slot, and dozens of requests with time-outs.
 _RUNS_PER_PASS = 6
 _PASS_GRACE_S = 600.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The healthy maximum, in seconds: of a watch's silence, of an engine run, of a pass."""
+    """The longest healthy silence of a watch, engine run and pass, in seconds."""
 
     silence_s: float
     run_s: float
@@ -29,7 +29,7 @@ class Limits:
     def of(cls, settings: Settings) -> "Limits":
         """The limits that follow from the settings.
 
-        A watch is started again after watch_silence_s. It gets as long again to answer.
+        A watch reconnects after watch_silence_s of silence. Then it gets the same time again.
         """
         return cls(
             silence_s=2 * settings.watch_silence_s,
@@ -41,7 +41,7 @@ class Limits:
 def complaints(
     limits: Limits, silences: Mapping[str, float], runs: Mapping[str, float], longest_pass_s: float
 ) -> list[str]:
-    """What is wrong, one sentence each. silences: seconds by watch. runs: seconds so far, by stack."""
+    """One sentence for each problem. silences: seconds by watch. runs: seconds so far, by stack."""
     silent = [
         f"the watch of {watch} has heard nothing from the API server for {silence:.0f} s (limit {limits.silence_s:g} s)"
         for watch, silence in sorted(silences.items())
@@ -58,7 +58,7 @@ def complaints(
 
 @dataclass
 class Health:
-    """Where the figures come from. Each part of the reconciler sets its own when it starts.
+    """The sources of the figures. Each part of the reconciler sets its own when it starts.
 
     silences, runs, longest_pass_s: as for complaints(). unsynced: names of watches without their first list.
     """
@@ -74,5 +74,5 @@ class Health:
         return complaints(self.limits, self.silences(), self.runs(), self.longest_pass_s())
 
     def unreadiness(self) -> list[str]:
-        """What the process still waits for before it can work."""
+        """What the process still waits for before it can work; empty if it is ready."""
         return [f"the first list of {watch} is not in yet" for watch in sorted(self.unsynced())]

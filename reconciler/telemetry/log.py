@@ -10,7 +10,7 @@ import structlog
 from reconciler.settings import Settings
 from reconciler.text import printable, without_middle
 
-# The longest value, in characters.
+# The maximum length of a value, in characters.
 _LONGEST = 10_000
 
 
@@ -41,19 +41,19 @@ def configure(settings: Settings) -> None:
 
 
 def _json(value: object, **options: Any) -> str:
-    # JSON escapes all control characters but this one.
+    # JSON escapes all control characters except this one.
     return json.dumps(value, **options).replace("\x7f", "\\u007f")
 
 
 def _bound(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Cut long values. Some are chosen by users, who may choose any length."""
+    """Cut long values. Users choose some of them, with any length."""
     return {name: _bounded(value) for name, value in event.items()}
 
 
 def _bounded(value: object) -> object:
     if value is None or isinstance(value, int | float):
         return value
-    # A value that is not text is measured by its repr.
+    # The length of other values is that of their repr.
     text = value if isinstance(value, str) else repr(value)
     return value if len(text) <= _LONGEST else without_middle(text, _LONGEST)
 

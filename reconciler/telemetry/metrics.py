@@ -1,18 +1,18 @@
-"""The registry of all metrics, as Prometheus reads them at /metrics. docs/metrics.md lists them.
+"""The registry of all metrics. Prometheus reads them at /metrics; docs/metrics.md lists them.
 
-Each package defines its own in a module `metrics`. Nothing that a user can choose is ever a label value (names,
-messages, images): the number of series is bounded, and a hostile name reaches no monitoring system.
+Each package defines its own in a module `metrics`. A label value is never something that users choose (names, messages,
+images). So the number of series is bounded, and no hostile name reaches a monitoring system.
 """
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-# When each series began is of no use here and would double their number.
+# The client library would add the creation time of each series. Nobody needs it, and it doubles the number of series.
 prometheus_client.disable_created_metrics()
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 
-# The label value of what is none of the known ones.
+# The label value for everything outside the known values.
 UNKNOWN = "unknown"
 PASS_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1, 2, 5, 10, 30, 60, 120, 300)

@@ -13,19 +13,19 @@ from reconciler.telemetry.health import Health
 from reconciler.telemetry.metrics import REGISTRY
 
 _log = structlog.get_logger()
-# An open connection does not delay the end of the process for longer.
+# An open connection delays the end of the process for at most this time.
 _SHUTDOWN_S = 0.2
 
 
 class ServerError(Exception):
-    """The server cannot listen where it should."""
+    """The server cannot listen on its address and port."""
 
 
 @asynccontextmanager
 async def serving(host: str | None, port: int, health: Health) -> AsyncIterator[int]:
     """Serve until the block ends. Yields the port. Raises ServerError.
 
-    host: the address to listen on, None for all. port: 0 for any that is free.
+    host: the address to listen on; None for all. port: 0 for any free port.
     """
     app = web.Application()
     app.add_routes(

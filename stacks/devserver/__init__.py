@@ -1,1 +1,1 @@
-"""The program of a DevServer: its pod, the volumes of it, what people read in it."""
+"""The program of a DevServer: its pod, the pod's volumes, and the messages that users read in it."""

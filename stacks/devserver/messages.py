@@ -1,4 +1,4 @@
-"""What people read in their DevServer: at login, and on their terminals before it ends."""
+"""The messages that users read in their DevServer: at login, and on their terminals before it expires."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from crds.devserver import MAX_TIME_TO_LIVE
 from crds.flavor import SecurityProfile
 from stacks.metadata import Owner
 
-# What the messages offer for the asking.
+# The extension that the messages suggest.
 EXTENSION = timedelta(hours=8)
 _HOUR = timedelta(hours=1)
 
@@ -20,7 +20,7 @@ def message_of_the_day(
     expires_at: str | None,
     profile: SecurityProfile = "baseline",
 ) -> str:
-    """Whose DevServer it is, how large, until when, and how to keep it longer. person: its owner."""
+    """The text at login: owner, flavor, expiry, and how to extend it. person: the owner."""
     lines = {"owner": person, "flavor": flavor, "expires": expires_at or "no expiry"}
     if time_to_live is not None:
         lines["extend"] = _how_to_extend(owner, time_to_live)
@@ -34,10 +34,10 @@ def message_of_the_day(
 def warnings(
     owner: Owner, time_to_live: str | None, expires_at: str | None, warn_minutes: tuple[int, ...]
 ) -> str:
-    """What the start script shows as the end draws near: a line for each warning, the first one first.
+    """The warnings that the start script shows before the expiry: one line each, the first one first.
 
-    A line holds the time from which it is true, in seconds since 1970, a blank, and the text. So time alone brings
-    them out, and only another end changes the file. warn_minutes: how long before the end, in falling order.
+    A line holds the time from which to show it (seconds since 1970), a blank and the text. So the passing of time
+    changes nothing in the file; only another expiry does. warn_minutes: minutes before the expiry, in falling order.
     """
     if time_to_live is None or expires_at is None or not warn_minutes:
         return "\n"
@@ -50,7 +50,7 @@ def warnings(
 
 
 def _how_to_extend(owner: Owner, time_to_live: str) -> str:
-    """A command for where the owner's kubectl is; that is not here. The time counts from the creation."""
+    """A command for the owner's own machine, because the DevServer has no kubectl. timeToLive counts from creation."""
     longer = min(parse_duration(time_to_live) + EXTENSION, MAX_TIME_TO_LIVE)
     patch = f'{{"spec":{{"lifecycle":{{"timeToLive":"{-(-longer // _HOUR)}h"}}}}}}'
     return f"kubectl -n {owner.namespace} patch dvs {owner.name} --type merge -p '{patch}'"

@@ -1,10 +1,10 @@
-"""The volumes of a DevServer's pod, and where its containers have them."""
+"""The volumes of a DevServer's pod, and where its containers mount them."""
 
 from collections.abc import Iterable
 
 from crds import DevServerFlavorSpec, DevServerSpec
-from crds.base import VolumeMount
-from crds.devserver import HOME_PATH
+from crds.home import HOME_PATH
+from crds.volumes import VolumeMount
 from stacks.metadata import Manifest, present
 from stacks.tools import TOOLS, TOOLS_PATH, tools_volume
 
@@ -12,18 +12,18 @@ CONFIG_PATH = "/etc/devserver"
 HOST_KEYS_PATH = "/etc/devserver-hostkeys"
 CONFIG, HOST_KEYS = "sshd", "host-keys"
 
-# Where the pod has no root, nobody can write to the image's /etc. So an init container makes these files in the volume
-# of the tools, and they are mounted one by one. The start script knows their names, too.
+# In a pod without root, nobody can write to the image's /etc. So an init container makes these files in the tools
+# volume, and the pod mounts each of them. The start script uses the same names.
 ETC_FILES = ("group", "motd", "passwd", "profile.d/00-devserver.sh", "shadow")
-# Nor can anyone make these directories there, or give the home to dev.
+# In such a pod nobody can create these directories either, or give the home to dev.
 _SCRATCH = {"home": HOME_PATH, "tmp": "/tmp"}
 
-# A volume and where the main container has it; a volume with two places is there twice.
+# A volume and its mount in the main container. A volume with two mounts makes two pairs.
 Mounted = tuple[Manifest, Manifest]
 
 
 def own_volumes(*, config_map: str, host_keys_secret: str, shm_size: str | None) -> list[Mounted]:
-    """What every DevServer has."""
+    """The volumes that every DevServer has."""
     host_keys = {"secretName": host_keys_secret, "defaultMode": 0o400}
     found = [
         _mounted(tools_volume(), TOOLS_PATH),
@@ -37,16 +37,16 @@ def own_volumes(*, config_map: str, host_keys_secret: str, shm_size: str | None)
 
 
 def claimed_volumes(spec: DevServerSpec, flavor: DevServerFlavorSpec, home_claim: str) -> list[Mounted]:
-    """The home, if one is asked for, and the volumes of the flavor and the DevServer."""
+    """The PVCs: the home, if the spec has one, and the volumes of the flavor and the DevServer."""
     found, flavors = [], flavor.volumes
     if spec.home is not None:
         found.append(_mounted(_claim("home", home_claim, read_only=False), HOME_PATH))
-        # It wins over what the flavor mounts there.
+        # The home wins over a volume that the flavor mounts there.
         flavors = [mount for mount in flavors if mount.mount_path != HOME_PATH]
     by_claim: dict[str, list[VolumeMount]] = {}
     for mount in merged_volumes(flavors, spec.volumes):
         by_claim.setdefault(mount.claim_name, []).append(mount)
-    # One volume for each claim, however often it is mounted: with two of one claim, the kubelet never starts the pod.
+    # One volume for each PVC, however often it is mounted. With two volumes of a PVC, the kubelet never starts the pod.
     for index, (claim, mounts) in enumerate(by_claim.items()):
         volume = _claim(f"volume-{index}", claim, read_only=all(mount.read_only for mount in mounts))
         found += [_mounted(volume, mount.mount_path, mount.read_only) for mount in mounts]
@@ -54,13 +54,13 @@ def claimed_volumes(spec: DevServerSpec, flavor: DevServerFlavorSpec, home_claim
 
 
 def merged_volumes(flavor: list[VolumeMount], devserver: list[VolumeMount]) -> tuple[VolumeMount, ...]:
-    """The flavor's volumes and the DevServer's, whose own win where both name one path."""
+    """The volumes of the flavor and the DevServer. If both use a path, the DevServer's volume wins."""
     by_path = {mount.mount_path: mount for mount in (*flavor, *devserver)}
     return tuple(by_path.values())
 
 
 def scratch_volumes(claimed: Iterable[Mounted]) -> list[Mounted]:
-    """For a pod without root: a home and a /tmp that end with the pod, unless a claim is mounted there."""
+    """For a pod without root: a home and a /tmp that end with the pod, unless a PVC is mounted there."""
     taken = {mount["mountPath"] for _, mount in claimed}
     return [
         _mounted({"name": name, "emptyDir": {}}, path) for name, path in _SCRATCH.items() if path not in taken
@@ -68,7 +68,7 @@ def scratch_volumes(claimed: Iterable[Mounted]) -> list[Mounted]:
 
 
 def etc_mounts() -> list[Manifest]:
-    """For a pod without root: ETC_FILES in the places of the image's own."""
+    """For a pod without root: mounts of ETC_FILES over the image's own files."""
     return [{"name": TOOLS, "mountPath": f"/etc/{file}", "subPath": f"etc/{file}"} for file in ETC_FILES]
 
 

@@ -1,4 +1,4 @@
-"""The pod of a DevServer: the user's own image with sshd brought along in a volume."""
+"""The pod of a DevServer: the user's own image, with sshd from a volume."""
 
 import json
 from hashlib import sha256
@@ -24,18 +24,18 @@ from stacks.security import security
 from stacks.tools import BUSYBOX, SSHD_PORT, TOOLS, TOOLS_PATH, tools_container, tools_resources
 
 _START = (BUSYBOX, "sh", f"{CONFIG_PATH}/startup.sh")
-# What of a spec comes into the pod by a restart alone. (Whether there is a home does, too.)
+# Fields of the spec that only a restart applies to the pod. (Whether there is a home is another one.)
 _CHOSEN = {"flavor", "image", "image_pull_secrets", "volumes", "env"}
 
 
 def restart_digest(spec: DevServerSpec) -> str:
-    """Digest of what the user chose that only a restart brings into the pod.
+    """Digest of the user's choices that only a restart applies to the pod.
 
-    It stands in the pod template: a pod with another digest is restarted at once, while a pod that differs
-    from the template otherwise (the flavor or the operator changed) waits for its next restart.
+    The pod template holds it. A pod with another digest is restarted at once. A pod that differs from the template in
+    another way (the flavor or the operator changed) waits for its next restart.
     """
     chosen = spec.model_dump(mode="json", include=_CHOSEN, by_alias=True, exclude_none=True)
-    # Pods that run carry digests in which a flavor that is not named is null; any other field is left out then.
+    # In the digests of running pods a missing flavor is null, while other missing fields are left out.
     named = {"flavor": spec.flavor, "home": spec.home is not None}
     return sha256(json.dumps(chosen | named, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -50,7 +50,7 @@ def pod_template(
     host_keys_secret: str,
     home_claim: str,
 ) -> Manifest:
-    """The template. Keys, motd and expiry reach the pod by mounted files, never by the template."""
+    """The pod template. It holds no keys, motd or expiry, because the pod gets those from mounted files."""
     rights = security(flavor.security_profile)
     init_containers = [tools_container(tools_image, rights.tools)]
     claimed = claimed_volumes(spec, flavor, home_claim)
@@ -98,8 +98,8 @@ def _main_container(
             "requests": dict(flavor.resources.requests),
             "limits": dict(flavor.resources.limits),
         },
-        # Every probe is a line in sshd's log, so there are some until it is up and none after: when sshd ends, so
-        # does the container. (A rare readiness probe would besides delay the first Ready by up to its period.)
+        # Every probe writes a line to sshd's log. So there are probes only until sshd answers. Later ones are not
+        # needed, because the container ends with sshd. (A rare readiness probe would also delay the first Ready.)
         "startupProbe": {"tcpSocket": {"port": SSHD_PORT}, "periodSeconds": 1, "failureThreshold": 120},
         "securityContext": context,
         "volumeMounts": mounts,
@@ -107,9 +107,9 @@ def _main_container(
 
 
 def _etc_container(spec: DevServerSpec, context: Manifest) -> Manifest:
-    """Init container of the user's image, for a pod without root: makes what `etc_mounts` mounts.
+    """Init container with the user's image, for a pod without root. It makes the files that `etc_mounts` mounts.
 
-    It asks for no more than the one before it, so a pod of the flavor takes the same room with and without it.
+    It requests the same as the tools container. So it does not change what the whole pod requests.
     """
     return {
         "name": "etc",
@@ -126,5 +126,5 @@ def _etc_container(spec: DevServerSpec, context: Manifest) -> Manifest:
 
 
 def _environment(spec: DevServerSpec) -> list[Manifest]:
-    # Kubernetes reads $(NAME) as a reference and $$ as $: doubled, a value arrives as it was written.
+    # Kubernetes reads $(NAME) as a reference and $$ as $. With every $ doubled, the value arrives unchanged.
     return [{"name": item.name, "value": item.value.replace("$", "$$")} for item in spec.env]

@@ -1,4 +1,4 @@
-"""The stack of a DevServer: StatefulSet, two Services, host keys, sshd's files and, when asked for, a home."""
+"""The stack of a DevServer: StatefulSet, two Services, host keys, sshd's files and, if the spec has one, a home."""
 
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ class HostKeys:
     """The SSH host keys.
 
     public: lines as in known_hosts, without the host: `TYPE BASE64`.
-    private: content of the Secret by file name; None if the user brought a Secret of their own, which the
-        stack mounts and never owns or changes.
+    private: content of the Secret by file name; None if the user made their own Secret. The stack mounts that one, but
+        never owns or changes it.
     """
 
     public: tuple[str, ...]
@@ -31,13 +31,13 @@ class HostKeys:
 
 @dataclass(frozen=True)
 class DevServerInputs:
-    """All that the program depends on, save for the host keys, which are no reason for a run.
+    """All that the program depends on, except the host keys, which cause no run.
 
     authorized_keys: checked lines, `TYPE BASE64`.
-    time_to_live: the one that holds, the operator's default included; None if there is none.
-    expires_at: RFC 3339 time for the messages, None if the DevServer does not expire.
-    warn_minutes: how long before its end it warns, in falling order; those that there is time for.
-    home_size: the size to ask for, at least that of the live claim; None without a home.
+    time_to_live: the spec's or the operator's default; None if there is neither.
+    expires_at: RFC 3339 time for the messages; None if the DevServer does not expire.
+    warn_minutes: how many minutes before the expiry it warns, in falling order.
+    home_size: the size to request, at least that of the live PVC; None without a home.
     """
 
     owner: Owner
@@ -79,12 +79,12 @@ class DevServerChildren:
         )
 
 
-# Stands for the host keys where they are not known yet: what is declared is the same, but for the keys themselves.
+# Placeholder while the host keys are unknown. The declarations are the same, except for the keys themselves.
 UNKNOWN_HOST_KEYS = HostKeys(public=(), private={})
 
 
 def program(inputs: DevServerInputs, host_keys: HostKeys) -> Program:
-    """What the stack of the DevServer is to hold."""
+    """The program of the DevServer."""
     names = DevServerChildren.of(inputs.owner)
     declarations = [
         Declaration("sshd", owned(inputs.owner, names.sshd, data=sshd_files(inputs))),
@@ -136,7 +136,7 @@ def _ssh_service(inputs: DevServerInputs) -> Manifest:
     return {
         "type": inputs.ssh_service_type,
         "selector": _selector(inputs),
-        # sshd answers a second or two before the kubelet has found that out, and there is no other pod to prefer.
+        # sshd answers a second or two before the kubelet notices, and there is no other pod to prefer.
         "publishNotReadyAddresses": True,
         "ports": [{"name": "ssh", "port": SSH_PORT, "targetPort": SSHD_PORT, "protocol": "TCP"}],
     }
@@ -148,7 +148,7 @@ def _stateful_set(inputs: DevServerInputs) -> Manifest:
         "serviceName": names.headless.name,
         "replicas": 1 if inputs.spec.running else 0,
         "selector": {"matchLabels": _selector(inputs)},
-        # The reconciler decides when a changed template restarts the pod: see pending_restart in readiness.py.
+        # The reconciler decides when a changed template restarts the pod: see pending_restart in restarts.py.
         "updateStrategy": {"type": "OnDelete"},
         "template": pod_template(
             name=inputs.owner.name,
@@ -163,12 +163,12 @@ def _stateful_set(inputs: DevServerInputs) -> Manifest:
 
 
 def _selector(inputs: DevServerInputs) -> dict[str, str]:
-    # Without the uid, so that a DevServer that is made anew can adopt.
+    # Without the uid, so that a recreated DevServer can adopt the objects.
     return {NAME_LABEL: inputs.owner.name}
 
 
 def sshd_files(inputs: DevServerInputs) -> dict[str, str]:
-    """The files of the ConfigMap that sshd and the start script read, by name."""
+    """The files of the ConfigMap, by name. sshd and the start script read them."""
     return {
         "sshd_config": _file("sshd_config"),
         "startup.sh": _file("startup.sh"),

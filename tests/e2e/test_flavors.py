@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flavors.grounds import create_pods, delete_pods, fake_nodes
 
 from tests.e2e.kube import Kube, SshKey, condition, devserver, eventually
 from tests.faults.kubeapi import Api
 from tests.flavors.cases import CASE, GPU, Node, Pod, container
+from tests.flavors.fake_nodes import create_pods, delete_pods, fake_nodes
 from tests.patience import PATIENCE_S, PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SharedCluster

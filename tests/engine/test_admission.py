@@ -1,4 +1,4 @@
-"""The API server judges the manifests in tests/cases/ as the models do (tests/unit/test_crds_cases.py)."""
+"""The API server judges the manifests in tests/cases/ as the models do (tests/unit/test_cases.py)."""
 
 import json
 import secrets

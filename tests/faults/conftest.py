@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crds.resources import DEVSERVER, FLAVOR, LEASE, NAMESPACE, SECRET
-from reconciler.leaderelection.leader import LEASE_NAME
+from reconciler.leaderelection.lease import LEASE_NAME
 from tests import builders
 from tests.faults.harness import Operator, Space
 from tests.faults.invariants import STATE_OF, Guard

@@ -9,8 +9,7 @@ import pytest
 
 from reconciler import __main__ as command
 from reconciler import app
-from reconciler.kinds.registry import KindClasses
-from reconciler.leaderelection.leader import LeaseLostError
+from reconciler.leaderelection.lease import LeaseLostError
 from reconciler.settings import Settings
 
 
@@ -53,7 +52,7 @@ def test_without_a_cli_the_reconciler_says_how_to_get_one(
 def test_a_process_that_leads_no_more_says_so_and_ends_with_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def run(settings: Settings, kinds: KindClasses) -> None:
+    async def run(settings: Settings, kinds: object) -> None:
         async def renew() -> None:
             raise LeaseLostError("somebody has the Lease")
 

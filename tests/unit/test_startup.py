@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crds.devserver import HOME_PATH
+from crds.home import HOME_PATH
 from stacks import tools
 from stacks.devserver import mounts
 

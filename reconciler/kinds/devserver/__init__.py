@@ -1,1 +1,1 @@
-"""DevServers: what a spec asks for, when it ends, what the cluster shows. Only pod/restarts.py sends requests."""
+"""DevServers: the inputs from a spec, the expiry, the status. Only pod/restarts.py sends requests."""

@@ -1,4 +1,4 @@
-"""When a DevServer ends. Pure."""
+"""When a DevServer expires, and its warnings before that. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -7,21 +7,22 @@ from crds.times import format_time, parse_time
 from reconciler.status import reasons
 from reconciler.status.conditions import ConditionState
 
-# How long before the end a DevServer warns, the first warning first.
+# How long before the expiry a DevServer warns, the first warning first.
 WARN_BEFORE = (timedelta(minutes=60), timedelta(minutes=15), timedelta(minutes=5))
 
 
 def time_to_live(devserver: DevServer, default_s: int | None) -> str | None:
-    """The timeToLive that holds: the spec's, else the default of the settings, else none."""
+    """The timeToLive that applies: the spec's, else the default from the settings, else None."""
     given = devserver.spec.lifecycle.time_to_live
     return given or (f"{default_s}s" if default_s is not None else None)
 
 
 def expires_at(devserver: DevServer, default_s: int | None, longest_s: int, now: datetime) -> datetime | None:
-    """When the DevServer ends, None if never.
+    """When the DevServer expires; None if never.
 
-    Computed when timeToLive is first seen or changed, and kept in status from then on: the earlier of creation +
-    timeToLive and now + longest_s. So an owner may extend again and again, never further than longest_s from now.
+    It is the earlier of creation + timeToLive and now + longest_s. It is computed when timeToLive is new or changed;
+    until the next change it comes from the status. So an owner may extend again and again, each time up to longest_s
+    from now.
     """
     ttl = time_to_live(devserver, default_s)
     if ttl is None:
@@ -34,7 +35,7 @@ def expires_at(devserver: DevServer, default_s: int | None, longest_s: int, now:
 
 
 def limited(created: datetime, ttl: str | None, ends: datetime | None) -> ConditionState | None:
-    """The condition ExpiryLimited: the end is nearer than asked for, as the settings bound it; None if it is not."""
+    """The condition ExpiryLimited, if the maximum in the settings shortened the request; otherwise None."""
     if ttl is None or ends is None:
         return None
     asked = created + parse_duration(ttl)
@@ -48,19 +49,19 @@ def limited(created: datetime, ttl: str | None, ends: datetime | None) -> Condit
 
 
 def _warnings(created: datetime, ends: datetime) -> list[timedelta]:
-    """Those that there is time for: who asks for half an hour need not be told at once that less than one is left."""
+    """The warnings that fit into the DevServer's time. A DevServer for half an hour does not warn an hour before."""
     return [before for before in WARN_BEFORE if ends - created > before]
 
 
 def warning_minutes(created: datetime, ends: datetime) -> tuple[int, ...]:
-    """How many minutes before its end a DevServer warns, the first warning first."""
+    """How many minutes before its expiry a DevServer warns, the first warning first."""
     return tuple(before // timedelta(minutes=1) for before in _warnings(created, ends))
 
 
 def warning(created: datetime, ends: datetime | None, home: str, now: datetime) -> ConditionState | None:
-    """The condition Expiring; None while there is time. Each warning has a reason of its own, and so an Event.
+    """The condition Expiring; None before the first warning. Each warning has its own reason, and so its own Event.
 
-    home: what becomes of the data, a sentence.
+    home: a sentence that says what happens to the data.
     """
     if ends is None:
         return None
@@ -76,7 +77,7 @@ def warning(created: datetime, ends: datetime | None, home: str, now: datetime) 
 
 
 def next_warning(created: datetime, ends: datetime | None, now: datetime) -> datetime | None:
-    """When the condition Expiring changes next, None if it does not before the end."""
+    """When the condition Expiring changes next; None if it does not change before the expiry."""
     if ends is None:
         return None
     times = (ends - before for before in _warnings(created, ends))
@@ -84,7 +85,7 @@ def next_warning(created: datetime, ends: datetime | None, now: datetime) -> dat
 
 
 def fate_of_home(devserver: DevServer) -> str:
-    """What becomes of the data at the end, a sentence for Events."""
+    """A sentence for conditions and Events that says what happens to the data at the expiry."""
     home = devserver.spec.home
     if home is None:
         return "It has no home volume: what is not on a volume is lost."

@@ -1,7 +1,7 @@
-"""How large a home is, and is to be: it is expanded where its storage can be, and what stands in the way is told. Pure.
+"""The size of a home. It is expanded if its storage allows that; otherwise a condition says why not. Pure.
 
-The API server refuses to expand a claim that is not bound, or whose StorageClass does not allow it; a run that tried
-would fail, and hold up every other change. The rule is that of its admission plugin PersistentVolumeClaimResize:
+The API server refuses to expand a PVC if it is not bound or its StorageClass does not allow expansion. A run that tries
+anyway would fail and block every other change. The rule comes from the admission plugin PersistentVolumeClaimResize:
 https://github.com/kubernetes/kubernetes/blob/v1.34.4/plugin/pkg/admission/storage/persistentvolume/resize/admission.go
 """
 
@@ -10,28 +10,29 @@ from typing import Any
 from pydantic import ValidationError
 
 from crds import parse_quantity
-from crds.devserver import Home
+from crds.home import Home
 from reconciler.kube.objects import Object
 from reconciler.status import reasons
 from reconciler.status.conditions import ConditionState
 
 
 def size_to_ask_for(wanted: str, claim: Object | None, storage_class: Object | None) -> str:
-    """The size that the claim is to request. One that was expanded by hand keeps its size; none is ever shrunk.
+    """The size that the PVC should request. It is never smaller than now, so an expansion by hand stays.
 
-    wanted: of the spec. claim: as it is, None if there is none. storage_class: the claim's, None if it is unknown.
+    wanted: the size in the spec. claim: the live PVC, None if there is none.
+    storage_class: the PVC's StorageClass, None if it is unknown.
     """
     if claim is None:
         return wanted
     live = _requested(claim)
     if parse_quantity(wanted) <= parse_quantity(live):
-        # The same size in other words is no change.
+        # The same size in another notation is no change.
         return wanted if parse_quantity(wanted) == parse_quantity(live) else live
     return wanted if _is_bound(claim) and _allows_expansion(storage_class) else live
 
 
 def shortfall(wanted: str, claim: Object, storage_class: Object | None) -> ConditionState | None:
-    """The condition HomeSmaller: why the home is smaller than it was asked to be; None if it is not."""
+    """The condition HomeSmaller: why the home is smaller than the spec says; None if it is not smaller."""
     name, live = claim["metadata"]["name"], _requested(claim)
     if parse_quantity(wanted) > parse_quantity(live):
         if not _is_bound(claim):
@@ -46,7 +47,7 @@ def shortfall(wanted: str, claim: Object, storage_class: Object | None) -> Condi
             return ConditionState(
                 reasons.HOME_SMALLER, "True", reasons.HOME_CANNOT_EXPAND, message, warns=True
             )
-        return None  # the run that asks for it comes first
+        return None  # the next run requests the larger size
     has = claim.get("status", {}).get("capacity", {}).get("storage")
     if not _is_bound(claim) or has is None or parse_quantity(has) >= parse_quantity(live):
         return None
@@ -59,7 +60,7 @@ def shortfall(wanted: str, claim: Object, storage_class: Object | None) -> Condi
 def shortfall_of(
     resource: Object, claim: Object | None, storage_class: Object | None
 ) -> ConditionState | None:
-    """The condition HomeSmaller of a DevServer, whose spec may be no good. claim: its home, None without one."""
+    """The condition HomeSmaller of a DevServer, even if its spec is invalid. claim: the PVC of its home, or None."""
     if claim is None:
         return None
     try:

@@ -1,6 +1,6 @@
-"""From a DevServer and what the watches show to the inputs of its program. Pure.
+"""Makes the inputs of a DevServer's program from the DevServer and the cache. Pure.
 
-Raises WaitingError or StalledError when there is no program to run.
+Raises WaitingError or StalledError if there is no program to run.
 """
 
 from datetime import datetime
@@ -31,7 +31,7 @@ def devserver_inputs(
     devserver: DevServer,
     now: datetime,
 ) -> DevServerInputs:
-    """Inputs of a DevServer's program. resource, devserver: as it is watched and as it was parsed."""
+    """Inputs of a DevServer's program. resource: the watched object. devserver: the same, parsed."""
     owner = owner_of(resource)
     flavor_name, flavor = find_flavor(cache, devserver.spec.flavor, devserver.status.flavor)
     ssh = devserver.spec.ssh
@@ -71,7 +71,10 @@ def _refuse_foreign_homes(cache: Cache, owner: Owner, devserver: DevServer) -> N
 
 
 def _refuse_to_move_the_home(cache: Cache, owner: Owner, devserver: DevServer) -> None:
-    """The engine would delete the home and make another one. (The API server compares with the last spec only.)"""
+    """Raise StalledError if the spec names another storage class than the home has.
+
+    The engine would replace the home and lose its data. (The API server compares the spec only with the last spec.)
+    """
     child = DevServerChildren.of(owner).home
     home, claim = devserver.spec.home, cache.child(child)
     if (

@@ -1,4 +1,4 @@
-"""The kind DevServer: what the loop asks of it, answered from the modules beside this one."""
+"""The kind DevServer. Its methods answer the loop with the modules beside this one."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -30,7 +30,7 @@ from stacks.metadata import Owner
 
 
 class DevServerKind(Kind[DevServer, DevServerInputs]):
-    """DevServers: a pod behind SSH, with or without a home, until its time to live ends."""
+    """DevServers: a pod that users reach by SSH, with or without a home, until it expires."""
 
     resource = DEVSERVER
     model = DevServer
@@ -50,11 +50,11 @@ class DevServerKind(Kind[DevServer, DevServerInputs]):
         )
 
     def program(self, inputs: DevServerInputs) -> Program:
-        """The program with host keys that have yet to be found."""
+        """The program with a placeholder for the host keys."""
         return devserver.program(inputs, devserver.UNKNOWN_HOST_KEYS)
 
     async def prepare(self, inputs: DevServerInputs, lookup: Lookup) -> Prepared:
-        """The program, once the host keys are found."""
+        """The program with its host keys."""
         names = DevServerChildren.of(inputs.owner)
         keys = await find_host_keys(lookup, inputs.owner, names.host_keys)
         service = {"service": names.ssh.name, "port": SSH_PORT, "hostKeys": list(keys.public)}
@@ -65,11 +65,11 @@ class DevServerKind(Kind[DevServer, DevServerInputs]):
         return first_digest(inputs)
 
     def data_owner(self, model: DevServer) -> str:
-        """The person whose home it is."""
+        """The person who owns the home."""
         return model.spec.owner
 
     def retains(self, model: DevServer) -> bool:
-        """Whether the home stays."""
+        """Whether the home outlives the DevServer."""
         return model.spec.home is None or model.spec.home.on_delete == "Retain"
 
     def expires_at(self, model: DevServer, now: datetime) -> datetime | None:
@@ -78,11 +78,11 @@ class DevServerKind(Kind[DevServer, DevServerInputs]):
         return expiry.expires_at(model, settings.default_time_to_live_s, settings.max_time_to_live_s, now)
 
     def expiry_note(self, model: DevServer) -> str:
-        """What becomes of the home."""
+        """What happens to the home."""
         return expiry.fate_of_home(model)
 
     def fields(self, inputs: DevServerInputs) -> Mapping[str, Any]:
-        """The end, the time to live that brings it, the flavor that it got."""
+        """The expiry, the timeToLive that applies, the flavor in use."""
         return {
             "expiresAt": inputs.expires_at,
             "timeToLive": inputs.time_to_live,
@@ -90,17 +90,17 @@ class DevServerKind(Kind[DevServer, DevServerInputs]):
         }
 
     def readiness(self, owner: Owner) -> Readiness:
-        """Whether people can log in."""
+        """Whether users can log in."""
         workload = DevServerChildren.of(owner).stateful_set
         refusal = self.watched.refusals.get((workload.namespace, workload.name))
         pod = self.watched.pod_of(owner)
-        told = self.watched.events.of(pod) if pod is not None else ()
-        return devserver_readiness(self.cache.child(workload), pod, refusal, told)
+        events = self.watched.events.of(pod) if pod is not None else ()
+        return devserver_readiness(self.cache.child(workload), pod, refusal, events)
 
     def conditions(
         self, resource: Object, model: DevServer | None, ends: datetime | None, now: datetime
     ) -> StatusPatch:
-        """The address, and how it stands with the home, the pod's template and the end."""
+        """The SSH address, and conditions about the home, a pending restart and the expiry."""
         owner = owner_of(resource)
         names = DevServerChildren.of(owner)
         service, claim = (
@@ -125,7 +125,7 @@ class DevServerKind(Kind[DevServer, DevServerInputs]):
         return StatusPatch(fields, conditions, until=expiry.next_warning(created, ends, now))
 
     async def tend(self, resource: Object, model: DevServer, client: Client, recorder: Recorder) -> None:
-        """Restart a pod that is not as the user wants it; hasten one for which there is room now."""
+        """Restart a pod that differs from what the user chose. If a quota has room again, have the pod created."""
         owner = owner_of(resource)
         pod, restart = self.watched.pod_of(owner), self._restart(owner, model)
         if pod is None:

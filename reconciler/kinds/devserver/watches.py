@@ -1,4 +1,4 @@
-"""What is watched for DevServers alone, and which of them a change concerns."""
+"""The watches for DevServers alone, and which DevServers a change concerns."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,8 +17,8 @@ from stacks.metadata import NAME_LABEL, Owner
 class DevServerWatches:
     """The stores that only DevServers need.
 
-    pods: of DevServers. storage_classes: by ("", name).
-    refusals: pods that were refused to their StatefulSets, which are named. events: what Events tell of other pods.
+    pods: the pods of DevServers. storage_classes: by ("", name).
+    refusals: refused pods, by (namespace, name) of their StatefulSet. events: PodEvents about pods that exist.
     """
 
     def __init__(self, cache: Cache) -> None:
@@ -29,7 +29,7 @@ class DevServerWatches:
         self._cache = cache
 
     def specs(self) -> Iterator[WatchSpec]:
-        """What is to be watched."""
+        """The watches of DevServers."""
         yield WatchSpec(FLAVOR, (self._flavor_changed,))
         yield WatchSpec(QUOTA, (self._quota_changed,))
         yield WatchSpec(POD, (self._pod_changed,), selector=MANAGED, store=self.pods)
@@ -47,16 +47,16 @@ class DevServerWatches:
             )
 
     def pod_of(self, owner: Owner) -> Object | None:
-        """The DevServer's pod: the StatefulSet's first and only one."""
+        """The DevServer's pod: the only one of its StatefulSet."""
         return self.pods.get((owner.namespace, f"{owner.name}-0"))
 
     def storage_class_of(self, claim: Object | None) -> Object | None:
-        """The StorageClass of a PersistentVolumeClaim; None if it has none, or one that is gone."""
+        """The StorageClass of a PVC; None if the PVC names none or the class does not exist."""
         name = claim["spec"].get("storageClassName") if claim is not None else None
         return self.storage_classes.get(("", name)) if name else None
 
     def _flavor_changed(self, old: Object | None, new: Object | None) -> Iterator[Key]:
-        """A flavor changed: so may what those get that name it, have it or take the default one."""
+        """A changed flavor concerns the DevServers that name it, have it now, or name none."""
         if wanted_of(old) == wanted_of(new):
             return
         flavor = (new or old or {})["metadata"]["name"]
@@ -66,7 +66,7 @@ class DevServerWatches:
                 yield Key(DEVSERVER.kind, namespace, name)
 
     def _storage_class_changed(self, old: Object | None, new: Object | None) -> Iterator[Key]:
-        """Homes of that class may be expanded now, or no more."""
+        """If a StorageClass now allows expansion or no longer does, this concerns the homes of that class."""
         if (old or {}).get("allowVolumeExpansion") == (new or {}).get("allowVolumeExpansion"):
             return
         changed = (new or old or {})["metadata"]["name"]
@@ -78,7 +78,7 @@ class DevServerWatches:
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> Iterator[Key]:
         if new is not None:
-            # Whatever was refused before, it was made in the end.
+            # The pod exists now, so an earlier refusal is over.
             meta = new["metadata"]
             self.refusals.pop((meta["namespace"], meta["name"].removesuffix("-0")), None)
         for pod in (old, new):
@@ -95,7 +95,7 @@ class DevServerWatches:
         return ()
 
     def _quota_changed(self, old: Object | None, new: Object | None) -> Iterator[Key]:
-        """A quota that gave way: the pods that it stopped may be made now."""
+        """If a quota has more room than before, the pods that it stopped can be created now."""
         if old is None or not quota_freed(old, new):
             return
         namespace, quota = old["metadata"]["namespace"], old["metadata"]["name"]
@@ -117,6 +117,6 @@ class DevServerWatches:
         return self._devserver(namespace, pod.removesuffix("-0"))
 
     def _devserver(self, namespace: str, name: str) -> Iterable[Key]:
-        """The DevServer of that name, if there is one: StatefulSets may be anyone's."""
+        """The DevServer of that name, if there is one. (The StatefulSet may belong to something else.)"""
         is_there = (namespace, name) in self._cache.resources[DEVSERVER.kind]
         return (Key(DEVSERVER.kind, namespace, name),) if is_there else ()

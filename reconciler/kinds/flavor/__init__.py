@@ -1,1 +1,1 @@
-"""DevServerFlavors: which one a DevServer gets, who uses it, whether its pods find room. Sends no request."""
+"""DevServerFlavors: which one a DevServer gets, who uses it, whether its pods fit on a node. Sends no request."""

@@ -1,4 +1,4 @@
-"""Work on names that is asked for often and done at most once in a while."""
+"""Limits how often the work on a name is done, however often it is requested."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Debouncer:
-    """Names that are to be worked on. The first time is at once, the next ones not before interval_s is over.
+    """Names that need work. The first work on a name is due at once, the next one not before interval_s is over.
 
     clock: monotonic, in seconds.
     """
@@ -17,18 +17,18 @@ class Debouncer:
     _last: dict[str, float] = field(default_factory=dict)
 
     def touch(self, name: str) -> None:
-        """The name is to be worked on, once, however often this is called before it is."""
+        """Request work on the name. Several requests before the work count once."""
         if name not in self._due:
             last = self._last.get(name)
             self._due[name] = self.clock() if last is None else max(self.clock(), last + self.interval_s)
 
     def forget(self, name: str) -> None:
-        """There is no such thing any more."""
+        """Forget a name that does not exist any more."""
         self._due.pop(name, None)
         self._last.pop(name, None)
 
     def take(self) -> list[str]:
-        """The names that are due, to be worked on now."""
+        """Take the names that are due. The caller works on them now."""
         now = self.clock()
         due = sorted(name for name, when in self._due.items() if when <= now)
         for name in due:
@@ -37,5 +37,5 @@ class Debouncer:
         return due
 
     def next_s(self) -> float | None:
-        """In how many seconds a name is due; None if none waits."""
+        """Seconds until the next name is due; None if none waits."""
         return max(0.0, min(self._due.values()) - self.clock()) if self._due else None

@@ -1,4 +1,4 @@
-"""From a DevServerFlavor to the inputs of its program. Pure."""
+"""Makes the inputs of a DevServerFlavor's program. Pure."""
 
 from crds import DevServerFlavor
 from reconciler.kube.objects import Object, owner_of
@@ -9,7 +9,7 @@ from stacks.flavor import DevServerFlavorInputs
 def flavor_inputs(
     settings: Settings, cluster_id: str, resource: Object, flavor: DevServerFlavor
 ) -> DevServerFlavorInputs:
-    """Inputs of a DevServerFlavor's program. resource, flavor: as it is watched and as it was parsed."""
+    """Inputs of a DevServerFlavor's program. resource: the watched object. flavor: the same, parsed."""
     return DevServerFlavorInputs(
         owner=owner_of(resource),
         spec=flavor.spec,

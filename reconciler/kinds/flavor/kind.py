@@ -1,4 +1,4 @@
-"""The kind DevServerFlavor: what the loop asks of it, answered from the modules beside this one."""
+"""The kind DevServerFlavor. Its methods answer the loop with the modules beside this one."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -35,7 +35,7 @@ _CONDITION_STATUS: dict[str, Literal["True", "False", "Unknown"]] = {
 
 
 class FlavorKind(Kind[DevServerFlavor, DevServerFlavorInputs]):
-    """DevServerFlavors: sizes and places of DevServers, and what keeps their first start quick.
+    """DevServerFlavors: the size and placement of DevServers, and prewarming for a quick first start.
 
     clock: monotonic, in seconds.
     """
@@ -73,7 +73,7 @@ class FlavorKind(Kind[DevServerFlavor, DevServerFlavorInputs]):
     def conditions(
         self, resource: Object, model: DevServerFlavor | None, ends: datetime | None, now: datetime
     ) -> StatusPatch:
-        """Whether its pods find room, who uses it, whether it is the default."""
+        """Whether its pods fit on a node, how many DevServers use it, whether it is the default."""
         conditions = {DEFAULT_FLAVOR: self._default(resource)}
         summary = self.summaries.of(resource["metadata"]["name"])
         if summary is None:
@@ -89,17 +89,17 @@ class FlavorKind(Kind[DevServerFlavor, DevServerFlavorInputs]):
         return StatusPatch(fields, {**conditions, SCHEDULABLE: schedulable})
 
     def watches(self) -> Iterable[WatchSpec]:
-        """What decides where pods find room, who uses flavors, which one is the default."""
+        """The watches of everything that a flavor's status depends on."""
         yield WatchSpec(FLAVOR, (self._flavor_changed,))
         yield WatchSpec(DEVSERVER, (self._use_changed,))
         yield from self._capacity.specs()
 
     async def follow(self, follow: Follow) -> None:
-        """NodePools, while Karpenter serves them."""
+        """Follow NodePools while the API server serves them."""
         await self._capacity.follow_node_pools(follow)
 
     async def run(self, enqueue: Callable[[Key], None]) -> None:
-        """Keep the summaries up to date. (Who stands by writes no status.)"""
+        """Keep the summaries up to date. (Only the leader needs them, because only it writes status.)"""
         await self._capacity.settled()
         await self.summaries.run(lambda name: enqueue(Key(FLAVOR.kind, "", name)))
 
@@ -111,7 +111,7 @@ class FlavorKind(Kind[DevServerFlavor, DevServerFlavorInputs]):
             self.summaries.forget(name)
         else:
             self.summaries.touch(name)
-        # Which one of them is the default may be another now.
+        # Another flavor may be the default now.
         for (_, other), found in self.cache.resources[FLAVOR.kind].items():
             if found.get("spec", {}).get("default") is True:
                 yield Key(FLAVOR.kind, "", other)

@@ -1,4 +1,4 @@
-"""Which flavor a DevServer gets: the one that it names, or the default one. Pure."""
+"""Which flavor a DevServer gets: the named one or the default. Pure."""
 
 from crds import DevServerFlavor, DevServerFlavorSpec
 from crds.resources import FLAVOR
@@ -10,7 +10,10 @@ from reconciler.status.errors import WaitingError
 
 
 def find_flavor(cache: Cache, name: str | None, had: str | None = None) -> tuple[str, DevServerFlavorSpec]:
-    """The named flavor, or without a name the default one. had: the one that the DevServer has been given."""
+    """The named flavor, or the default one if name is None. Raises WaitingError if there is none.
+
+    had: the name of the flavor that the DevServer has now, for the error's message.
+    """
     keeps = f" Until then the DevServer stays as flavor {had!r} defined it." if had is not None else ""
     if name is not None:
         found = cache.resources[FLAVOR.kind].get(("", name))
@@ -29,7 +32,8 @@ def find_flavor(cache: Cache, name: str | None, had: str | None = None) -> tuple
     return default["metadata"]["name"], _flavor_spec(default)
 
 
-# Flavors are few, and each pass of each DevServer looks at one. By the object itself: the watch replaces it.
+# Parsed flavors by the id of the watched object; the watch replaces the object when it changes. Flavors are few, and
+# every pass of every DevServer needs one.
 _flavors: dict[int, tuple[Object, DevServerFlavorSpec]] = {}
 _MOST_FLAVORS = 256
 
@@ -46,7 +50,7 @@ def _flavor_spec(flavor: Object) -> DevServerFlavorSpec:
 
 
 def default_flavor(cache: Cache) -> Object | None:
-    """The flavor that DevServers take which name none: the oldest that is marked so, by name among equals."""
+    """The flavor for DevServers that name none: the oldest with spec.default. Names decide between equally old ones."""
     defaults = [
         flavor
         for flavor in cache.resources[FLAVOR.kind].values()

@@ -1,7 +1,7 @@
-"""How it stands with the flavors: room for their pods, who uses them, which one is the default.
+"""Summaries of flavors: whether their pods fit on a node, and how many DevServers use them.
 
-Nodes, pods, DevServers and flavors change in bursts, so each flavor is looked at once in a while, whatever happens. A
-flavor whose summary changed has a pass, which writes the status.
+Nodes, pods, DevServers and flavors change in bursts. So each summary is computed at most once per interval. If it
+changed, the flavor gets a pass, which writes the status.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from reconciler.status import reasons
 from reconciler.status.errors import StalledError
 
 _log = structlog.get_logger()
-# A flavor is looked at at most once in this time.
+# Each flavor's summary is computed at most once in this time.
 INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True)
 class FlavorSummary:
-    """How it stands with a flavor. devservers: how many use it. pending_restarts: those that wait for a restart."""
+    """Summary of a flavor. devservers: how many use it. pending_restarts: how many of them wait for a restart."""
 
     fit: Fit
     devservers: int = 0
@@ -41,39 +41,39 @@ class FlavorSummary:
 
 @dataclass(frozen=True)
 class Use:
-    """Which flavor a DevServer uses, and whether it waits for a restart to be as the flavor says."""
+    """Which flavor a DevServer uses, and whether a restart is pending that applies the flavor's changes."""
 
     flavor: str | None
     pending_restart: bool
 
 
 def use(devserver: Object) -> Use:
-    """The flavor that the DevServer names, or the default one that it got."""
+    """The DevServer's use of a flavor: the one that it names, or the default one that it got."""
     status = devserver.get("status") or {}
     pending = any(item["type"] == reasons.RESTART_PENDING for item in status.get("conditions") or [])
     return Use(devserver.get("spec", {}).get("flavor") or status.get("flavor"), pending)
 
 
 def summaries(cache: Cache, capacity: Capacity, names: Iterable[str]) -> Iterator[tuple[str, FlavorSummary]]:
-    """How it stands with these flavors, those that exist. Nodes, pods and DevServers are gone through once for all."""
+    """The summaries of those of these flavors that exist. Goes through nodes, pods and DevServers once for all."""
     uses = [use(devserver) for devserver in cache.resources[DEVSERVER.kind].values()]
     users = Counter(item.flavor for item in uses)
     pending = Counter(item.flavor for item in uses if item.pending_restart)
-    judge = _Judge(capacity)
+    fits = _Fits(capacity)
     for name in names:
         flavor = cache.resources[FLAVOR.kind].get(("", name))
         if flavor is not None:
-            yield name, FlavorSummary(judge.fit(flavor), users[name], pending[name])
+            yield name, FlavorSummary(fits.of(flavor), users[name], pending[name])
 
 
-class _Judge:
-    """Finds out which flavors' pods fit. They all have one priority, so one list of nodes serves them all."""
+class _Fits:
+    """Computes which flavors' pods fit. All have the same priority, so one list of nodes serves them all."""
 
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
         self._node_infos: list[NodeInfo] | None = None
 
-    def fit(self, flavor: Object) -> Fit:
+    def of(self, flavor: Object) -> Fit:
         """Whether pods of the flavor fit on a node."""
         try:
             needed = pod_info(parsed(DevServerFlavor, flavor).spec, self._capacity)
@@ -99,7 +99,7 @@ class FlavorSummaries:
     """The summaries of all flavors, kept up to date.
 
     clock: monotonic, in seconds.
-    refresh_s: after this time every flavor is looked at whether or not something happened.
+    refresh_s: seconds between computations of every summary, even if nothing changed.
     """
 
     cache: Cache
@@ -114,26 +114,26 @@ class FlavorSummaries:
         self._debouncer = Debouncer(self.clock, INTERVAL_S)
 
     def of(self, name: str) -> FlavorSummary | None:
-        """How it stands with the flavor; None until it was looked at."""
+        """The flavor's summary; None until it is computed for the first time."""
         return self._summaries.get(name)
 
     def touch(self, name: str) -> None:
-        """Something that this flavor's summary depends on has changed."""
+        """Request a new summary of this flavor, because something that it depends on changed."""
         self._debouncer.touch(name)
         self._changed.set()
 
     def touch_all(self) -> None:
-        """Something that every flavor's summary depends on has changed."""
+        """Request new summaries of all flavors, because something that they depend on changed."""
         self._touched_all = True
         self._changed.set()
 
     def forget(self, name: str) -> None:
-        """The flavor is gone."""
+        """Forget a flavor that is gone."""
         self._debouncer.forget(name)
         self._summaries.pop(name, None)
 
     async def run(self, changed: Callable[[str], None]) -> None:
-        """Look at flavors when they are due, until cancelled. changed: told of each whose summary is another."""
+        """Compute summaries when they are due, until cancelled. changed: called with each flavor that got a new one."""
         refresh_at = self.clock()
         while True:
             if self.clock() >= refresh_at:
@@ -142,7 +142,7 @@ class FlavorSummaries:
             try:
                 await self.work(changed)
             except Exception:
-                # One odd object must not end the operator; the flavors are looked at again in a while.
+                # One strange object must not end the operator. The next refresh tries again.
                 _log.exception("looking at flavors failed")
             next_s = self._debouncer.next_s()
             left_s = refresh_at - self.clock()
@@ -153,7 +153,7 @@ class FlavorSummaries:
                 continue
 
     async def work(self, changed: Callable[[str], None]) -> None:
-        """Look at the flavors that are due."""
+        """Compute the summaries that are due."""
         self._changed.clear()
         if self._touched_all:
             self._touched_all = False
@@ -164,5 +164,5 @@ class FlavorSummaries:
             if summary != self._summaries.get(name):
                 self._summaries[name] = summary
                 changed(name)
-            # With many flavors and nodes this takes a while: others have their turn between.
+            # With many flavors and nodes this takes a while. Let other tasks run in between.
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The watches of what decides where a pod finds room. Those of NodePools come and go with Karpenter's definition."""
+"""The watches of everything that decides where a pod fits. NodePools are watched only while their CRD exists."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -15,28 +15,28 @@ from reconciler.kube.watch import WatchSpec
 
 _log = structlog.get_logger()
 _GROUP, _PLURAL = "karpenter.sh", "nodepools"
-# Of the versions that are served the first one of these is taken.
+# The watch uses the first of these versions that is served.
 _VERSIONS = ("v1", "v1beta1")
-# For so long the first look at the flavors waits for NodePools, in seconds.
+# The first summaries wait at most this long for NodePools, in seconds.
 _SETTLED_WITHIN_S = 30.0
 
 
 class CapacityWatches:
-    """Fills a Capacity. changed: called when something that counts is another."""
+    """Fills a Capacity. changed: called when something relevant changed."""
 
     def __init__(self, filled: Capacity, changed: Callable[[], None]) -> None:
         self._capacity = filled
         self._changed = changed
         self._settled = asyncio.Event()
-        # Karpenter's definition of NodePools, where there is one.
+        # Karpenter's CRD of NodePools, if it exists.
         self._definitions: Store = {}
         self._definition_changed = asyncio.Event()
 
     def specs(self) -> Iterator[WatchSpec]:
-        """What is always to be watched."""
+        """The watches that always run."""
         filled, handlers = self._capacity, (self._note,)
         yield WatchSpec(NODE, handlers, transform=capacity.reduce_node, store=filled.nodes)
-        # Those of our own have a watch that keeps more of them.
+        # Our own pods have another watch, too, which keeps more of each pod.
         yield WatchSpec(
             POD,
             handlers,
@@ -56,7 +56,7 @@ class CapacityWatches:
         )
 
     async def settled(self) -> None:
-        """Wait until NodePools are known, or known not to be served; not for ever."""
+        """Wait until NodePools are listed or known not to be served, for at most half a minute."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLED_WITHIN_S):
                 await self._settled.wait()
@@ -87,7 +87,7 @@ class CapacityWatches:
         return next((relevant(obj) for obj in self._definitions.values()), None)
 
     async def _follow_version(self, version: str, follow: Follow) -> None:
-        """Follow NodePools until another version of them, or none, is served."""
+        """Follow NodePools until the API server serves another version of them, or none."""
         _log.info("following NodePools", version=version)
         resource = Resource(f"{_GROUP}/{version}", "NodePool", _PLURAL, namespaced=False)
         self._capacity.node_pools = {}
@@ -106,7 +106,7 @@ class CapacityWatches:
             self._changed()
 
     def _note(self, old: Object | None, new: Object | None) -> Iterable[Key]:
-        # Heartbeats of nodes and progress of pods change nothing that counts.
+        # Heartbeats of nodes and progress of pods change nothing relevant.
         if relevant(old) != relevant(new):
             self._changed()
         return ()
@@ -117,7 +117,7 @@ class CapacityWatches:
 
 
 def served_version(definition: Object) -> str | None:
-    """The version of NodePools to follow; None if none is served (yet, or any more)."""
+    """The version of NodePools to follow; None if none is served (yet, or any more). definition: the CRD."""
     conditions = definition.get("status", {}).get("conditions") or []
     established = any(item["type"] == "Established" and item["status"] == "True" for item in conditions)
     if not established or "deletionTimestamp" in definition["metadata"]:

@@ -1,1 +1,1 @@
-"""DevServerUsers: whose a username is, and what of their quota is used. Sends no request."""
+"""DevServerUsers: who has a username, and how much of the quota is used. Sends no request."""

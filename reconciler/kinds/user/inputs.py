@@ -1,4 +1,4 @@
-"""From a DevServerUser and what the watches show to the inputs of its program. Pure."""
+"""Makes the inputs of a DevServerUser's program from the DevServerUser and the cache. Pure."""
 
 from crds import DevServerUser
 from crds.user import Rbac, RoleRef
@@ -14,9 +14,9 @@ from stacks.user import DevServerUserInputs
 def user_inputs(
     cache: Cache, settings: Settings, cluster_id: str, resource: Object, user: DevServerUser
 ) -> DevServerUserInputs:
-    """Inputs of a DevServerUser's program: roles that are not allowed are left out, and so taken away.
+    """Inputs of a DevServerUser's program. They leave out roles that are not allowed, so the run removes those.
 
-    resource, user: as it is watched and as it was parsed. Raises StalledError if another one has the username.
+    resource: the watched object. user: the same, parsed. Raises StalledError if another one has the username.
     """
     spec, owner = user.spec, owner_of(resource)
     holder = holder_of(cache, spec.username)
@@ -45,7 +45,7 @@ def _role(ref: RoleRef) -> str:
 
 
 def rejected_roles(inputs: DevServerUserInputs) -> StalledError | None:
-    """What the inputs leave out of the spec."""
+    """An error that names the roles that the inputs leave out; None if there are none."""
     if not inputs.refused_roles:
         return None
     return StalledError(

@@ -1,4 +1,4 @@
-"""The kind DevServerUser: what the loop asks of it, answered from the modules beside this one."""
+"""The kind DevServerUser. Its methods answer the loop with the modules beside this one."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -25,7 +25,7 @@ _RBAC = "rbac.authorization.k8s.io/v1"
 
 
 class UserKind(Kind[DevServerUser, DevServerUserInputs]):
-    """DevServerUsers: people, with a namespace, rights and quotas of their own."""
+    """DevServerUsers: people with their own namespace, rights and quotas."""
 
     resource = USER
     model = DevServerUser
@@ -49,8 +49,8 @@ class UserKind(Kind[DevServerUser, DevServerUserInputs]):
         return user.program(inputs)
 
     async def prepare(self, inputs: DevServerUserInputs, lookup: Lookup) -> Prepared:
-        """The program; nothing has to be looked up for it."""
-        # The namespace may be someone else's until the run has begun.
+        """The program. It needs no lookup."""
+        # Only now, because the namespace may belong to someone else until the run begins.
         return Prepared(self.program(inputs), {"namespace": inputs.namespace})
 
     def earlier_digest(self, inputs: DevServerUserInputs) -> str | None:
@@ -62,15 +62,15 @@ class UserKind(Kind[DevServerUser, DevServerUserInputs]):
         return rejected_roles(inputs)
 
     def data_owner(self, model: DevServerUser) -> str:
-        """The person whose namespace it is."""
+        """The person who owns the namespace."""
         return model.spec.username
 
     def retains(self, model: DevServerUser) -> bool:
-        """Whether the namespace stays."""
+        """Whether the namespace outlives the DevServerUser."""
         return model.spec.deletion_policy == "Retain"
 
     def readiness(self, owner: Owner) -> Readiness:
-        """All children are in place, unless someone deletes the namespace. (What is gone is made again by a run.)"""
+        """Ready, unless the namespace is being deleted. (If any other child is gone, a run creates it again.)"""
         resource = self.cache.resource(Key(owner.kind, owner.namespace, owner.name))
         name = namespace_of(resource["spec"]["username"]) if resource is not None else ""
         namespace = self.cache.child(Child(NAMESPACE.api_version, NAMESPACE.kind, "", name))
@@ -83,7 +83,7 @@ class UserKind(Kind[DevServerUser, DevServerUserInputs]):
     def conditions(
         self, resource: Object, model: DevServerUser | None, ends: datetime | None, now: datetime
     ) -> StatusPatch:
-        """The quota's limits and the use against them, as the API server counts it."""
+        """The quota's limits and the use of each, as the API server counts it."""
         child = quota_of(namespace_of(resource["spec"]["username"]))
         quota = self.cache.child(child)
         if quota is None or not belongs_to(quota, owner_of(resource), child):
@@ -97,18 +97,18 @@ class UserKind(Kind[DevServerUser, DevServerUserInputs]):
         return StatusPatch({"quota": QuotaStatus(hard=hard, used=used).manifest() if names else None})
 
     def watches(self) -> Iterable[WatchSpec]:
-        """What changes whose a username is."""
+        """The watches of everything that decides who has a username."""
         yield WatchSpec(USER, (self._user_changed,))
         yield WatchSpec(NAMESPACE, (self._namespace_changed,), selector=MANAGED)
 
     def _user_changed(self, old: Object | None, new: Object | None) -> Iterable[Key]:
-        """One came or went: those of the same username may have it now, or no more."""
+        """If a DevServerUser appears or is gone, this concerns all that name the same username."""
         if old is not None and new is not None:
             return ()
         return self._namesakes((new or old or {})["spec"]["username"])
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> Iterable[Key]:
-        """A retained namespace was given to another DevServerUser by hand."""
+        """If someone gives a retained namespace to another DevServerUser, this concerns all with its username."""
         if old is None or new is None or self.cache.owner_key(new) == self.cache.owner_key(old):
             return ()
         return self._namesakes(labels(new).get(USER_LABEL, ""))

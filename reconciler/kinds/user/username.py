@@ -1,4 +1,4 @@
-"""Whose a username is: several DevServerUsers may name one. Pure."""
+"""Who has a username, because several DevServerUsers may name the same one. Pure."""
 
 from crds.resources import NAMESPACE, USER
 from reconciler.controller.finalizers import FINALIZER
@@ -9,16 +9,16 @@ from stacks.user import namespace_of
 
 
 def namesakes(cache: Cache, username: str) -> list[Object]:
-    """All DevServerUsers of that username. (A spec that does not fit the models may be among them.)"""
+    """All DevServerUsers with that username. (Their specs may not fit the models.)"""
     users = cache.resources[USER.kind].values()
     return [user for user in users if user.get("spec", {}).get("username") == username]
 
 
 def holder_of(cache: Cache, username: str) -> str:
-    """Which DevServerUser has the username: whose namespace it is, if one has it, else the oldest.
+    """Name of the DevServerUser that has the username: the one that owns the namespace, otherwise the oldest.
 
-    There must be one. One that is being deleted has it until it is gone. (Those of one second are not told apart by
-    age: one whose stack was begun goes first.)
+    At least one must name it. One that is being deleted keeps it until it is gone. (Creation times count in seconds.
+    Among those of the same second, one with a begun stack wins.)
     """
     namespace = cache.children[(NAMESPACE.api_version, NAMESPACE.kind)].get(("", namespace_of(username)))
     held_by = annotations(namespace).get(RETAINED_BY_ANNOTATION) if namespace is not None else None

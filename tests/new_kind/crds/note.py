@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from crds.base import CommonStatus, CustomResource, DnsLabel, Spec
+from crds.base import CommonStatus, CustomResource, Spec
+from crds.fields import DnsLabel
 from crds.resources import API_VERSION, Resource
 from crds.rules import Rule
 from crds.schema import AGE, READY, REASON, column, definition

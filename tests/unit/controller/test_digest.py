@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from crds import DevServerFlavorSpec, DevServerSpec
-from crds.base import CommonStatus, VolumeMount
+from crds.base import CommonStatus
+from crds.volumes import VolumeMount
 from reconciler.controller.digest import program_digest
 from reconciler.kinds.first_digest import digest_of_inputs
 from stacks import metadata

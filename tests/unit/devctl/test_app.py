@@ -1,6 +1,7 @@
-"""What a user does wrong ends with a message and an exit code, never with a traceback."""
+"""The command line: what a user does wrong ends with a message and an exit code, never with a traceback."""
 
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from devctl.app import main
 
 
 @dataclass
-class Cache:
+class Machine:
     """A home directory, and a way to run devctl in it."""
 
     home: Path
@@ -60,16 +61,16 @@ def closed_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def cache(
+def machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, closed_port: int
-) -> Cache:
+) -> Machine:
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "DEVCTL_CONFIG", "SSH_AUTH_SOCK", "DEVCTL_NAMESPACE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    made = Cache(tmp_path, capsys, monkeypatch)
+    made = Machine(tmp_path, capsys, monkeypatch)
     made.file(
         "id.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHb2Yb0GxS1eFJyQkzg9LBnKMVx1mmO2lpMyMtF8g2cE a@b\n"
     )
@@ -139,17 +140,17 @@ CASES: list[tuple[str, int, str]] = [
 
 @pytest.mark.parametrize(("command", "code", "message"), CASES)
 def test_an_error_of_a_user_is_a_message_and_an_exit_code(
-    cache: Cache, closed_port: int, command: str, code: int, message: str
+    machine: Machine, closed_port: int, command: str, code: int, message: str
 ) -> None:
-    cache.file("private", "-----BEGIN OPENSSH PRIVATE KEY-----\n")
-    cache.file("not-yaml", "a: [")
-    cache.file("not-kube", "just text")
-    cache.file("empty", "")
-    cache.file("no-name", kubeconfig("https://no-such-host.invalid"))
+    machine.file("private", "-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    machine.file("not-yaml", "a: [")
+    machine.file("not-kube", "just text")
+    machine.file("empty", "")
+    machine.file("no-name", kubeconfig("https://no-such-host.invalid"))
     if command == "config init":
-        cache.file(".config/devctl/config.toml", "")
-    args = [part.format(home=cache.home) if "{" in part else part for part in command.split(" ")]
-    found, said = cache.run(*args)
+        machine.file(".config/devctl/config.toml", "")
+    args = [part.format(home=machine.home) if "{" in part else part for part in command.split(" ")]
+    found, said = machine.run(*args)
     assert message.format(port=closed_port) in said
     assert found == code
 
@@ -162,9 +163,9 @@ def test_an_error_of_a_user_is_a_message_and_an_exit_code(
         ("flavor", "is not valid TOML"),
     ],
 )
-def test_a_faulty_settings_file_stops_every_command(cache: Cache, content: str, message: str) -> None:
-    file = cache.file(".config/devctl/config.toml", content)
-    code, said = cache.run("list")
+def test_a_faulty_settings_file_stops_every_command(machine: Machine, content: str, message: str) -> None:
+    file = machine.file(".config/devctl/config.toml", content)
+    code, said = machine.run("list")
     assert code == 2
     assert file in said
     assert message in said
@@ -194,32 +195,44 @@ def test_a_faulty_settings_file_stops_every_command(cache: Cache, content: str, 
     ],
 )
 def test_a_wish_that_cannot_be_is_refused_by_its_option(
-    cache: Cache, options: list[str], message: str
+    machine: Machine, options: list[str], message: str
 ) -> None:
-    cache.file(".config/devctl/config.toml", 'owner = "alice"')
-    code, said = cache.run("create", "--key", str(cache.home / "id.pub"), *options)
+    machine.file(".config/devctl/config.toml", 'owner = "alice"')
+    code, said = machine.run("create", "--key", str(machine.home / "id.pub"), *options)
     assert code == 2
     assert message in said
     assert "\x1b" not in said
 
 
-def test_an_error_that_nobody_foresaw_is_one_line_too(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_nobody_foresaw_is_one_line_too(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import devctl.config
 
     def fail() -> None:
         raise RuntimeError("\x1b[31mboom")
 
     monkeypatch.setattr(devctl.config, "load", fail)
-    code, said = cache.run("list")
+    code, said = machine.run("list")
     assert code == 1
     assert "Unexpected error: RuntimeError: \\x1b[31mboom (set DEVCTL_DEBUG=1 to see the traceback)" in said
 
 
-def test_ctrl_c_ends_quietly(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_quietly(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     import devctl.config
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(devctl.config, "load", interrupt)
-    assert cache.run("list") == (130, "")
+    assert machine.run("list") == (130, "")
+
+
+SLOW = ("cryptography", "kubernetes", "pydantic", "rich", "urllib3", "websocket", "yaml")
+
+
+def test_the_command_line_loads_nothing_slow() -> None:
+    """So that `--help` and completion are quick."""
+    program = f"import sys, devctl.app; print([name for name in {SLOW} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

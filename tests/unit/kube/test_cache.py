@@ -1,20 +1,23 @@
 """What watched objects say of whom they belong to."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from reconciler.kube.objects import Key, belongs_to, is_managed
+from reconciler.kube.objects import Key
 from stacks.devserver.program import DevServerChildren
 from stacks.metadata import Child
 from stacks.user import program
 from tests.builders import cache, child_object, owner, pod, resource, user_inputs
 
 Object = dict[str, Any]
+
 NAMES = DevServerChildren.of(owner())
+
 BOX = Key("DevServer", "dev-ada", "box")
+
 USER = user_inputs()
+
 PREWARM = Child("apps/v1", "DaemonSet", "devserver-system", "prewarm-gpu")
 
 
@@ -36,6 +39,7 @@ def without_kind(obj: Object) -> Object:
 
 
 USERS_CHILDREN = {child.kind: child for child in program(USER).children}
+
 CASES: dict[str, tuple[Object, Key | None]] = {
     "a child": (child_object(NAMES.sshd), BOX),
     "a child in a list": (without_kind(child_object(NAMES.sshd)), BOX),
@@ -77,30 +81,7 @@ def test_owner_key(obj: Object, key: Key | None) -> None:
     assert cache().owner_key(obj) == key
 
 
-@pytest.mark.parametrize(
-    ("labels", "managed"),
-    [
-        ({"app.kubernetes.io/managed-by": "devserver-reconciler"}, True),
-        ({"app.kubernetes.io/managed-by": "Helm"}, False),
-        ({}, False),
-        (None, False),
-    ],
-)
-def test_is_managed(labels: Object | None, managed: bool) -> None:
-    assert is_managed(bare(labels=labels)) is managed
-
-
-def test_a_child_belongs_to_one_life_and_a_retained_one_to_every_life_of_the_name() -> None:
-    earlier, other = replace(owner(), uid="earlier"), owner(name="other")
-    for child, in_another_life in ((NAMES.sshd, False), (NAMES.home, True)):
-        obj = child_object(child)
-        assert belongs_to(obj, owner(), child)
-        assert belongs_to(obj, earlier, child) is in_another_life
-        assert not belongs_to(obj, other, child)
-        assert not belongs_to({**obj, "metadata": {**obj["metadata"], "labels": {}}}, owner(), child)
-
-
-def test_the_world_finds_what_it_has_seen() -> None:
+def test_the_cache_finds_what_it_has_seen() -> None:
     box, sshd = resource("DevServer"), child_object(NAMES.sshd)
     seen = cache(box, sshd)
     assert seen.resource(BOX) is box

@@ -13,7 +13,8 @@ import yaml
 from aiohttp import web
 
 from crds.resources import DEVSERVER, SECRET
-from reconciler.kube.client import JSON_PATCH, ApiError, Client, WatchEvent, connect
+from reconciler.kube.client import JSON_PATCH, ApiError, Client, connect
+from reconciler.kube.objects import WatchEvent
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Object = dict[str, Any]

@@ -8,25 +8,41 @@ from typing import Any, cast
 import pytest
 
 from crds.resources import DEVSERVER
-from reconciler.kube import watch as watch_module
-from reconciler.kube.client import ApiError, Client, WatchEvent
-from reconciler.kube.objects import Object
+from reconciler.kube.client import ApiError, Client
+from reconciler.kube.objects import Object, WatchEvent
 from reconciler.kube.watch import Watch
 from tests.patience import PATIENCE_S
 
-# What one request of a watch brings: events, then its end or an error.
-Answer = Iterable[WatchEvent | Exception]
+
+@dataclass(frozen=True)
+class Write:
+    """A write of ours, which the API server answers with the object while the watch goes on."""
+
+    object: Object
+
+
+# What happens during one request of a watch, up to its end or an error.
+Answer = Iterable[WatchEvent | Write | Exception]
 Page = tuple[list[Object], str]
 
 
 @dataclass
 class FakeClient:
-    """Answers lists and watches in turn and notes what was asked; a watch without an answer stays open."""
+    """Answers lists and watches in turn and notes what was asked; a watch without an answer stays open.
+
+    wrote: told of every write. slept: how long the watch would have slept between tries, in seconds.
+    """
 
     lists: list[Page | Exception] = field(default_factory=list)
     watches: list[Answer] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+    wrote: Callable[[Object], None] = lambda item: None
+    slept: list[float] = field(default_factory=list)
+
+    async def sleep(self, delay_s: float) -> None:
+        self.slept.append(delay_s)
+        await asyncio.sleep(0)
 
     async def list_all(
         self, resource: Any, namespace: str, selector: str, fields: str, transform: Callable[[Object], Object]
@@ -56,7 +72,10 @@ class FakeClient:
         for item in self.watches.pop(0):
             if isinstance(item, Exception):
                 raise item
-            yield item
+            if isinstance(item, Write):
+                self.wrote(item.object)
+            else:
+                yield item
 
 
 def obj(name: str, version: int, uid: str = "", **metadata: Any) -> Object:
@@ -84,20 +103,6 @@ def bookmark(version: int) -> WatchEvent:
 
 GONE = ApiError(410, "Expired", "too old resource version")
 AWAY = ApiError(0, "Unreachable", "connection refused")
-
-
-@pytest.fixture(autouse=True)
-def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the watch would have slept between tries."""
-    slept: list[float] = []
-    sleep = asyncio.sleep
-
-    async def no_sleep(delay_s: float) -> None:
-        slept.append(delay_s)
-        await sleep(0)
-
-    monkeypatch.setattr(watch_module.asyncio, "sleep", no_sleep)
-    return slept
 
 
 @dataclass
@@ -128,7 +133,15 @@ async def follow(lists: list[Page | Exception], *watches: Answer) -> Followed:
         on_change=lambda old, new: changes.append((version_of(old), version_of(new))),
         timeout_s=300,
         silence_s=150,
+        sleep=client.sleep,
     )
+    client.wrote = watch.apply_write
+    await rest(watch, client)
+    return Followed(watch, client, changes)
+
+
+async def rest(watch: Watch, client: FakeClient) -> None:
+    """Let the watch run until it has used up all answers."""
     running = asyncio.create_task(watch.run())
     await asyncio.wait(
         {running, asyncio.create_task(client.idle.wait())},
@@ -140,7 +153,6 @@ async def follow(lists: list[Page | Exception], *watches: Answer) -> Followed:
     running.cancel()
     await asyncio.wait({running})
     assert client.idle.is_set(), "the watch did not come to rest"
-    return Followed(watch, client, changes)
 
 
 async def test_the_first_list_fills_the_store_and_tells_of_every_object() -> None:
@@ -188,10 +200,9 @@ async def test_a_version_forgotten_while_paging_is_listed_anew() -> None:
     assert done.client.asked == ["list", "list", "watch 5"]
 
 
-async def test_what_is_too_old_as_soon_as_it_was_listed_is_not_listed_again_at_once(
-    delays: list[float],
-) -> None:
-    await follow([([], str(version)) for version in range(5)], *[[GONE]] * 4)
+async def test_what_is_too_old_as_soon_as_it_was_listed_is_not_listed_again_at_once() -> None:
+    done = await follow([([], str(version)) for version in range(5)], *[[GONE]] * 4)
+    delays = done.client.slept
     assert len(delays) == 4
     assert delays[3] > delays[0]
 
@@ -227,69 +238,67 @@ async def test_the_end_of_what_was_never_seen_is_no_change() -> None:
     assert done.changes == []
 
 
-async def test_a_failed_list_is_tried_again(delays: list[float]) -> None:
+async def test_a_failed_list_is_tried_again() -> None:
     done = await follow([AWAY, AWAY, ([obj("a", 1)], "5")])
     assert done.store == {"a": 1}
-    assert len(delays) == 2
+    assert len(done.client.slept) == 2
 
 
-async def test_delays_grow_while_nothing_comes_of_the_tries(delays: list[float]) -> None:
-    await follow([([], "5")], *[[AWAY]] * 12)
+async def test_delays_grow_while_nothing_comes_of_the_tries() -> None:
+    done = await follow([([], "5")], *[[AWAY]] * 12)
     expected = [min(4.0, 0.2 * 2**failures) for failures in range(1, 13)]
-    for delay_s, middle_s in zip(delays, expected, strict=True):
+    for delay_s, middle_s in zip(done.client.slept, expected, strict=True):
         assert 0.8 * middle_s <= delay_s <= 1.2 * middle_s
 
 
-async def test_delays_begin_anew_once_something_came(delays: list[float]) -> None:
-    await follow([([], "5")], *[[AWAY]] * 5, [bookmark(6), AWAY], [AWAY])
+async def test_delays_begin_anew_once_something_came() -> None:
+    done = await follow([([], "5")], *[[AWAY]] * 5, [bookmark(6), AWAY], [AWAY])
+    delays = done.client.slept
     assert delays[4] > 3
     assert delays[5] < 0.5
     assert delays[6] < 1
 
 
-async def test_delays_grow_when_listing_anew_fails(delays: list[float]) -> None:
-    await follow([([], "5"), *[AWAY] * 4, ([], "6")], [GONE])
-    assert delays[3] > 2
+async def test_delays_grow_when_listing_anew_fails() -> None:
+    done = await follow([([], "5"), *[AWAY] * 4, ([], "6")], [GONE])
+    assert done.client.slept[3] > 2
 
 
 # --- writes of our own
 
 
 async def test_the_answer_to_a_write_is_known_before_the_watch_tells_and_told_once() -> None:
-    done = await follow([([obj("a", 1)], "5")])
-    done.watch.apply_write(obj("a", 6))
-    done.watch._apply(modified("a", 6))
+    done = await follow([([obj("a", 1)], "5")], [Write(obj("a", 6)), modified("a", 6)])
     assert done.store == {"a": 6}
     assert done.changes == [(None, 1), (1, 6)]
 
 
 async def test_what_the_watch_tells_late_does_not_undo_a_write() -> None:
-    done = await follow([([obj("a", 1)], "5")])
-    done.watch.apply_write(obj("a", 8))
-    done.watch._apply(modified("a", 6))
+    done = await follow([([obj("a", 1)], "5")], [Write(obj("a", 8)), modified("a", 6)])
     assert done.store == {"a": 8}
 
 
-async def test_an_object_that_lost_its_last_finalizer_is_gone_and_stays_so() -> None:
-    done = await follow([([obj("a", 1)], "5")])
-    done.watch.apply_write(obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=[]))
-    assert done.store == {}
-    done.watch._apply(modified("a", 6))
-    done.watch._apply(deleted("a", 8))
+LAST_FINALIZER_OFF = Write(obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=[]))
+
+
+@pytest.mark.parametrize("late", [[], [modified("a", 6), deleted("a", 8)]], ids=["at once", "and stays so"])
+async def test_an_object_that_lost_its_last_finalizer_is_gone(late: list[WatchEvent]) -> None:
+    done = await follow([([obj("a", 1)], "5")], [LAST_FINALIZER_OFF, *late])
     assert done.store == {}
     assert done.changes == [(None, 1), (1, None)]
 
 
 async def test_an_object_with_finalizers_left_is_not_gone() -> None:
-    done = await follow([([obj("a", 1)], "5")])
-    done.watch.apply_write(obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=["other"]))
+    left = obj("a", 8, deletionTimestamp="2030-01-01T12:00:00Z", finalizers=["other"])
+    done = await follow([([obj("a", 1)], "5")], [Write(left)])
     assert done.store == {"a": 8}
 
 
 async def test_a_watch_knows_for_how_long_nothing_was_heard() -> None:
-    times = iter([0.0, 10.0, 25.0, 31.0])
+    times = iter([0.0, 10.0, 20.0, 25.0, 31.0])
+    client = FakeClient([([], "5")])
     watch = Watch(
-        client=cast(Client, FakeClient([([], "5")])),
+        client=cast(Client, client),
         resource=DEVSERVER,
         on_change=lambda old, new: None,
         timeout_s=300,
@@ -297,5 +306,5 @@ async def test_a_watch_knows_for_how_long_nothing_was_heard() -> None:
         now=lambda: next(times),
     )
     assert watch.silent_s == 10.0, "since it was made"
-    await watch._relist()
-    assert watch.silent_s == 6.0, "since the list"
+    await rest(watch, client)
+    assert watch.silent_s == 6.0, "since the list, which came after the start"

@@ -11,8 +11,8 @@ import pytest
 from crds.resources import LEASE, Resource
 from reconciler.kube.client import ApiError, Client
 from reconciler.kube.objects import Object
-from reconciler.leaderelection.leader import LEASE_NAME, Leader, LeaseLostError
-from reconciler.leaderelection.lease import LeaseTimes, holder_of
+from reconciler.leaderelection.leader import Leader
+from reconciler.leaderelection.lease import LEASE_NAME, LeaseLostError, LeaseTimes, holder_of
 from tests.fake_client import FakeClient
 from tests.patience import PATIENCE_S, generous
 

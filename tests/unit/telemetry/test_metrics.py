@@ -9,14 +9,13 @@ from prometheus_client.core import Metric
 
 import reconciler
 from reconciler.controller import metrics
-from reconciler.controller.metrics import QueueMeter
+from reconciler.controller.queue_meter import QueueMeter
 from reconciler.engine import metrics as engine_metrics
 from reconciler.kinds.flavor import metrics as flavor_metrics
 from reconciler.state import metrics as state_metrics
 from reconciler.state.diagnosis import Problem
 from reconciler.telemetry import metrics as registry
 from reconciler.telemetry.metrics import REGISTRY
-from tests.clock import Clock
 from tests.metering import Growth, samples
 
 DOCUMENT = Path(__file__).parents[3] / "docs/metrics.md"
@@ -27,15 +26,6 @@ def _registered() -> None:
     """The kinds have label values of their own, as in the running reconciler."""
     for register in (metrics.register_kinds, engine_metrics.register_kinds):
         register(("DevServer", "DevServerFlavor", "DevServerUser"))
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def read(meter: QueueMeter, name: str, queue: str = "devserver") -> float:
-    return samples(meter.collect())[name, (("name", queue),)]
 
 
 # Every module that adds to the registry.
@@ -72,20 +62,6 @@ def test_every_metric_is_explained_by_a_sentence() -> None:
     assert all(family.documentation.endswith(".") for family in families())
 
 
-def test_a_pass_is_counted_and_timed_by_how_it_ends() -> None:
-    growth = Growth()
-    with metrics.reconciling("DevServer") as this:
-        assert growth("controller_runtime_active_workers", controller="devserver") == 1
-        this.result = "success"
-    with pytest.raises(OSError, match="oops"), metrics.reconciling("DevServer"):
-        raise OSError("oops")
-    assert growth("controller_runtime_active_workers", controller="devserver") == 0
-    assert growth("controller_runtime_reconcile_total", controller="devserver", result="success") == 1
-    assert growth("controller_runtime_reconcile_total", controller="devserver", result="error") == 1
-    assert growth("controller_runtime_reconcile_errors_total", controller="devserver") == 1
-    assert growth("controller_runtime_reconcile_time_seconds_count", controller="devserver") == 2
-
-
 def test_a_kind_that_we_do_not_have_is_one_series_whatever_it_is_called() -> None:
     for kind in ('x",evil="1', "y\n# TYPE", "Z" * 5000):
         engine_metrics.engine_run(f"{kind}-uid", "destroy", "failed", 0.1)
@@ -107,32 +83,3 @@ def test_series_begin_at_zero() -> None:
         assert ("devserver_state_problems_total", (("problem", problem),)) in runs
     state_metrics.state_problem(Problem.DAMAGED)
     assert growth("devserver_state_problems_total", problem="damaged") == 1
-
-
-# --- the queue
-
-
-def test_a_key_counts_as_waiting_then_as_work_and_once_as_an_add(clock: Clock) -> None:
-    due = ["DevServer", "DevServer", "DevServerUser"]
-    meter, growth = QueueMeter(clock, lambda: due), Growth()
-    assert (read(meter, "workqueue_depth"), read(meter, "workqueue_adds_total")) == (2, 2)
-
-    clock.now += 3
-    due.remove("DevServer")
-    meter.taken("a", "DevServer", due_at=1000.0)
-    assert (read(meter, "workqueue_depth"), read(meter, "workqueue_adds_total")) == (1, 2)
-    assert growth("workqueue_queue_duration_seconds_sum", name="devserver") == 3
-
-    clock.now += 5
-    due.remove("DevServer")
-    meter.taken("b", "DevServer", due_at=1008.0)
-    clock.now += 2
-    assert read(meter, "workqueue_unfinished_work_seconds") == 7 + 2
-    assert read(meter, "workqueue_longest_running_processor_seconds") == 7 == meter.longest_s()
-
-    meter.done("a")
-    meter.done("b")
-    assert read(meter, "workqueue_unfinished_work_seconds") == 0 == meter.longest_s()
-    assert read(meter, "workqueue_adds_total") == 2
-    assert growth("workqueue_work_duration_seconds_sum", name="devserver") == 9
-    assert read(meter, "workqueue_depth", "devserveruser") == 1

@@ -1,4 +1,4 @@
-"""Whether a DevServer can be logged in to, read from its watched StatefulSet and pod. Pure."""
+"""Whether users can log in to a DevServer. Read from its watched StatefulSet and pod. Pure."""
 
 from collections.abc import Iterable
 
@@ -18,9 +18,9 @@ def devserver_readiness(
     refusal: Refusal | None = None,
     events: Iterable[PodEvent] = (),
 ) -> Readiness:
-    """The readiness of a DevServer whose stack is in place.
+    """The readiness of a DevServer whose stack was applied.
 
-    refusal: the last refusal of its pod, if any. events: of the pod and the claims that it mounts.
+    refusal: the last refusal of its pod, if any. events: about the pod and the PVCs that it mounts.
     """
     if stateful_set is None:
         return _starting("The StatefulSet is being created.")

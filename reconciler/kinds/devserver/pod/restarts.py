@@ -1,4 +1,4 @@
-"""When the pod restarts, and how it is made to. The one module of the kinds that sends requests."""
+"""When the pod restarts, and the requests that restart it. No other module of the kinds sends requests."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,23 +12,23 @@ from reconciler.status import reasons
 from reconciler.status.conditions import ConditionState
 from stacks.metadata import RESTART_DIGEST_ANNOTATION, Owner
 
-# When a quota gave way. Any change of the StatefulSet has its controller look at it at once.
+# The time at which a quota had room again. Any change of the StatefulSet makes its controller look at it at once.
 QUOTA_ANNOTATION = "devserver.io/quota-gave-way"
 
 
 @dataclass(frozen=True)
 class Restart:
-    """The pod differs from its template. due: it is to be deleted now; otherwise at its next restart."""
+    """The pod differs from its template. due: restart it now; otherwise its next restart applies the change."""
 
     due: bool
     message: str
 
 
 def pending_restart(stateful_set: Object | None, pod: Object | None, update_policy: str) -> Restart | None:
-    """Whether the pod must be restarted, or would come back changed; None if it is up to date.
+    """The restart that the pod needs; None if it is up to date.
 
-    A change that the user made (another restart digest) restarts at once, any other change waits unless the
-    update policy says Now.
+    A change that the user made (another restart digest) is due at once. Any other change waits, unless the update
+    policy is Now.
     """
     if stateful_set is None or pod is None or is_deleting(pod):
         return None
@@ -53,15 +53,15 @@ def restart_pending(restart: Restart | None) -> ConditionState | None:
 
 
 async def restart(client: Client, pod: Object) -> None:
-    """Delete the pod; its StatefulSet makes it anew from the present template."""
+    """Delete the pod. Its StatefulSet creates it again from the present template."""
     meta = pod["metadata"]
     await client.delete(POD, meta["namespace"], meta["name"], meta["uid"])
 
 
 async def hasten(client: Client, refusals: dict[tuple[str, str], Refusal], owner: Owner) -> None:
-    """Have the StatefulSet's controller try again at once to make a pod that no quota stops any more.
+    """Make the StatefulSet's controller create a pod at once that no quota stops any more.
 
-    By itself it would wait for up to a quarter of an hour.
+    By itself the controller would wait for up to a quarter of an hour.
     """
     name = owner.namespace, owner.name
     refusal = refusals.get(name)

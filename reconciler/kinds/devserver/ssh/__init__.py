@@ -1,1 +1,1 @@
-"""The way into a DevServer: host keys, users' keys, the address. Sends no request of its own."""
+"""SSH access to a DevServer: host keys, users' keys, the address. Sends no request of its own."""

@@ -6,10 +6,10 @@ from reconciler.kube.objects import Object
 
 
 def ssh_address(service: Object | None, pod: Object | None) -> dict[str, Any] | None:
-    """status.sshAddress, for an SSH client; None while it is not known.
+    """status.sshAddress, for an SSH client; None while it is unknown.
 
-    ClusterIP: the Service's name in the cluster. NodePort: the node that the pod runs on, so there is none while it
-    does not run. LoadBalancer: what its controller has written into the Service's status.
+    ClusterIP: the Service's name in the cluster. NodePort: the pod's node; None while the pod does not run.
+    LoadBalancer: the address that its controller has written into the Service's status.
     """
     if service is None:
         return None

@@ -1,7 +1,7 @@
-"""Where a DevServer's host keys come from: the live Secret, then the stack's state, else new ones.
+"""Finds a DevServer's host keys: in the live Secret, else in the stack's checkpoint, else it generates new ones.
 
-New keys are made only after an uncached "not found" and a state that holds none, so clients never see keys
-change while the DevServer lives.
+New keys are generated only if an uncached read finds no Secret and the checkpoint holds none. So clients never see
+keys change while the DevServer lives.
 """
 
 from reconciler.controller.kind import Lookup
@@ -19,11 +19,11 @@ from stacks.metadata import Child, Owner
 
 
 class SpoiledHostKeysError(StalledError):
-    """Someone made the Secret that is ours unusable."""
+    """Someone damaged our Secret so that its keys are unusable."""
 
 
 async def find_host_keys(lookup: Lookup, owner: Owner, child: Child) -> HostKeys:
-    """The host keys to use. Raises StalledError if neither the present Secret nor the state has a usable key.
+    """The host keys to use. Raises StalledError if neither the live Secret nor the checkpoint has a usable key.
 
     child: the Secret that holds them.
     """
@@ -46,7 +46,7 @@ async def find_host_keys(lookup: Lookup, owner: Owner, child: Child) -> HostKeys
 
 
 def _live_host_keys(live: Object | None, owner: Owner, child: Child) -> HostKeys | None:
-    """What the Secret in the cluster calls for; None if there is none. Raises StalledError if it has no usable key."""
+    """The host keys from the live Secret; None if there is no Secret. Raises StalledError if it has no usable key."""
     if live is None:
         return None
     if not is_managed(live):
@@ -56,5 +56,5 @@ def _live_host_keys(live: Object | None, owner: Owner, child: Child) -> HostKeys
             return managed_host_keys(secret_files(live))
         except StalledError as error:
             raise SpoiledHostKeysError(error.reason, error.message) from error
-    # Left over from an earlier life of this name, whose keys must not be used again.
+    # An earlier DevServer of this name left the Secret behind. Its keys must not be used again.
     return generate_host_keys()

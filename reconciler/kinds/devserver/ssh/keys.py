@@ -1,4 +1,4 @@
-"""SSH keys: checks of users' public keys, and host keys. No key material is ever logged."""
+"""SSH keys: checks users' public keys; reads and generates host keys. No key material is ever logged."""
 
 import base64
 from collections.abc import Mapping
@@ -31,11 +31,11 @@ HOST_KEY_FILES = ("ssh_host_ed25519_key", "ssh_host_ecdsa_key")
 def authorized_key(line: str, field: str) -> str:
     """A user's public key as `TYPE BASE64`, without its comment.
 
-    `field` is the key's place in the spec. Raises StalledError if the key cannot be parsed.
+    field: the key's path in the spec. Raises StalledError if the key cannot be parsed.
     """
     try:
         key_type, blob, *_ = line.split(" ")
-        # Padded anew, because libraries accept what sshd refuses, each version of them another padding.
+        # Pad the key correctly: sshd is strict, while libraries accept wrong padding, each version another one.
         bare = blob.rstrip("=")
         decoded = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
         key = f"{key_type} {base64.b64encode(decoded).decode()}"
@@ -63,12 +63,12 @@ def generate_host_keys() -> HostKeys:
 
 
 def managed_host_keys(files: Mapping[str, str]) -> HostKeys:
-    """Host keys of a Secret that the stack owns. files: the Secret's. Raises StalledError as host_keys_of_user does."""
+    """Host keys of a Secret that the stack owns. files: its files. Raises StalledError without a usable key."""
     return HostKeys(public=_public_lines(files), private=dict(files))
 
 
 def host_keys_of_user(secret: Object) -> HostKeys:
-    """Host keys of a user's own Secret, which the stack leaves alone. Raises StalledError without a usable key."""
+    """Host keys of a user's own Secret, which the stack never changes. Raises StalledError without a usable key."""
     return HostKeys(public=_public_lines(secret_files(secret)), private=None)
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from socket import SHUT_RDWR
 
 import pytest
 from aiohttp import WSMsgType, web
@@ -118,9 +119,7 @@ async def say_nothing(socket: web.WebSocketResponse) -> None:
 
 async def speak_and_vanish(socket: web.WebSocketResponse) -> None:
     await socket.send_bytes(b"\x00" + BANNER)
-    transport = socket._req.transport  # type: ignore[union-attr]
-    assert transport is not None
-    transport.abort()
+    socket.get_extra_info("socket").shutdown(SHUT_RDWR)
 
 
 async def complain(socket: web.WebSocketResponse) -> None:

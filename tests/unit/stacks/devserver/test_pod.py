@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crds.base import VolumeMount
+from crds.volumes import VolumeMount
 from stacks.devserver import program as devserver
 from stacks.devserver.mounts import merged_volumes
 from stacks.devserver.pod import restart_digest

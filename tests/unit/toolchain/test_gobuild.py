@@ -16,7 +16,7 @@ from tests.patience import HUNG_S, PATIENCE_S, generous
 from toolchain import ToolchainError, gobuild
 from toolchain.tools import provider_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KUBELET = provider_of("kubelet")
 
 GO = """\

@@ -1,10 +1,10 @@
-"""Quantities and names: what the strings of the API stand for."""
+"""Quantities: what these strings of the API stand for."""
 
 from decimal import Decimal
 
 import pytest
 
-from crds import DevServerFlavorSpec, is_valid_name, parse_quantity
+from crds import parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -63,28 +63,3 @@ def test_anything_else_is_no_quantity_and_is_never_read_as_zero(text: str) -> No
 def test_what_python_takes_for_a_number_may_be_no_quantity(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity such as"):
         parse_quantity(text)
-
-
-@pytest.mark.parametrize("name", ["a", "box", "box-2", "ssh", "ssh-box", "home-2", "boxssh", "a" * 52])
-def test_a_name_that_a_devserver_may_have(name: str) -> None:
-    assert is_valid_name(name)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "a" * 53, "Box", "1box", "-box", "box-", "box.one", "box\n", "böx", "../box", "$(id)"],
-)
-def test_a_name_that_no_devserver_may_have(name: str) -> None:
-    assert not is_valid_name(name)
-
-
-@pytest.mark.parametrize("name", ["box-ssh", "box-sshd", "box-hostkeys", "box-home", "a-ssh-ssh"])
-def test_a_name_that_a_child_may_have_is_no_devservers(name: str) -> None:
-    assert not is_valid_name(name)
-
-
-def test_two_volumes_on_one_path_are_both_named() -> None:
-    mounts = [("code", "/data"), ("cache", "/cache"), ("models", "/data")]
-    volumes = [{"claimName": claim, "mountPath": path} for claim, path in mounts]
-    with pytest.raises(ValueError, match=r'two volumes on one path: \["code at /data", "models at /data"\]'):
-        DevServerFlavorSpec.model_validate({"volumes": volumes})

@@ -20,7 +20,7 @@ from localcluster.settings import Settings
 from localcluster.supervisor import FIRST_BACKOFF_S
 from tests.patience import PATIENCE_S
 
-SCRIPT = Path(__file__).parents[2] / "localcluster" / "supervisor.py"
+SCRIPT = Path(__file__).parents[3] / "localcluster" / "supervisor.py"
 SLEEP = "exec sleep 100"
 
 

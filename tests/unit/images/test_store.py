@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -93,10 +92,3 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 
 def test_no_name_means_all() -> None:
     assert store.find([]) == IMAGES
-
-
-def test_the_digest_follows_the_name_and_the_sources() -> None:
-    image = IMAGES[0]
-    assert image.digest == dataclasses.replace(image).digest
-    assert image.digest != dataclasses.replace(image, name="local/pause:2").digest
-    assert image.digest != dataclasses.replace(image, sources=()).digest

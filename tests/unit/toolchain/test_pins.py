@@ -1,13 +1,12 @@
-"""Versions come out of go.mod, and agree with the Python packages that go with them."""
+"""Versions come out of go.mod."""
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 
 import pytest
 
-from toolchain import pins, tools
+from toolchain import pins
 from toolchain.errors import ToolchainError
 
 GO_MOD = """\
@@ -77,19 +76,3 @@ def test_the_digest_follows_pins_checksums_and_sources_only(module: Path) -> Non
             file.write("// more\n")
         seen.add(digest())
     assert len(seen) == 5
-
-
-def test_pinned_binaries_are_those_of_the_python_packages() -> None:
-    assert importlib.metadata.version("pulumi") == tools.PULUMI.removeprefix("v")
-    assert importlib.metadata.version("pulumi-kubernetes") == tools.PROVIDER
-
-
-def test_a_tool_stands_after_those_that_it_needs() -> None:
-    names = [tool.name for tool in tools.TOOLS]
-    for tool in tools.TOOLS:
-        assert all(names.index(needed) < names.index(tool.name) for needed in tool.needs)
-
-
-def test_an_unknown_tool_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ToolchainError, match=r"'kubeadm' is not a tool .* kubelet"):
-        tools.provider_of("kubeadm")

@@ -1,24 +1,17 @@
 """The generated CustomResourceDefinitions, and that they say what the models say."""
 
-import re
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from crds import __main__ as command
-from crds import base, devserver
-from crds.rules import Rule
 from crds.schema import definitions
 from tests.case_files import cases
-from tests.structural import whole
 
 Schema = dict[str, Any]
+
 CRDS = definitions()
+
 # Words of JSON Schema that the API server refuses in a structural schema.
 NOT_STRUCTURAL = {
     "$ref",
@@ -52,8 +45,10 @@ def nodes(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
 
 
 NODES = [node for plural in CRDS for node in nodes(root(plural), plural)]
+
 # The API server bounds and describes these itself; it refuses a description of metadata.
 OF_KUBERNETES = ("apiVersion", "kind", "metadata")
+
 OWN = [(path, node) for path, node in NODES if path.partition(".")[2] not in OF_KUBERNETES]
 
 
@@ -136,92 +131,3 @@ def test_every_rule_is_broken_by_one_of_the_invalid_cases() -> None:
         return any(part in message or part.startswith(message) for part in broken)
 
     assert [message for message in rules() if not is_broken(message)] == []
-
-
-# --- the manifests in the repository
-
-
-def test_the_manifests_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["crds", "--check"])
-    assert command.main() == 0
-
-
-@pytest.fixture
-def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory of manifests, just written."""
-    monkeypatch.setattr(command, "MANIFESTS", tmp_path / "manifests")
-    monkeypatch.setattr(sys, "argv", ["crds"])
-    assert command.main() == 0
-    return tmp_path / "manifests"
-
-
-def check(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(sys, "argv", ["crds", "--check"])
-    return command.main()
-
-
-def test_check_is_content_with_what_was_just_written(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert check(monkeypatch) == 0
-
-
-@pytest.mark.parametrize("change", ["edited", "removed", "added"])
-def test_check_finds_a_manifest_that_was(
-    change: str, written: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = written / "devservers.yaml"
-    if change == "edited":
-        file.write_text(file.read_text().replace("maxLength: 253", "maxLength: 254", 1))
-    elif change == "removed":
-        file.unlink()
-    else:
-        file = written / "others.yaml"
-        file.write_text("kind: CustomResourceDefinition\n")
-    before = {path: path.read_text() for path in written.iterdir()}
-    assert check(monkeypatch) == 1
-    assert file.name in capsys.readouterr().err
-    assert {path: path.read_text() for path in written.iterdir()} == before, "--check must not write"
-
-
-def test_writing_removes_what_is_not_generated_any_more(written: Path) -> None:
-    (written / "others.yaml").write_text("")
-    assert command.main() == 0
-    assert not (written / "others.yaml").exists()
-
-
-# --- one expression, two engines
-
-
-def near(pattern: re.Pattern[str]) -> st.SearchStrategy[str]:
-    """Strings that match, strings that nearly do, and any others."""
-    matching = st.from_regex(pattern)
-    spoiled = st.tuples(matching, st.sampled_from(["\n", "\x00", "\u202e", " ", "-", "Ä", ".", "/"]))
-    return st.one_of(
-        matching,
-        spoiled.map("".join),
-        spoiled.map(lambda pair: pair[1] + pair[0]),
-        st.text(max_size=40),
-    )
-
-
-def cel_patterns(rule: Rule) -> list[re.Pattern[str]]:
-    return [whole(text.replace("\\\\", "\\")) for text in re.findall(r"matches\('([^']*)'\)", rule.cel)]
-
-
-@given(data=st.data())
-def test_models_and_cel_agree_on_keys_of_maps(data: st.DataObject) -> None:
-    rule = base.keys_rule("no name")
-    (pattern,) = cel_patterns(rule)
-    key = data.draw(near(pattern))
-    assert rule.holds is not None
-    assert rule.holds({key: "x"}) is (pattern.match(key) is not None and len(key) <= 317)
-
-
-@given(data=st.data())
-def test_models_and_cel_agree_on_names_of_devservers(data: st.DataObject) -> None:
-    _, characters, suffixes = devserver.DevServer.name_rules
-    (allowed,), (reserved,) = cel_patterns(characters), cel_patterns(suffixes)
-    plain = st.from_regex(allowed)
-    suffixed = st.tuples(plain, st.sampled_from(["-ssh", "-sshd", "-home", "-hostkeys", "-x", "ssh"]))
-    name = data.draw(st.one_of(near(allowed), suffixed.map("".join)))
-    expected = allowed.match(name) is not None and reserved.search(name) is None and len(name) <= 52
-    assert devserver.is_valid_name(name) is expected

@@ -16,8 +16,11 @@ from toolchain.install import Source
 from toolchain.tools import Tool, provider_of
 
 KUBELET = provider_of("kubelet")
+
 PULUMI = provider_of("pulumi")
+
 PROVIDER = provider_of("pulumi-resource-kubernetes")
+
 PINNED = f"Kubernetes {KUBELET.version}"
 
 
@@ -288,22 +291,3 @@ def test_a_source_that_lacks_a_program_is_refused(machine: Machine) -> None:
     machine.builds(lambda tool, directory: filled_with(PULUMI.version)(KUBELET, directory))
     with pytest.raises(ToolchainError, match="build has brought no pulumi, pulumi-language-python"):
         install.install([PULUMI])
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({"DEVSERVER_CACHE": "/own", "XDG_CACHE_HOME": "/xdg", "HOME": "/home/me"}, "/own"),
-        ({"DEVSERVER_CACHE": "", "XDG_CACHE_HOME": "/xdg", "HOME": "/home/me"}, "/xdg/devserver-operator"),
-        (
-            {"DEVSERVER_CACHE": "", "XDG_CACHE_HOME": "", "HOME": "/home/me"},
-            "/home/me/.cache/devserver-operator",
-        ),
-    ],
-)
-def test_the_cache_is_outside_the_checkout(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: str
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert toolchain.cache_dir() == Path(expected)
