@@ -103,10 +103,13 @@ class Notes:
     def data(self) -> Object:
         return dict(self.config_map().get("data", {}))
 
-    def state(self) -> Object | None:
-        """The state Secret of its stack."""
-        id = StackId(Key(NOTE.kind, self.namespace, "news"), self.note()["metadata"]["uid"])
-        return self.cluster.get("secret", id.secret_name, SYSTEM_NAMESPACE)
+    def state_name(self) -> str:
+        """The name of its stack's state Secret."""
+        return StackId(Key(NOTE.kind, self.namespace, "news"), self.note()["metadata"]["uid"]).secret_name
+
+    def has_state(self, name: str) -> bool:
+        """Whether there is a state Secret of that name."""
+        return self.cluster.get("secret", name, SYSTEM_NAMESPACE) is not None
 
     def events(self) -> set[str]:
         """The reasons of Events about it."""
@@ -169,7 +172,7 @@ def test_it_waits_for_what_it_watches_and_is_made_then(notes: Notes) -> None:
     status = notes.note()["status"]
     assert status["length"] == len("Hello")
     assert (status["phase"], status["lastUpdate"]["changes"]["create"] > 0) == ("Ready", True)
-    assert notes.state() is not None
+    assert notes.has_state(notes.state_name())
     eventually(lambda: {"AuthorNotFound", "Applied"} <= notes.events(), "Events tell of both")
 
 
@@ -225,10 +228,11 @@ def test_a_devserver_beside_it_works_and_is_seen_by_it(settled: Notes) -> None:
 
 
 def test_a_deletion_takes_its_stack_along(settled: Notes) -> None:
-    state = eventually(settled.state, "the state is there")
+    state = settled.state_name()
+    assert settled.has_state(state)
     settled.kubectl("delete", "dvsn", "news", PATIENTLY)
     assert not settled.config_map()
-    assert settled.cluster.get("secret", state["metadata"]["name"], SYSTEM_NAMESPACE) is None
+    assert not settled.has_state(state)
 
 
 def test_its_metrics_have_labels_of_their_own(settled: Notes, operator: ReconcilerProcess) -> None:
