@@ -189,8 +189,8 @@ class ExternalBackend:
             holders = ", ".join(map(str, living))
             raise TransientError(
                 reasons.STATE_LOCKED,
-                f"The stack is locked by {holders}; waiting for the end of that. If it is certain that nothing runs "
-                f"there any more: pulumi cancel --stack {checkpoints.full_name_of(run.stack)}",
+                f"The stack is locked by {holders}; waiting until it is released. If you are sure that nothing runs "
+                f"there any more, release it: pulumi cancel --stack {checkpoints.full_name_of(run.stack)}",
             )
         _log.warning("stale lock removed", holders=", ".join(map(str, locks)))
         run.command("cancel", "--yes", "--stack", run.stack)

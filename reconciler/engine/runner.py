@@ -165,9 +165,7 @@ class Runner:
         return self.backend.redacted(plain(str(error)))
 
     def _backend_failed(self, error: CommandError) -> TransientError:
-        return TransientError(
-            reasons.BACKEND_FAILED, f"The backend of the states fails: {self._one_line(error)}"
-        )
+        return TransientError(reasons.BACKEND_FAILED, f"The state backend failed: {self._one_line(error)}")
 
     @contextmanager
     def _workspace(

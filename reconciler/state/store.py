@@ -151,8 +151,8 @@ class StateStore:
         if stored.claim is not None and not may_take(stored.claim, term):
             raise TransientError(
                 reasons.STATE_CONFLICT,
-                f"Secret {id.secret_name} is claimed by {stored.claim.holder} since {stored.claim.since}, in a term "
-                "that is not before this one; trying again.",
+                f"Secret {id.secret_name} is claimed by {stored.claim.holder} since {stored.claim.since}. That is not "
+                "an earlier leader, so its run may still go on; trying again.",
             )
         ours = take(stored.claim, term, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         annotations = {_CLAIM_ANNOTATION: ours.text()}

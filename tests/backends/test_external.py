@@ -159,14 +159,14 @@ def kill_in_a_run(
     return left
 
 
-def test_a_killed_engines_lock_is_taken_away(box: Box, reconciler: Operator) -> None:
-    taken_away = reconciler.count("stale lock taken away")
+def test_a_killed_engines_lock_is_removed(box: Box, reconciler: Operator) -> None:
+    removed = reconciler.count("stale lock removed")
     before = box.uids()
     values: list[str] = []
     kill_in_a_run(box, reconciler, lambda: values.append(box.change()))
     box.wait_applied()
     assert values[-1] in box.template()
-    assert reconciler.count("stale lock taken away") == taken_away + 1
+    assert reconciler.count("stale lock removed") == removed + 1
     assert box.uids() == before
     assert box.locks == []
 
@@ -248,7 +248,7 @@ def test_a_devserver_whose_checkpoint_is_damaged_goes_without_leaving_anything(
     assert cluster.get("secret", f"state-{box.stack}", SYSTEM_NAMESPACE) is None
 
 
-def test_a_lock_of_an_earlier_leader_whose_run_was_cut_short_is_taken_away(
+def test_a_lock_of_an_earlier_leader_whose_run_was_cut_short_is_removed(
     box: Box, cluster: SharedCluster, reconciler: Operator
 ) -> None:
     """That leader was on another host: only its claim proves that it is dead."""
