@@ -144,7 +144,8 @@ class Actions:
     async def drifts(self, recorded: Mapping[Child, Recorded], owner: Owner) -> tuple[Drift, ...]:
         """The drift of recorded children: others deleted them, or changed fields of ours in them."""
         gone = await self._missing(recorded, owner)
-        return (*map(Drift, gone), *changed_fields(recorded, self.cache, owner))
+        tolerated = self.kinds[owner.kind].tolerated_drift
+        return (*map(Drift, gone), *changed_fields(recorded, self.cache, owner, tolerated))
 
     @property
     def _finalizers(self) -> Finalizers:

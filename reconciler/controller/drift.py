@@ -4,7 +4,7 @@ With spec.driftPolicy Repair the operator repairs drift at once. If the same dri
 else insists on it. Then the operator stops repairing for a while and reports it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -21,8 +21,6 @@ from stacks.metadata import Child, Owner
 REPAIR_ROUNDS = 5
 FIGHT_WINDOW = timedelta(minutes=10)
 _MAX_NAMED = 5
-# Users may expand a PVC by hand; the DevServer's inputs then use the new size.
-_EXEMPT = {("PersistentVolumeClaim", "spec.resources.requests.storage")}
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,16 @@ class Drift:
         return f"{what} was changed ({named}{f' and {more} more' if more > 0 else ''})"
 
 
-def changed_fields(recorded: Mapping[Child, Recorded], cache: Cache, owner: Owner) -> tuple[Drift, ...]:
-    """The children in the cache that exist but lack fields of ours."""
+def changed_fields(
+    recorded: Mapping[Child, Recorded],
+    cache: Cache,
+    owner: Owner,
+    tolerated: Collection[tuple[str, str]] = (),
+) -> tuple[Drift, ...]:
+    """The children in the cache that exist but lack fields of ours.
+
+    tolerated: kinds of children with paths of fields that others may change.
+    """
     drifts = []
     for child, before in sorted(recorded.items(), key=lambda item: (item[0].kind, item[0].name)):
         live = cache.child(child)
@@ -52,7 +58,7 @@ def changed_fields(recorded: Mapping[Child, Recorded], cache: Cache, owner: Owne
         fields = [
             path
             for path in lost_fields(before.fields, managed_fields(live))
-            if (child.kind, path) not in _EXEMPT
+            if (child.kind, path) not in tolerated
         ]
         if fields:
             drifts.append(Drift(child, tuple(fields)))

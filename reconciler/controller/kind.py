@@ -51,12 +51,14 @@ class Kind(ABC, Generic[ModelT, InputsT]):
 
     resource: the kind at the API server. model: the class that its objects are parsed into.
     child_resources: kinds of children that carry the resource's uid, in the order in which a sweep deletes them.
+    tolerated_drift: fields that others may change, as (kind of the child, path): no drift.
     cluster_id: the uid of the namespace kube-system.
     """
 
     resource: ClassVar[Resource]
     model: type[ModelT]
     child_resources: ClassVar[tuple[Resource, ...]] = ()
+    tolerated_drift: ClassVar[frozenset[tuple[str, str]]] = frozenset()
 
     def __init__(self, cache: Cache, settings: Settings, cluster_id: str) -> None:
         self.cache = cache

@@ -162,7 +162,7 @@ _WATCH_SILENCE = Gauge(
 )
 EXPIRATIONS = Counter(
     "devserver_expirations_total",
-    "DevServers deleted at the end of their time to live.",
+    "Resources deleted at the end of their time to live.",
     registry=REGISTRY,
 )
 

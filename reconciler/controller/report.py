@@ -50,16 +50,18 @@ async def report(
     metadata, status = Metadata.model_validate(resource["metadata"]), CommonStatus()
     if model is not None:
         metadata, status = model.metadata, model.status
-        if not observed.deleting:
-            await kind.tend(resource, model, actions.client, actions.recorder)
     rejected = desired.goal.rejected if isinstance(desired.goal, Goal) and result.error is None else None
+    # Before the resource is tended: what that changes shows in the next pass.
+    readiness = _readiness(desired, observed, result, rejected)
+    if model is not None and not observed.deleting:
+        await kind.tend(resource, model, actions.client, actions.recorder)
     repaired = is_repair(action, result)
     patch = kind.conditions(resource, model, observed.expires_at, now)
     passed = PassResult(
         error=result.error or rejected,
         last_update=_last_update(action, result, now),
         digest=_applied(action, result.error, None if model is None else observed.applied_digest),
-        readiness=_readiness(desired, observed, result, rejected),
+        readiness=readiness,
         drift=None
         if repaired
         else drift_condition(observed.drifts, observed.drift_policy, observed.contested_until),

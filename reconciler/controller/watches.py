@@ -60,13 +60,12 @@ class Watches:
     async def run(self, synced: Callable[[], None]) -> None:
         """Follow all of them until cancelled. Calls `synced` once, when all first lists have arrived."""
         async with asyncio.TaskGroup() as group:
+            for watch in self.followed:
+                group.create_task(_run(watch))
+            for watch in self.followed:
+                await watch.synced.wait()
             for kind in self._kinds:
                 group.create_task(kind.follow(self._follow_more))
-            waiting = list(self.followed)
-            for watch in waiting:
-                group.create_task(_run(watch))
-            for watch in waiting:
-                await watch.synced.wait()
             synced()
 
     def open(self, spec: WatchSpec) -> Watch:

@@ -21,7 +21,8 @@ from reconciler.state.checkpoint import Checkpoint
 from reconciler.state.encryption_keys import Keys
 from reconciler.state.run_claim import CutShort
 
-Program = Callable[[], None]
+# As the Automation API takes it.
+InlineProgram = Callable[[], None]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -52,7 +53,7 @@ class Engine:
     async def up(
         self,
         stack: str,
-        program: Program,
+        program: InlineProgram,
         checkpoint: Checkpoint,
         keys: Keys,
         refresh: bool = False,

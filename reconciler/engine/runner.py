@@ -30,7 +30,7 @@ from reconciler.status import reasons
 from reconciler.status.errors import EngineFailedError, ReconcileError, TransientError
 
 OnEvent = Callable[[EngineEvent], None]
-Operation = Callable[[Stack, OnEvent], None]
+OnStack = Callable[[Stack, OnEvent], None]
 _T = TypeVar("_T")
 
 
@@ -46,7 +46,7 @@ class Task:
     stack: str
     checkpoint: Checkpoint
     keys: Keys
-    operation: Operation
+    operation: OnStack
     backend: Backend
     cut_short: Sequence[CutShort] = ()
 

@@ -29,7 +29,7 @@ _CONNECT_S = 10.0
 _CHUNK_BYTES = 1 << 16
 
 
-class Term:
+class Deadline:
     """Until when the reconciler may act. There is no limit before it leads."""
 
     def __init__(self) -> None:
@@ -43,12 +43,12 @@ class Term:
 def main() -> None:
     """Watch until the reconciler has ended or must be ended."""
     reconciler, mark = int(sys.argv[1]), sys.argv[2].encode()
-    term = Term()
+    deadline = Deadline()
     if len(sys.argv) > 3:
         listening = socket.socket(fileno=int(sys.argv[3]))
         upstream = sys.argv[4], int(sys.argv[5])
-        threading.Thread(target=serve, args=(listening, upstream, term), daemon=True).start()
-    wait_for_end(reconciler, term)
+        threading.Thread(target=serve, args=(listening, upstream, deadline), daemon=True).start()
+    wait_for_end(reconciler, deadline)
     for _ in range(_ROUNDS):
         # Again until none is found: one may have started another meanwhile.
         if not kill_marked(mark):
@@ -56,18 +56,18 @@ def main() -> None:
         time.sleep(_PAUSE_S)
 
 
-def wait_for_end(reconciler: int, term: Term) -> None:
+def wait_for_end(reconciler: int, deadline: Deadline) -> None:
     """Return when the reconciler is dead. Kill it if its time to act has passed."""
     readable = select.poll()
     readable.register(0, select.POLLIN)
     while True:
-        left_s = term.left_s() + _GRACE_S
+        left_s = deadline.left_s() + _GRACE_S
         # Read first: a later deadline may have been sent while this process did not run.
         if readable.poll(max(0.0, min(left_s, _LONGEST_WAIT_S)) * 1000):
             received = os.read(0, 4096)
             if not received:
                 return
-            (term.until_s,) = struct.unpack("d", received[-8:])
+            (deadline.until_s,) = struct.unpack("d", received[-8:])
         elif left_s <= 0:
             if os.getppid() == reconciler:
                 os.kill(reconciler, signal.SIGKILL)
@@ -92,14 +92,14 @@ def kill_marked(mark: bytes) -> int:
     return found
 
 
-def serve(listening: socket.socket, upstream: tuple[str, int], term: Term) -> None:
+def serve(listening: socket.socket, upstream: tuple[str, int], deadline: Deadline) -> None:
     """Pass on every connection, each in a thread of its own."""
     while True:
         client, _ = listening.accept()
-        threading.Thread(target=pass_on, args=(client, upstream, term), daemon=True).start()
+        threading.Thread(target=pass_on, args=(client, upstream, deadline), daemon=True).start()
 
 
-def pass_on(client: socket.socket, upstream: tuple[str, int], term: Term) -> None:
+def pass_on(client: socket.socket, upstream: tuple[str, int], deadline: Deadline) -> None:
     """Pass one connection on until either side ends it."""
     try:
         server = socket.create_connection(upstream, _CONNECT_S)
@@ -112,17 +112,17 @@ def pass_on(client: socket.socket, upstream: tuple[str, int], term: Term) -> Non
         end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     answers = threading.Thread(target=copy, args=(server, client, None), daemon=True)
     answers.start()
-    copy(client, server, term)
+    copy(client, server, deadline)
     answers.join()
     for end in (client, server):
         end.close()
 
 
-def copy(source: socket.socket, sink: socket.socket, term: Term | None) -> None:
+def copy(source: socket.socket, sink: socket.socket, deadline: Deadline | None) -> None:
     """Copy one direction to its end. Reset both ends if it breaks, or once there is no time left to act."""
     try:
         while data := source.recv(_CHUNK_BYTES):
-            if term is not None and term.left_s() <= 0:
+            if deadline is not None and deadline.left_s() <= 0:
                 raise OSError
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)

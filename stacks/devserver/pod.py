@@ -1,9 +1,11 @@
 """The pod of a DevServer: the user's own image, with sshd from a volume."""
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 
 from crds import DevServerFlavorSpec, DevServerSpec
+from crds.base import Model
 from stacks.devserver.mounts import (
     CONFIG,
     CONFIG_PATH,
@@ -24,8 +26,8 @@ from stacks.security import security
 from stacks.tools import BUSYBOX, SSHD_PORT, TOOLS, TOOLS_PATH, tools_container, tools_resources
 
 _START = (BUSYBOX, "sh", f"{CONFIG_PATH}/startup.sh")
-# Fields of the spec that only a restart applies to the pod. (Whether there is a home is another one.)
-_CHOSEN = {"flavor", "image", "image_pull_secrets", "volumes", "env"}
+# Fields of list items that are in the digests of running pods, used or not.
+_FIRST_FIELDS = {"name", "value", "claim_name", "mount_path", "read_only"}
 
 
 def restart_digest(spec: DevServerSpec) -> str:
@@ -34,10 +36,32 @@ def restart_digest(spec: DevServerSpec) -> str:
     The pod template holds it. A pod with another digest is restarted at once. A pod that differs from the template in
     another way (the flavor or the operator changed) waits for its next restart.
     """
-    chosen = spec.model_dump(mode="json", include=_CHOSEN, by_alias=True, exclude_none=True)
-    # In the digests of running pods a missing flavor is null, while other missing fields are left out.
-    named = {"flavor": spec.flavor, "home": spec.home is not None}
-    return sha256(json.dumps(chosen | named, sort_keys=True).encode()).hexdigest()[:32]
+    # In the digests of running pods a missing flavor is null.
+    chosen = {
+        "flavor": spec.flavor,
+        "home": spec.home is not None,
+        "image": spec.image,
+        "imagePullSecrets": _used(spec.image_pull_secrets),
+        "volumes": _used(spec.volumes),
+        "env": _used(spec.env),
+    }
+    return sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _used(items: Sequence[Model]) -> list[Manifest]:
+    """The items as in a manifest, without those of their later fields that are not used: pods outlive new fields."""
+    return [
+        item.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_unused(item))
+        for item in items
+    ]
+
+
+def _unused(item: Model) -> set[str]:
+    return {
+        name
+        for name, field in type(item).model_fields.items()
+        if name not in _FIRST_FIELDS and getattr(item, name) == field.get_default(call_default_factory=True)
+    }
 
 
 def pod_template(

@@ -54,3 +54,13 @@ def test_a_unit_test_has_the_place_and_name_of_its_module(test: str) -> None:
 
 def test_what_is_not_about_one_module_is_there() -> None:
     assert set(TESTS) >= ABOUT_THE_WHOLE
+
+
+def test_a_type_name_exists_once_in_the_operator() -> None:
+    places: dict[str, list[str]] = {}
+    for package in ("crds", "stacks", "reconciler"):
+        for file in (ROOT / package).rglob("*.py"):
+            for item in ast.parse(file.read_text()).body:
+                if isinstance(item, ast.ClassDef) and not item.name.startswith("_"):
+                    places.setdefault(item.name, []).append(str(file.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

@@ -17,8 +17,8 @@ from semver import VersionInfo
 from reconciler.engine.processes.process_tree import BACKEND_VARIABLE, kill_of_backend, kill_tree
 from reconciler.engine.processes.provider import Providers
 from reconciler.engine.processes.result import (
+    CommandOutput,
     EngineDiedError,
-    Result,
     RunKilledError,
     RunLostError,
     RunNotBegunError,
@@ -102,7 +102,7 @@ class PulumiProcess(PulumiCommand):
         if self._pid is not None:
             kill_tree(self._pid)
 
-    def _run(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
+    def _run(self, args: list[str], cwd: str, env: Mapping[str, str]) -> CommandOutput:
         if args[0] not in OPERATIONS:
             return self._run_cli(args, cwd, env)
         with self._providers.lease() as lease:
@@ -111,7 +111,7 @@ class PulumiProcess(PulumiCommand):
                 lease.examine(result.stdout + result.stderr)
         return result
 
-    def _operate(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
+    def _operate(self, args: list[str], cwd: str, env: Mapping[str, str]) -> CommandOutput:
         return self._run_cli(args, cwd, env)
 
     def _started(self, pid: int) -> None:
@@ -124,7 +124,7 @@ class PulumiProcess(PulumiCommand):
         """Have kill() end no process: it has ended, or works for others from now on."""
         self._pid = None
 
-    def _run_cli(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
+    def _run_cli(self, args: list[str], cwd: str, env: Mapping[str, str]) -> CommandOutput:
         # With setpriv the kernel kills the CLI when this process dies, for whatever reason.
         command = ["setpriv", "--pdeathsig", "KILL", self.command, "--non-interactive", *args]
         with subprocess.Popen(
@@ -148,7 +148,7 @@ class PulumiProcess(PulumiCommand):
                 self._ended()
         if process.returncode < 0:
             raise EngineDiedError(f"was ended by signal {-process.returncode}")
-        return Result(stdout, stderr, process.returncode)
+        return CommandOutput(stdout, stderr, process.returncode)
 
 
 class PulumiWorker(PulumiProcess):
@@ -160,7 +160,7 @@ class PulumiWorker(PulumiProcess):
         super().__init__(cli, version, deadline_s, providers)
         self._pool = pool
 
-    def _operate(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
+    def _operate(self, args: list[str], cwd: str, env: Mapping[str, str]) -> CommandOutput:
         try:
             return self._operate_in_worker(args, cwd, env)
         except RunNotBegunError:
@@ -169,7 +169,7 @@ class PulumiWorker(PulumiProcess):
                 raise
             return self._operate_in_worker(args, cwd, env)
 
-    def _operate_in_worker(self, args: list[str], cwd: str, env: Mapping[str, str]) -> Result:
+    def _operate_in_worker(self, args: list[str], cwd: str, env: Mapping[str, str]) -> CommandOutput:
         with self._pool.lease() as worker:
             self._started(worker.pid)
             try:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Result:
+class CommandOutput:
     """A command's output and its exit code."""
 
     stdout: str

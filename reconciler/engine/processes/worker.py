@@ -8,7 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.engine.processes.process_tree import kill_tree
-from reconciler.engine.processes.result import EngineDiedError, Result, RunKilledError, RunNotBegunError
+from reconciler.engine.processes.result import (
+    CommandOutput,
+    EngineDiedError,
+    RunKilledError,
+    RunNotBegunError,
+)
 
 _STOP_GRACE_S = 2.0
 
@@ -43,7 +48,7 @@ class Worker:
         """Whether it lives and may be given another operation."""
         return not self.broken and self._process.poll() is None
 
-    def run(self, args: list[str], cwd: str, env: Mapping[str, str], deadline_s: float) -> Result:
+    def run(self, args: list[str], cwd: str, env: Mapping[str, str], deadline_s: float) -> CommandOutput:
         """Run `pulumi ARGS` with `env` as the whole environment.
 
         Raises RunKilledError if it took longer than deadline_s, EngineDiedError if the worker ended or panicked, and
@@ -69,7 +74,7 @@ class Worker:
         if answer["panic"]:
             raise EngineDiedError(f"panicked: {_end_of(errors)}")
         self.broken = False
-        return Result(_text(output), _text(errors), answer["code"])
+        return CommandOutput(_text(output), _text(errors), answer["code"])
 
     def _ask(self, request: bytes, deadline_s: float) -> dict[str, int] | None:
         """The answer to a request; None if the worker has ended."""

@@ -39,6 +39,9 @@ class DevServerKind(Kind[DevServer, DevServerInputs]):
         for kind in (("apps/v1", "StatefulSet"), ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "Secret"))
     )
 
+    # A home may be expanded by hand; the inputs take over the new size.
+    tolerated_drift = frozenset({("PersistentVolumeClaim", "spec.resources.requests.storage")})
+
     def __init__(self, cache: Cache, settings: Settings, cluster_id: str) -> None:
         super().__init__(cache, settings, cluster_id)
         self.watched = DevServerWatches(cache)

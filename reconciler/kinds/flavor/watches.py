@@ -55,6 +55,14 @@ class CapacityWatches:
             RUNTIME_CLASS, handlers, transform=capacity.reduce_runtime_class, store=filled.runtime_classes
         )
 
+        yield WatchSpec(
+            CRD,
+            (self._note_definition,),
+            fields=f"metadata.name={_PLURAL}.{_GROUP}",
+            transform=lambda obj: reduce_object(obj, served_version),
+            store=self._definitions,
+        )
+
     async def settled(self) -> None:
         """Wait until NodePools are listed or known not to be served, for at most half a minute."""
         with suppress(TimeoutError):
@@ -62,26 +70,15 @@ class CapacityWatches:
                 await self._settled.wait()
 
     async def follow_node_pools(self, follow: Follow) -> None:
-        """Follow NodePools while they are served, until cancelled."""
-        definition = WatchSpec(
-            CRD,
-            (self._note_definition,),
-            fields=f"metadata.name={_PLURAL}.{_GROUP}",
-            transform=lambda obj: reduce_object(obj, served_version),
-            store=self._definitions,
-        )
-        known = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(follow(definition, known.set))
-            await known.wait()
-            while True:
-                self._definition_changed.clear()
-                version = self._version()
-                if version is None:
-                    self._settled.set()
-                    await self._definition_changed.wait()
-                else:
-                    await self._follow_version(version, follow)
+        """Follow NodePools while they are served, until cancelled. The definition must be known."""
+        while True:
+            self._definition_changed.clear()
+            version = self._version()
+            if version is None:
+                self._settled.set()
+                await self._definition_changed.wait()
+            else:
+                await self._follow_version(version, follow)
 
     def _version(self) -> str | None:
         return next((relevant(obj) for obj in self._definitions.values()), None)

@@ -150,6 +150,8 @@ def test_that_there_are_host_keys_counts_but_not_which() -> None:
 
 class LaterVolume(VolumeMount):
     sub_path: str | None = None
+    recursive: bool = False
+    options: list[str] = []  # noqa: RUF012 (pydantic copies it)
 
 
 class LaterSpec(DevServerSpec):

@@ -13,6 +13,7 @@ from reconciler.controller.drift import (
     changed_fields,
     drift_condition,
 )
+from reconciler.kinds.devserver.kind import DevServerKind
 from reconciler.kube.managed_fields import managed_fields
 from reconciler.kube.objects import Key
 from reconciler.state.checkpoint import Recorded
@@ -47,7 +48,7 @@ def recorded(child: Any, version: int, *paths: str) -> dict[Any, Recorded]:
 
 
 def changes(before: dict[Any, Recorded], *objects: dict[str, Any]) -> tuple[Drift, ...]:
-    return changed_fields(before, cache(*objects), owner())
+    return changed_fields(before, cache(*objects), owner(), DevServerKind.tolerated_drift)
 
 
 BOTH = ("spec.replicas", "spec.serviceName")

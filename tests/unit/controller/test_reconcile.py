@@ -371,7 +371,7 @@ async def test_a_failure_that_lost_its_cause_does_not_wait_for_its_retry(bench: 
     bench.actions.error = FAILED
     await bench.woken()
     bench.reconciler.retry_now(lambda key, error: error.reason == "QuotaExceeded")
-    assert await bench.settle() == [], "another failure is not relieved"
+    assert await bench.settle() == [], "another failure is not unblocked"
     bench.actions.error = None
     bench.reconciler.retry_now(lambda key, error: key == KEY and error is FAILED)
     assert await bench.settle() == ["up: new"]

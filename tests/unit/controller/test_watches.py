@@ -1,6 +1,7 @@
 """How a change of one object wakes resources."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from copy import deepcopy
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ import pytest
 from crds.resources import (
     CHILD_RESOURCES,
     CORE_EVENT,
+    CRD,
     DEVSERVER,
     FLAVOR,
     NAMESPACE,
@@ -25,7 +27,7 @@ from reconciler.controller.workqueue import WorkQueue
 from reconciler.kinds.devserver.kind import DevServerKind
 from reconciler.kinds.devserver.pod import events
 from reconciler.kube.client import Client
-from reconciler.kube.objects import Key, Object
+from reconciler.kube.objects import Key, Object, WatchEvent
 from reconciler.kube.watch import Watch, WatchSpec
 from reconciler.settings import Settings
 from reconciler.status.errors import StalledError, WaitingError
@@ -34,6 +36,7 @@ from stacks.metadata import Child
 from tests.builders import child_object, kinds, owner, pod, resource, storage_class
 from tests.clock import Clock
 from tests.fake_client import FakeClient
+from tests.patience import PATIENCE_S, until
 
 NAMES = DevServerChildren.of(owner())
 BOX, OTHER = Key("DevServer", "dev-ada", "box"), Key("DevServer", "dev-ada", "other")
@@ -202,11 +205,11 @@ def test_a_namespace_that_is_given_to_another_user_by_hand_relieves_that_one(ben
     assert bench.see(NAMESPACE, kept_for("second")) == {
         user_key(name) for name in ("first", "second", "third")
     }
-    (relieved,) = bench.unblocked
+    (is_unblocked,) = bench.unblocked
     stopped = StalledError("NameConflict", "Namespace dev-ada exists and holds the data of someone else")
-    assert relieved(user_key("second"), stopped)
-    assert not relieved(user_key("third"), stopped)
-    assert not relieved(user_key("second"), StalledError("InvalidSpec", stopped.message))
+    assert is_unblocked(user_key("second"), stopped)
+    assert not is_unblocked(user_key("third"), stopped)
+    assert not is_unblocked(user_key("second"), StalledError("InvalidSpec", stopped.message))
 
 
 def test_a_flavor_that_may_be_the_default_wakes_those_that_may_not_be_any_more(bench: Bench) -> None:
@@ -276,12 +279,12 @@ def test_a_quota_that_gave_way_and_a_namespace_that_went_relieve_whom_they_stopp
     bench.see(QUOTA, full | {"metadata": meta | {"labels": {"a": "b"}}})
     assert bench.unblocked == [], "nothing gave way yet"
     bench.see(QUOTA, full | {"status": {"hard": {"services": "4"}, "used": {"services": "2"}}})
-    (relieved,) = bench.unblocked
+    (is_unblocked,) = bench.unblocked
     stopped = WaitingError(
         "QuotaExceeded", "services is forbidden: exceeded quota: few, requested: services=1"
     )
-    assert relieved(BOX, stopped)
-    assert not relieved(BOX, WaitingError("RunFailed", stopped.message))
+    assert is_unblocked(BOX, stopped)
+    assert not is_unblocked(BOX, WaitingError("RunFailed", stopped.message))
 
     space: Object = {"metadata": {"name": "dev-bob", "uid": "uid-bob"}}
     bench.see(NAMESPACE, space)
@@ -424,3 +427,36 @@ def test_a_kind_whose_watches_clash_with_others_is_refused(odd: type[DevServerKi
     queue = WorkQueue(lambda: 0.0, 1.0, 60.0)
     with pytest.raises(ValueError, match=message):
         Watches(cast(Client, FakeClient()), Settings(), queue, known.cache, by_name)
+
+
+async def test_the_work_begins_when_every_watch_is_in_that_of_karpenters_definition_too(bench: Bench) -> None:
+    """A client that never answers lists of definitions: nobody knows then whether NodePools are served."""
+    begun = asyncio.Event()
+    client = NeverLists(CRD)
+    watches = Watches(cast(Client, client), Settings(), bench.queue, bench.cache, bench.known.by_name)
+    running = asyncio.create_task(watches.run(begun.set))
+    await until(
+        lambda: [watch.name for watch in watches.followed if not watch.synced.is_set()] == [CRD.plural]
+    )
+    assert not begun.is_set()
+    client.answers.set()
+    await asyncio.wait_for(begun.wait(), PATIENCE_S)
+    running.cancel()
+    await asyncio.wait({running})
+
+
+class NeverLists:
+    """Has no objects, and does not answer lists of one resource until it is told to."""
+
+    def __init__(self, resource: Resource) -> None:
+        self.answers = asyncio.Event()
+        self._resource = resource
+
+    async def list_all(self, resource: Resource, *_: Any) -> tuple[list[Object], str]:
+        if resource == self._resource:
+            await self.answers.wait()
+        return [], "1"
+
+    async def watch(self, *_: Any) -> AsyncIterator[WatchEvent]:
+        await asyncio.Event().wait()
+        yield WatchEvent("BOOKMARK", {})

@@ -202,18 +202,18 @@ def test_what_the_engine_sends_is_passed_on_and_so_are_answers(gate: Watchdog, s
 
 def test_nothing_is_passed_on_once_the_time_to_act_is_over(server: socket.socket) -> None:
     """Without the process: when the time is over, that kills its parent, which would be this one."""
-    term = watchdog_process.Term()
+    deadline = watchdog_process.Deadline()
     with socket.create_server(("127.0.0.1", 0)) as front:
         client = socket.create_connection(front.getsockname(), PATIENCE_S)
         passed, _ = front.accept()
-    passing = threading.Thread(target=watchdog_process.pass_on, args=(passed, server.getsockname(), term))
+    passing = threading.Thread(target=watchdog_process.pass_on, args=(passed, server.getsockname(), deadline))
     passing.start()
     accepted, _ = server.accept()
     with client, accepted:
         accepted.settimeout(PATIENCE_S)
         client.sendall(b"in time")
         assert accepted.recv(100) == b"in time"
-        term.until_s = clock_s() - 0.01
+        deadline.until_s = clock_s() - 0.01
         client.sendall(b"late")
         assert received_until_the_end(accepted) == b""
         passing.join(PATIENCE_S)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reconciler.engine.processes.result import EngineDiedError, Result, RunKilledError
+from reconciler.engine.processes.result import CommandOutput, EngineDiedError, RunKilledError
 from reconciler.engine.processes.worker import Worker
 from reconciler.engine.processes.worker_pool import WorkerLimits, WorkerPool
 from tests.metering import Growth
@@ -62,12 +62,12 @@ def make_pool(started: Started) -> Iterator[MakePool]:
 
 def run(
     pool: WorkerPool, cwd: Path, command: str = "work", deadline_s: float = PATIENCE_S, **env: str
-) -> Result:
+) -> CommandOutput:
     with pool.lease() as worker:
         return worker.run([command], str(cwd), env, deadline_s)
 
 
-def pid_of(result: Result) -> int:
+def pid_of(result: CommandOutput) -> int:
     return int(result.stdout.split()[0])
 
 

@@ -50,11 +50,9 @@ class Bench:
         self.pools = pools
         self.changes = 0
         self.capacity = Capacity()
-        # What is followed now besides the fixed ones, by resource.
-        self.followed: dict[Resource, Watch] = {}
+        # Of NodePools, while they are followed.
+        self.followed_versions: list[str] = []
         self.watches = CapacityWatches(self.capacity, self.changed)
-        # Whether the watch of the definition has been answered.
-        self.is_listed = asyncio.Event()
 
     def changed(self) -> None:
         self.changes += 1
@@ -70,17 +68,15 @@ class Bench:
         )
 
     async def follow(self, spec: WatchSpec, synced: Callable[[], None]) -> None:
-        watch = self.followed[spec.resource] = self.open(spec)
+        watch = self.open(spec)
+        self.followed_versions.append(spec.resource.api_version)
         try:
-            if spec.resource == CRD:
-                await self.is_listed.wait()
-            else:
-                for obj in self.pools:
-                    watch.apply_write(deepcopy(obj))
+            for obj in self.pools:
+                watch.apply_write(deepcopy(obj))
             synced()
             await asyncio.Event().wait()
         finally:
-            del self.followed[spec.resource]
+            self.followed_versions.remove(spec.resource.api_version)
 
     def see(self, resource: Resource, obj: Object, version: int = 1) -> None:
         (spec,) = (spec for spec in self.watches.specs() if spec.resource == resource)
@@ -89,11 +85,8 @@ class Bench:
 
     def define(self, obj: Object) -> None:
         """Tell of Karpenter's definition."""
-        self.followed[CRD].apply_write(obj)
-
-    @property
-    def followed_versions(self) -> list[str]:
-        return [resource.api_version for resource in self.followed if resource != CRD]
+        (spec,) = (spec for spec in self.watches.specs() if spec.resource == CRD)
+        self.open(spec).apply_write(obj)
 
     async def rest(self) -> None:
         for _ in range(10):
@@ -116,11 +109,10 @@ def test_pods_that_have_ended_are_not_even_asked_for() -> None:
 
 async def test_node_pools_are_followed_while_they_are_served() -> None:
     bench = Bench(pool())
-    running = asyncio.create_task(bench.watches.follow_node_pools(bench.follow))
     settling = asyncio.create_task(bench.watches.settled())
     await bench.rest()
     assert not settling.done(), "it is not known whether they are served"
-    bench.is_listed.set()
+    running = asyncio.create_task(bench.watches.follow_node_pools(bench.follow))
     await settling
     assert bench.followed_versions == []
 
@@ -146,10 +138,8 @@ async def test_node_pools_are_followed_while_they_are_served() -> None:
 
 async def test_the_first_look_waits_for_node_pools_that_are_served() -> None:
     bench = Bench(pool())
-    running = asyncio.create_task(bench.watches.follow_node_pools(bench.follow))
-    await bench.rest()
     bench.define(definition("v1", finalizers=["x"]))
-    bench.is_listed.set()
+    running = asyncio.create_task(bench.watches.follow_node_pools(bench.follow))
     await bench.watches.settled()
     assert len(bench.capacity.node_pools) == 1
     running.cancel()
