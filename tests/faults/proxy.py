@@ -273,8 +273,8 @@ class Proxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # What was closed or cut is gone after a step of the loop.
-        await asyncio.sleep(0)
+        # What was closed or cut is gone a few steps of the loop later, TLS below its connection.
+        await _steps()
 
     async def _listen(self) -> None:
         server = self._runner.server
@@ -285,6 +285,12 @@ class Proxy:
         self._port = self._listening.sockets[0].getsockname()[1]
 
     async def _stop_listening(self) -> None:
+        """Take no more connections. Those that were just accepted are made first: without their server they cannot be,
+        and asyncio would leave their sockets open.
+        """
+        for listening in self._listening.sockets:
+            self._loop.remove_reader(listening.fileno())
+        await _steps()
         self._listening.close()
 
     async def _hang(self) -> None:
@@ -439,3 +445,9 @@ class Proxy:
 async def _lines(upstream: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     while line := await upstream.content.readline():
         yield line
+
+
+async def _steps() -> None:
+    """Let the loop carry out what was planned, and what follows from that."""
+    for _ in range(10):
+        await asyncio.sleep(0)
