@@ -126,6 +126,9 @@ def test_a_leader_that_sleeps_with_all_its_processes_sends_nothing_when_it_wakes
         space.create("box")
         eventually(lambda: watchdog.status() == psutil.STATUS_STOPPED, "the run is claimed")
     eventually(lambda: connections_with_unread_bytes(port), "the engine's requests wait at the watchdog")
+    # Right after a renewal the reconciler has no request on its way either: its next look is a retry period later.
+    before = renewals(leader)
+    eventually(lambda: renewals(leader) > before, "the Lease is renewed")
     for process in leader.children():
         process.suspend()
     leader.signal(signal.SIGSTOP)
@@ -156,6 +159,14 @@ def assert_nothing_was_late(operator: Operator) -> None:
     last_allowed = last_renewed(operator) + LEASE_DURATION_S
     late = [exchange for exchange in operator.proxy.log if exchange.started > last_allowed]
     assert not late, [f"{item.method} {item.path} {item.started - last_allowed:.2f} s late" for item in late]
+
+
+def renewals(operator: Operator) -> int:
+    """How often the operator has renewed the Lease, and has the answer."""
+    return sum(
+        "/leases" in exchange.path and exchange.method == "PUT" and exchange.status == 200
+        for exchange in operator.proxy.log
+    )
 
 
 def last_renewed(operator: Operator) -> float:
