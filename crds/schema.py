@@ -1,11 +1,11 @@
 """From pydantic's JSON schema to a structural OpenAPI v3 schema and a CustomResourceDefinition."""
 
-from typing import Any, Literal
+from typing import Any
 
 from crds.base import CustomResource
 from crds.devserver import DevServer
 from crds.flavor import DevServerFlavor
-from crds.resources import GROUP, VERSION
+from crds.resources import DEVSERVER, FLAVOR, GROUP, USER, VERSION, Resource
 from crds.user import DevServerUser
 
 JsonObject = dict[str, Any]
@@ -34,7 +34,7 @@ def definitions() -> dict[str, JsonObject]:
     crds = (
         definition(
             DevServer,
-            "Namespaced",
+            DEVSERVER,
             "dvs",
             columns=(
                 column("Owner", ".spec.owner"),
@@ -51,7 +51,7 @@ def definitions() -> dict[str, JsonObject]:
         ),
         definition(
             DevServerFlavor,
-            "Cluster",
+            FLAVOR,
             "dvsf",
             columns=(
                 column("Default", ".spec.default", "boolean"),
@@ -68,7 +68,7 @@ def definitions() -> dict[str, JsonObject]:
         ),
         definition(
             DevServerUser,
-            "Cluster",
+            USER,
             "dvsu",
             columns=(
                 column("Username", ".spec.username"),
@@ -84,29 +84,27 @@ def definitions() -> dict[str, JsonObject]:
 
 def definition(
     model: type[CustomResource],
-    scope: Literal["Namespaced", "Cluster"],
+    resource: Resource,
     short_name: str,
     columns: tuple[JsonObject, ...],
 ) -> JsonObject:
     """The CustomResourceDefinition of a kind, with these printer columns."""
-    kind = model.__name__
-    plural = f"{kind.lower()}s"
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{GROUP}"},
+        "metadata": {"name": f"{resource.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "names": {
-                "kind": kind,
-                "listKind": f"{kind}List",
-                "plural": plural,
-                "singular": kind.lower(),
+                "kind": resource.kind,
+                "listKind": f"{resource.kind}List",
+                "plural": resource.plural,
+                "singular": resource.kind.lower(),
                 "shortNames": [short_name],
                 # Not the plural: `kubectl delete devservers --all` would take in flavors and users.
                 "categories": [CATEGORY],
             },
-            "scope": scope,
+            "scope": "Namespaced" if resource.namespaced else "Cluster",
             "versions": [
                 {
                     "name": VERSION,

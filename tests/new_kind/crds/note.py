@@ -44,7 +44,7 @@ class DevServerNote(CustomResource):
 # In definitions() of crds/schema.py.
 DEFINITION = definition(
     DevServerNote,
-    "Namespaced",
+    NOTE,
     "dvsn",
     columns=(column("Author", ".spec.author"), READY, REASON, AGE),
 )
