@@ -22,14 +22,14 @@ def find_flavor(cache: Cache, name: str | None, had: str | None = None) -> tuple
                 reasons.FLAVOR_NOT_FOUND,
                 f"spec.flavor: there is no DevServerFlavor {name!r}; waiting for it.{keeps}",
             )
-        return name, _flavor_spec(found)
+        return name, flavor_spec(found)
     default = default_flavor(cache)
     if default is None:
         raise WaitingError(
             reasons.NO_DEFAULT_FLAVOR,
             f"spec.flavor is empty and no DevServerFlavor has spec.default: true; waiting for one.{keeps}",
         )
-    return default["metadata"]["name"], _flavor_spec(default)
+    return default["metadata"]["name"], flavor_spec(default)
 
 
 # Parsed flavors by the id of the watched object; the watch replaces the object when it changes. Flavors are few, and
@@ -38,7 +38,8 @@ _flavors: dict[int, tuple[Object, DevServerFlavorSpec]] = {}
 _MOST_FLAVORS = 256
 
 
-def _flavor_spec(flavor: Object) -> DevServerFlavorSpec:
+def flavor_spec(flavor: Object) -> DevServerFlavorSpec:
+    """The spec of a watched flavor. Raises StalledError if it does not fit the model."""
     known = _flavors.get(id(flavor))
     if known is not None and known[0] is flavor:
         return known[1]

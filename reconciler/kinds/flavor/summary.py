@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from crds import DevServerFlavor
 from crds.resources import DEVSERVER, FLAVOR
-from reconciler.controller.desired import parsed
 from reconciler.kinds.flavor.debounce import Debouncer
+from reconciler.kinds.flavor.lookup import flavor_spec
 from reconciler.kinds.flavor.metrics import SCHEDULABLE_LOOKS
 from reconciler.kinds.flavor.scheduling.capacity import Capacity, relevant
 from reconciler.kinds.flavor.scheduling.fit import Fit, fit
@@ -76,7 +75,7 @@ class _Fits:
     def of(self, flavor: Object) -> Fit:
         """Whether pods of the flavor fit on a node."""
         try:
-            needed = pod_info(parsed(DevServerFlavor, flavor).spec, self._capacity)
+            needed = pod_info(flavor_spec(flavor), self._capacity)
         except PodRefusedError as error:
             return Fit("No", error.reason, error.message)
         except StalledError as error:
@@ -159,7 +158,11 @@ class FlavorSummaries:
             self._touched_all = False
             for _, name in self.cache.resources[FLAVOR.kind]:
                 self._debouncer.touch(name)
-        for name, summary in summaries(self.cache, self.capacity, self._debouncer.take()):
+        due = self._debouncer.take()
+        if not due:
+            # Most wake-ups come within the interval. They must not go through all DevServers for nothing.
+            return
+        for name, summary in summaries(self.cache, self.capacity, due):
             SCHEDULABLE_LOOKS.inc()
             if summary != self._summaries.get(name):
                 self._summaries[name] = summary
