@@ -21,7 +21,8 @@ def check(session: Session) -> Result:
         )
     schemas = (document.get("components") or {}).get("schemas") or {}
     theirs: Object = next((schema for name, schema in schemas.items() if name.endswith(".DevServer")), {})
-    missing = sorted(_fields(_own_schema()) - _fields(_spec(theirs)))
+    ours, served = _fields(_own_schema()), _fields(_spec(theirs))
+    missing = sorted(ours - served)
     if missing:
         shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         return Result(
@@ -29,7 +30,7 @@ def check(session: Session) -> Result:
             "CRDs",
             f"The cluster's DevServer CRD is older: it lacks spec.{shown}. Update the CRDs.",
         )
-    extra = sorted(_fields(_spec(theirs)) - _fields(_own_schema()))
+    extra = sorted(served - ours)
     if extra:
         return Result(
             "unsure",
