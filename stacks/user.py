@@ -48,6 +48,11 @@ class DevServerUserInputs:
         return namespace_of(self.spec.username)
 
 
+def namespace_child_of(username: str) -> Child:
+    """The namespace of the user with that username, as a child."""
+    return Child("v1", "Namespace", "", namespace_of(username), retained=True)
+
+
 def quota_of(namespace: str) -> Child:
     """The name of the quota in a user's namespace."""
     return Child("v1", "ResourceQuota", namespace, "devserver-quota")
@@ -70,7 +75,7 @@ def _namespace(inputs: DevServerUserInputs) -> Declaration:
         _NAMESPACE,
         retained(
             inputs.owner,
-            Child("v1", "Namespace", "", inputs.namespace, retained=True),
+            namespace_child_of(inputs.spec.username),
             belongs_to=inputs.spec.username,
             labels={USER_LABEL: inputs.spec.username, **_POD_SECURITY},
         ),

@@ -166,8 +166,7 @@ class Actions:
         """Recorded children that are gone. If the cache lacks one, the API server is asked, because watches may lag."""
 
         async def is_gone(child: Child) -> bool:
-            cached = self.cache.child(child)
-            if cached is not None and belongs_to(cached, owner, child):
+            if self.cache.owned(owner, child) is not None:
                 return False
             obj = await adoption.live(self.client, child)
             return obj is None or not belongs_to(obj, owner, child)

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from crds.resources import CHILD_RESOURCES
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import Client
-from reconciler.kube.objects import Object, annotations, belongs_to, is_managed, labels
+from reconciler.kube.objects import Object, annotations, belongs_to, is_deleting, is_managed, labels
 from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError, StalledError, WaitingError
 from stacks.metadata import OWNER_HASH_LABEL, RETAINED_BY_ANNOTATION, UID_LABEL, Child, Owner, owner_hash
@@ -69,7 +69,7 @@ class LiveObjects:
 
 def refuse_terminating(child: Child, obj: Object | None) -> None:
     """Raise WaitingError if the namespace is being deleted, whoever owns it. The engine would wait for it in vain."""
-    if obj is not None and "deletionTimestamp" in obj["metadata"]:
+    if obj is not None and is_deleting(obj):
         message = f"{child.kind} {child.name} is being deleted; waiting until it is gone."
         raise WaitingError(reasons.NAMESPACE_TERMINATING, message)
 

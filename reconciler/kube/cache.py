@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from crds.resources import API_VERSION, CHILD_RESOURCES, Resource
-from reconciler.kube.objects import Key, Object, Store, annotations
-from stacks.metadata import RETAINED_BY_ANNOTATION, Child
+from reconciler.kube.objects import Key, Object, Store, annotations, belongs_to
+from stacks.metadata import RETAINED_BY_ANNOTATION, Child, Owner
 
 
 class Cache:
@@ -28,6 +28,11 @@ class Cache:
     def child(self, child: Child) -> Object | None:
         """The managed object with that name, if it exists."""
         return self.children[(child.api_version, child.kind)].get((child.namespace, child.name))
+
+    def owned(self, owner: Owner, child: Child) -> Object | None:
+        """The managed object with that name, if it exists and belongs to the owner."""
+        obj = self.child(child)
+        return obj if obj is not None and belongs_to(obj, owner, child) else None
 
     def is_alive(self, uid: str) -> bool:
         """Whether a custom resource with that uid exists."""

@@ -14,7 +14,7 @@ from reconciler.kinds.devserver.ssh.keys import authorized_key
 from reconciler.kinds.devserver.watches import DevServerWatches
 from reconciler.kinds.flavor.lookup import find_flavor
 from reconciler.kube.cache import Cache
-from reconciler.kube.objects import Object, annotations, belongs_to, created_at, owner_of
+from reconciler.kube.objects import Object, annotations, created_at, owner_of
 from reconciler.settings import Settings
 from reconciler.status import reasons
 from reconciler.status.errors import StalledError
@@ -75,14 +75,8 @@ def _refuse_to_move_the_home(cache: Cache, owner: Owner, devserver: DevServer) -
 
     The engine would replace the home and lose its data. (The API server compares the spec only with the last spec.)
     """
-    child = DevServerChildren.of(owner).home
-    home, claim = devserver.spec.home, cache.child(child)
-    if (
-        home is None
-        or home.storage_class_name is None
-        or claim is None
-        or not belongs_to(claim, owner, child)
-    ):
+    home, claim = devserver.spec.home, cache.owned(owner, DevServerChildren.of(owner).home)
+    if home is None or home.storage_class_name is None or claim is None:
         return
     live = claim["spec"].get("storageClassName")
     if live not in (None, home.storage_class_name):

@@ -17,7 +17,7 @@ from reconciler.kinds.devserver.watches import DevServerWatches
 from reconciler.kinds.first_digest import first_digest
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import Client
-from reconciler.kube.objects import Object, belongs_to, created_at, owner_of
+from reconciler.kube.objects import Object, created_at, owner_of
 from reconciler.kube.recorder import Recorder
 from reconciler.kube.watch import WatchSpec
 from reconciler.settings import Settings
@@ -106,12 +106,7 @@ class DevServerKind(Kind[DevServer, DevServerInputs]):
         """The SSH address, and conditions about the home, a pending restart and the expiry."""
         owner = owner_of(resource)
         names = DevServerChildren.of(owner)
-        service, claim = (
-            child
-            if (child := self.cache.child(name)) is not None and belongs_to(child, owner, name)
-            else None
-            for name in (names.ssh, names.home)
-        )
+        service, claim = self.cache.owned(owner, names.ssh), self.cache.owned(owner, names.home)
         fields = {"sshAddress": ssh_address(service, self.watched.pod_of(owner))}
         smaller = home.shortfall_of(resource, claim, self.watched.storage_class_of(claim))
         always = {reasons.HOME_SMALLER: smaller, reasons.RESTART_PENDING: None}

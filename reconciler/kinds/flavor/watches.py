@@ -10,7 +10,7 @@ from crds.resources import CRD, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, Resour
 from reconciler.controller.kind import Follow
 from reconciler.kinds.flavor.scheduling import capacity, karpenter
 from reconciler.kinds.flavor.scheduling.capacity import Capacity, reduce_object, relevant
-from reconciler.kube.objects import Key, Object, Store
+from reconciler.kube.objects import Key, Object, Store, is_deleting
 from reconciler.kube.watch import WatchSpec
 
 _log = structlog.get_logger()
@@ -117,7 +117,7 @@ def served_version(definition: Object) -> str | None:
     """The version of NodePools to follow; None if none is served (yet, or any more). definition: the CRD."""
     conditions = definition.get("status", {}).get("conditions") or []
     established = any(item["type"] == "Established" and item["status"] == "True" for item in conditions)
-    if not established or "deletionTimestamp" in definition["metadata"]:
+    if not established or is_deleting(definition):
         return None
     served = {version["name"] for version in definition["spec"]["versions"] if version["served"]}
     return next((version for version in _VERSIONS if version in served), None)

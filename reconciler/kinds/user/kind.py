@@ -11,15 +11,15 @@ from reconciler.controller.watches import MANAGED
 from reconciler.kinds.first_digest import first_digest
 from reconciler.kinds.user.inputs import rejected_roles, user_inputs
 from reconciler.kinds.user.username import namesakes
-from reconciler.kube.objects import Key, Object, belongs_to, is_deleting, labels, owner_of
+from reconciler.kube.objects import Key, Object, is_deleting, key_of, labels, owner_of
 from reconciler.kube.watch import WatchSpec
 from reconciler.status import reasons
 from reconciler.status.conditions import APPLIED, Readiness, StatusPatch, not_ready
 from reconciler.status.errors import StalledError
 from stacks import user
 from stacks.declarations import Program
-from stacks.metadata import USER_LABEL, Child, Owner
-from stacks.user import DevServerUserInputs, namespace_of, quota_of
+from stacks.metadata import USER_LABEL, Owner
+from stacks.user import DevServerUserInputs, namespace_child_of, namespace_of, quota_of
 
 _RBAC = "rbac.authorization.k8s.io/v1"
 
@@ -72,12 +72,12 @@ class UserKind(Kind[DevServerUser, DevServerUserInputs]):
     def readiness(self, owner: Owner) -> Readiness:
         """Ready, unless the namespace is being deleted. (If any other child is gone, a run creates it again.)"""
         resource = self.cache.resource(Key(owner.kind, owner.namespace, owner.name))
-        name = namespace_of(resource["spec"]["username"]) if resource is not None else ""
-        namespace = self.cache.child(Child(NAMESPACE.api_version, NAMESPACE.kind, "", name))
+        child = namespace_child_of(resource["spec"]["username"]) if resource is not None else None
+        namespace = self.cache.child(child) if child is not None else None
         if namespace is not None and is_deleting(namespace):
-            message = f"Namespace {name} is being deleted. It is created again once it is gone."
-            since = namespace["metadata"]["deletionTimestamp"]
-            return not_ready(reasons.NAMESPACE_TERMINATING, message, "Pending", since)
+            meta = namespace["metadata"]
+            message = f"Namespace {meta['name']} is being deleted. It is created again once it is gone."
+            return not_ready(reasons.NAMESPACE_TERMINATING, message, "Pending", meta["deletionTimestamp"])
         return APPLIED
 
     def conditions(
@@ -85,8 +85,8 @@ class UserKind(Kind[DevServerUser, DevServerUserInputs]):
     ) -> StatusPatch:
         """The quota's limits and the use of each, as the API server counts it."""
         child = quota_of(namespace_of(resource["spec"]["username"]))
-        quota = self.cache.child(child)
-        if quota is None or not belongs_to(quota, owner_of(resource), child):
+        quota = self.cache.owned(owner_of(resource), child)
+        if quota is None:
             return StatusPatch({"quota": None})
         counted = quota.get("status", {})
         names = sorted(counted.get("hard", {}))[:MOST_LIMITS]
@@ -115,4 +115,4 @@ class UserKind(Kind[DevServerUser, DevServerUserInputs]):
 
     def _namesakes(self, username: str) -> Iterator[Key]:
         for namesake in namesakes(self.cache, username):
-            yield Key(USER.kind, "", namesake["metadata"]["name"])
+            yield key_of(namesake)

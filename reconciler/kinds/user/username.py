@@ -1,11 +1,11 @@
 """Who has a username, because several DevServerUsers may name the same one. Pure."""
 
-from crds.resources import NAMESPACE, USER
+from crds.resources import USER
 from reconciler.controller.finalizers import FINALIZER
 from reconciler.kube.cache import Cache
-from reconciler.kube.objects import Object, annotations
-from stacks.metadata import RETAINED_BY_ANNOTATION, Owner
-from stacks.user import namespace_of
+from reconciler.kube.objects import Object, annotations, owner_of
+from stacks.metadata import RETAINED_BY_ANNOTATION
+from stacks.user import namespace_child_of
 
 
 def namesakes(cache: Cache, username: str) -> list[Object]:
@@ -20,14 +20,13 @@ def holder_of(cache: Cache, username: str) -> str:
     At least one must name it. One that is being deleted keeps it until it is gone. (Creation times count in seconds.
     Among those of the same second, one with a begun stack wins.)
     """
-    namespace = cache.children[(NAMESPACE.api_version, NAMESPACE.kind)].get(("", namespace_of(username)))
+    namespace = cache.child(namespace_child_of(username))
     held_by = annotations(namespace).get(RETAINED_BY_ANNOTATION) if namespace is not None else None
 
     def rank(user: Object) -> tuple[bool, str, bool, str]:
         meta = user["metadata"]
-        owner = Owner(USER.kind, "", meta["name"], meta["uid"])
         was_begun = FINALIZER in meta.get("finalizers", [])
-        return owner.retained_by != held_by, meta["creationTimestamp"], not was_begun, meta["name"]
+        return owner_of(user).retained_by != held_by, meta["creationTimestamp"], not was_begun, meta["name"]
 
     holder: str = min(namesakes(cache, username), key=rank)["metadata"]["name"]
     return holder

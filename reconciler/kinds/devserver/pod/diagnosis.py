@@ -13,7 +13,7 @@ from crds.times import format_time, parse_time
 from reconciler.kinds.devserver.pod import events as pod_events
 from reconciler.kinds.devserver.pod.containers import CRASH_REASONS, find_crash
 from reconciler.kinds.devserver.pod.events import PodEvent
-from reconciler.kube.objects import Object
+from reconciler.kube.objects import Object, is_deleting
 from reconciler.status import reasons
 from reconciler.status.conditions import Readiness, not_ready
 from reconciler.text import one_line, shortened
@@ -41,7 +41,7 @@ def diagnose(pod: Object, events: Iterable[PodEvent] = ()) -> Readiness:
     """Why a pod that is not ready is not. events: of the pod and of the claims that it mounts."""
     status = pod.get("status") or {}
     newest_first = sorted(events, key=lambda item: item.last, reverse=True)
-    is_ending = "deletionTimestamp" in pod["metadata"]
+    is_ending = is_deleting(pod)
     # A pod that is being deleted may end with any exit code, and so in phase Failed.
     if status.get("phase") == "Failed" and (status.get("reason") or not is_ending):
         return _failed_pod(status)

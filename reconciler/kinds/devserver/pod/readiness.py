@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from reconciler.kinds.devserver.pod.diagnosis import diagnose, pod_condition
 from reconciler.kinds.devserver.pod.events import PodEvent
 from reconciler.kinds.devserver.pod.refusals import Refusal
-from reconciler.kube.objects import Object
+from reconciler.kube.objects import Object, is_deleting
 from reconciler.status import reasons
 from reconciler.status.conditions import Readiness, not_ready, ready
 
@@ -32,7 +32,7 @@ def devserver_readiness(
     if pod is None:
         return _starting("The pod is being created.")
     is_ready = pod_condition(pod.get("status") or {}, "Ready").get("status") == "True"
-    if is_ready and not pod["metadata"].get("deletionTimestamp"):
+    if is_ready and not is_deleting(pod):
         return READY
     return diagnose(pod, events)
 
