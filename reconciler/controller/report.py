@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from crds import LastUpdate
-from crds.base import CommonStatus, Condition, Metadata
+from crds.base import CommonStatus, Condition
 from crds.times import format_time
 from reconciler.controller import metrics
 from reconciler.controller.actions import Actions
@@ -47,9 +47,7 @@ async def report(
     """
     kind, resource = desired.kind, desired.resource
     model = None if isinstance(desired.model, ReconcileError) else desired.model
-    metadata, status = Metadata.model_validate(resource["metadata"]), CommonStatus()
-    if model is not None:
-        metadata, status = model.metadata, model.status
+    status = CommonStatus() if model is None else model.status
     rejected = desired.goal.rejected if isinstance(desired.goal, Goal) and result.error is None else None
     # Before the resource is tended: what that changes shows in the next pass.
     readiness = _readiness(desired, observed, result, rejected)
@@ -72,7 +70,7 @@ async def report(
         metrics.drift(kind.resource.kind, "repaired")
         note = "; ".join(map(str, observed.drifts))
         await actions.recorder.record(resource, "Normal", reasons.DRIFT_REPAIRED, f"Repaired: {note}.")
-    following = next_status(metadata, status, passed, now)
+    following = next_status(resource["metadata"].get("generation", 0), status, passed, now)
     if following != resource.get("status"):
         await _write(actions, desired, following)
         after = CommonStatus.model_validate(following).conditions

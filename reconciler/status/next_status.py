@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from crds import Condition, LastUpdate
-from crds.base import CommonStatus, Metadata
+from crds.base import CommonStatus
 from crds.times import format_time
 from reconciler.status import reasons
 from reconciler.status.conditions import READY, ConditionState, Readiness, StatusPatch
@@ -51,11 +51,9 @@ class PassResult:
     patch: StatusPatch = field(default_factory=StatusPatch)
 
 
-def next_status(
-    metadata: Metadata, status: CommonStatus, result: PassResult, now: datetime
-) -> dict[str, Any]:
-    """The whole new status, in the form of a manifest."""
-    conditions = _Conditions(metadata.generation, status.conditions, now)
+def next_status(generation: int, status: CommonStatus, result: PassResult, now: datetime) -> dict[str, Any]:
+    """The whole new status, in the form of a manifest. generation: of the resource."""
+    conditions = _Conditions(generation, status.conditions, now)
     conditions.set_ready(result)
     conditions.set_progress(result.error)
     conditions.set_all({reasons.DRIFTED: result.drift, **result.patch.conditions})
@@ -64,7 +62,7 @@ def next_status(
     if result.last_update is not None:
         history = [result.last_update, *history][:HISTORY_LENGTH]
     common: dict[str, Any] = {
-        "observedGeneration": metadata.generation,
+        "observedGeneration": generation,
         "phase": _phase(result),
         "conditions": conditions.manifests(),
         "inputsDigest": result.digest,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from crds import is_valid_name
-from crds.base import CommonStatus, Metadata
+from crds.base import CommonStatus
 from crds.devserver import CHILD_SUFFIXES
 from devctl.terminal.output import table
 from devctl.text import inert
@@ -192,7 +192,7 @@ PARTS: dict[str, Callable[[str], dict[str, Any]]] = {
 def test_the_message_of_a_condition_is_one_short_line(type_: str, text: str) -> None:
     nothing: dict[str, Any] = dict.fromkeys(("error", "last_update", "digest", "readiness", "drift"), None)
     result = PassResult(**{**nothing, **PARTS[type_](text)})
-    status = next_status(Metadata(name="box", generation=1), CommonStatus(), result, NOW)
+    status = next_status(1, CommonStatus(), result, NOW)
     (condition,) = [item for item in status["conditions"] if item["type"] == type_]
     assert condition["message"].isprintable()
     assert len(condition["message"]) <= 2000

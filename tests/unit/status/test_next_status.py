@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crds import LastUpdate
-from crds.base import CommonStatus, Condition, Metadata
+from crds.base import CommonStatus, Condition
 from crds.devserver import DevServerStatus
 from crds.times import format_time, parse_time
 from reconciler.status.conditions import ConditionState, StatusPatch, not_ready, ready
@@ -35,9 +35,7 @@ STALLED = StalledError("InvalidPublicKey", "spec.ssh.publicKey is not a usable p
 def following(
     result: PassResult, before: dict[str, Any] | None = None, generation: int = 3, now: datetime = NOW
 ) -> dict[str, Any]:
-    return next_status(
-        Metadata(name="box", generation=generation), CommonStatus.model_validate(before or {}), result, now
-    )
+    return next_status(generation, CommonStatus.model_validate(before or {}), result, now)
 
 
 def conditions(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
