@@ -55,7 +55,7 @@ class Watches:
         of_kinds = [spec for kind in self._kinds for spec in kind.watches()]
         merged = _merged([*own, *children, *of_kinds])
         self.followed = [self.open(spec) for spec in merged]
-        self._own_watches = {watch.resource: watch for watch in self.followed[: len(own)]}
+        self._own_watches = {watch.spec.resource: watch for watch in self.followed[: len(own)]}
 
     async def run(self, synced: Callable[[], None]) -> None:
         """Follow all of them until cancelled. Calls `synced` once, when all first lists have arrived."""
@@ -78,16 +78,10 @@ class Watches:
 
         return Watch(
             client=self._client,
-            resource=spec.resource,
+            spec=spec,
             on_change=changed,
             timeout_s=self._settings.watch_timeout_s,
             silence_s=self._settings.watch_silence_s,
-            namespace=spec.namespace,
-            selector=spec.selector,
-            name=spec.name,
-            fields=spec.fields,
-            transform=spec.transform,
-            objects={} if spec.store is None else spec.store,
         )
 
     async def follow(self, watch: Watch, synced: Callable[[], None]) -> None:
@@ -179,7 +173,7 @@ def _merged(specs: Iterable[WatchSpec]) -> list[WatchSpec]:
             handlers=(*known.handlers, *spec.handlers),
             store=spec.store if known.store is None else known.store,
         )
-    names = [spec.name or spec.resource.plural for spec in merged.values()]
+    names = [spec.label for spec in merged.values()]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"two watches are called {name}")

@@ -47,6 +47,11 @@ class WatchSpec:
     store: Store | None = None
 
     @property
+    def label(self) -> str:
+        """The name, or the plural of the kind if there is none."""
+        return self.name or self.resource.plural
+
+    @property
     def collection(self) -> tuple[Resource, str, str, str]:
         """What is watched. One watch can serve all specs with the same value."""
         return self.resource, self.namespace, self.selector, self.fields
@@ -56,25 +61,18 @@ class WatchSpec:
 class Watch:
     """A watched collection.
 
-    name: for logs and metrics; never chosen by users.
     objects: the store, by (namespace, name). Anyone may read it; only this class writes it.
     synced: set once the first list is in the store.
     now: a clock, in seconds. sleep: waits for a number of seconds, between two tries.
     """
 
     client: Client
-    resource: Resource
+    spec: WatchSpec
     on_change: OnChange
     timeout_s: int
     silence_s: float
-    namespace: str = ""
-    selector: str = ""
-    fields: str = ""
-    transform: Transform = with_managed_fields
-    name: str = ""
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    objects: Store = field(default_factory=dict)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     # uids of objects that an answer to our own write showed to be gone, until the watch reports it.
     _gone: set[str] = field(default_factory=set)
@@ -82,8 +80,13 @@ class Watch:
     _resume_from: str = ""
 
     def __post_init__(self) -> None:
-        self.name = self.name or self.resource.plural
+        self.objects: Store = {} if self.spec.store is None else self.spec.store
         self._hear()
+
+    @property
+    def name(self) -> str:
+        """For logs and metrics; never chosen by users."""
+        return self.spec.label
 
     @property
     def silent_s(self) -> float:
@@ -107,7 +110,7 @@ class Watch:
                 )
             except ApiError as error:
                 if error.status == 410:
-                    _log.info("watch lists anew", resource=self.resource.plural, why=str(error))
+                    _log.info("watch lists anew", resource=self.spec.resource.plural, why=str(error))
                     self._resume_from = ""
                     if before:
                         continue
@@ -133,12 +136,10 @@ class Watch:
             self._gone.add(meta["uid"])
             self._store(_name(obj), None)
         else:
-            self._store(_name(obj), self.transform(obj))
+            self._store(_name(obj), self.spec.transform(obj))
 
     async def _relist(self) -> None:
-        items, version = await self.client.list_all(
-            self.resource, self.namespace, self.selector, self.fields, self.transform
-        )
+        items, version = await self.client.list_all(*self.spec.collection, self.spec.transform)
         self._hear()
         listed = {_name(item): item for item in items}
         self._gone.clear()
@@ -152,14 +153,14 @@ class Watch:
     async def _follow(self) -> None:
         """Apply changes until the request ends."""
         stream = self.client.watch(
-            self.resource,
-            self.namespace,
-            self.selector,
+            self.spec.resource,
+            self.spec.namespace,
+            self.spec.selector,
             self._resume_from,
             self.timeout_s,
             self.silence_s,
             self._hear,
-            self.fields,
+            self.spec.fields,
         )
         async for event in stream:
             self._apply(event)
@@ -178,7 +179,7 @@ class Watch:
                 self._store(_name(event.object), None)
             self._gone.discard(uid)
         elif uid not in self._gone:
-            self._store(_name(event.object), self.transform(event.object))
+            self._store(_name(event.object), self.spec.transform(event.object))
 
     def _store(self, name: tuple[str, str], new: Object | None) -> None:
         old = self.objects.get(name)

@@ -64,7 +64,7 @@ class Bench:
         return next(
             watch
             for watch in self.watches.followed
-            if watch.resource == kind and fields in (None, watch.fields)
+            if watch.spec.resource == kind and fields in (None, watch.spec.fields)
         )
 
     def see(self, kind: Resource, obj: Object, fields: str | None = None) -> set[Key]:
@@ -380,7 +380,7 @@ def test_what_events_tell_of_a_claim_wakes_those_whose_pod_mounts_it(bench: Benc
 
 
 def test_each_reason_is_followed_by_itself_of_its_kind_alone(bench: Bench) -> None:
-    assert {watch.fields for watch in bench.watches.followed if watch.resource == CORE_EVENT} == {
+    assert {watch.spec.fields for watch in bench.watches.followed if watch.spec.resource == CORE_EVENT} == {
         "reason=FailedCreate,involvedObject.kind=StatefulSet",
         "reason=FailedMount,involvedObject.kind=Pod",
         "reason=FailedAttachVolume,involvedObject.kind=Pod",
@@ -392,9 +392,7 @@ def test_each_reason_is_followed_by_itself_of_its_kind_alone(bench: Bench) -> No
 
 
 def test_one_watch_serves_all_who_want_the_same_objects(bench: Bench) -> None:
-    collections = [
-        (watch.resource, watch.selector, watch.fields, watch.namespace) for watch in bench.watches.followed
-    ]
+    collections = [watch.spec.collection for watch in bench.watches.followed]
     assert len(set(collections)) == len(collections)
     assert bench.watch(FLAVOR).objects is bench.cache.resources["DevServerFlavor"]
     assert bench.watch(POD).objects is bench.watched.pods

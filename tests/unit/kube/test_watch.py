@@ -10,7 +10,7 @@ import pytest
 from crds.resources import DEVSERVER
 from reconciler.kube.client import ApiError, Client
 from reconciler.kube.objects import Object, WatchEvent
-from reconciler.kube.watch import Watch
+from reconciler.kube.watch import Watch, WatchSpec
 from tests.patience import PATIENCE_S
 
 
@@ -129,7 +129,7 @@ async def follow(lists: list[Page | Exception], *watches: Answer) -> Followed:
     changes: list[tuple[int | None, int | None]] = []
     watch = Watch(
         client=cast(Client, client),
-        resource=DEVSERVER,
+        spec=WatchSpec(DEVSERVER),
         on_change=lambda old, new: changes.append((version_of(old), version_of(new))),
         timeout_s=300,
         silence_s=150,
@@ -299,7 +299,7 @@ async def test_a_watch_knows_for_how_long_nothing_was_heard() -> None:
     client = FakeClient([([], "5")])
     watch = Watch(
         client=cast(Client, client),
-        resource=DEVSERVER,
+        spec=WatchSpec(DEVSERVER),
         on_change=lambda old, new: None,
         timeout_s=300,
         silence_s=150,

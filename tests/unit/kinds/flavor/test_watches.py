@@ -63,9 +63,7 @@ class Bench:
                 assert list(handler(old, new)) == [], "who is looked at is said by the summaries"
 
         assert spec.store is not None
-        return Watch(
-            cast(Client, None), spec.resource, tell, 300, 150, transform=spec.transform, objects=spec.store
-        )
+        return Watch(cast(Client, None), spec, tell, 300, 150)
 
     async def follow(self, spec: WatchSpec, synced: Callable[[], None]) -> None:
         watch = self.open(spec)
