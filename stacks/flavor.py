@@ -109,8 +109,7 @@ def _prewarm_pod(inputs: DevServerFlavorInputs) -> Manifest:
 
 def _placeholder_pod(inputs: DevServerFlavorInputs) -> Manifest:
     """A pod with exactly the requests of a DevServer's pod, including its init container and runtime class."""
-    resources, tools = inputs.spec.resources, tools_resources()
-    size = {"requests": dict(resources.requests), "limits": dict(resources.limits)}
+    size, tools = inputs.spec.resources.manifest(), tools_resources()
     return {
         **_pod_of_ours(inputs),
         **present(runtimeClassName=inputs.spec.runtime_class_name),

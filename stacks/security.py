@@ -56,13 +56,11 @@ def _restricted() -> Security:
     return Security(
         has_root=False,
         pod={
-            "runAsNonRoot": True,
-            "runAsUser": DEV_ID,
+            **unprivileged_pod(DEV_ID),
             "runAsGroup": DEV_ID,
             # dev gets access to volumes by their group. It is set only once, because a home may hold very many files.
             "fsGroup": DEV_ID,
             "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": _seccomp(),
         },
         tools=unprivileged_container(),
         main=unprivileged_container(),

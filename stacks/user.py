@@ -124,21 +124,11 @@ def _quotas(inputs: DevServerUserInputs) -> list[Declaration]:
     quota, limit_range = inputs.spec.quotas.resource_quota_spec, inputs.spec.quotas.limit_range_spec
     made = []
     if quota is not None:
-        manifest = owned(inputs.owner, quota_of(inputs.namespace), spec={"hard": dict(quota.hard)})
+        manifest = owned(inputs.owner, quota_of(inputs.namespace), spec=quota.manifest())
         made.append(Declaration("quota", manifest, depends_on=(_NAMESPACE,)))
     if limit_range is not None:
-        limits = [
-            {
-                "type": item.type,
-                "default": dict(item.default),
-                "defaultRequest": dict(item.default_request),
-                "max": dict(item.max),
-                "min": dict(item.min),
-            }
-            for item in limit_range.limits
-        ]
         child = Child("v1", "LimitRange", inputs.namespace, "devserver-limits")
-        manifest = owned(inputs.owner, child, spec={"limits": limits})
+        manifest = owned(inputs.owner, child, spec=limit_range.manifest())
         made.append(Declaration("limits", manifest, depends_on=(_NAMESPACE,)))
     return made
 

@@ -118,10 +118,7 @@ def _main_container(
         "command": list(_START),
         "env": _environment(spec),
         "ports": [{"name": "ssh", "containerPort": SSHD_PORT, "protocol": "TCP"}],
-        "resources": {
-            "requests": dict(flavor.resources.requests),
-            "limits": dict(flavor.resources.limits),
-        },
+        "resources": flavor.resources.manifest(),
         # Every probe writes a line to sshd's log. So there are probes only until sshd answers. Later ones are not
         # needed, because the container ends with sshd. (A rare readiness probe would also delay the first Ready.)
         "startupProbe": {"tcpSocket": {"port": SSHD_PORT}, "periodSeconds": 1, "failureThreshold": 120},
