@@ -15,13 +15,13 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from crds import GROUP
 from crds.resources import SECRET
 from reconciler.kube.client import ApiError, Client
 from reconciler.kube.objects import Object, is_managed
 from reconciler.kube.recorder import Recorder
 from reconciler.state import metrics
 from reconciler.state.diagnosis import Problem
+from reconciler.state.store import STATE_LABEL
 from reconciler.status import reasons
 from stacks.metadata import MANAGED_BY_LABEL, MANAGER
 
@@ -125,7 +125,7 @@ def _secret(namespace: str, keys: Keys) -> Object:
         "metadata": {
             "name": SECRET_NAME,
             "namespace": namespace,
-            "labels": {MANAGED_BY_LABEL: MANAGER, f"{GROUP}/state": "keys"},
+            "labels": {MANAGED_BY_LABEL: MANAGER, STATE_LABEL: "keys"},
         },
         "immutable": True,
         "stringData": {"passphrase": keys.passphrase, "encryptionsalt": keys.salt},

@@ -17,8 +17,9 @@ from typing import Protocol
 
 from crds import GROUP
 from crds.resources import SECRET
+from crds.times import format_time
 from reconciler.kube.client import ApiError, Client
-from reconciler.kube.objects import Key, Object
+from reconciler.kube.objects import Key, Object, annotations
 from reconciler.state import checkpoint as checkpoints
 from reconciler.state import metrics
 from reconciler.state.checkpoint import Checkpoint
@@ -58,10 +59,9 @@ class StackId:
     @classmethod
     def of_secret(cls, secret: Object) -> "StackId":
         """The stack whose state the Secret says that it is. Raises ValueError or KeyError if it does not say."""
-        name, annotations = secret["metadata"]["name"], secret["metadata"].get("annotations") or {}
-        described = json.loads(annotations.get(_KEY_ANNOTATION, "null"))
+        described = json.loads(annotations(secret).get(_KEY_ANNOTATION, "null"))
         if not isinstance(described, dict):
-            raise ValueError(f"Secret {name} has no annotation {_KEY_ANNOTATION}")
+            raise ValueError(f"Secret {secret['metadata']['name']} has no annotation {_KEY_ANNOTATION}")
         key = Key(described["kind"], described["namespace"], described["name"])
         return cls(key, described["uid"])
 
@@ -87,7 +87,7 @@ class StoredState:
 
 def claim_of(secret: Object) -> RunClaim | None:
     """The claim that a state Secret is marked with."""
-    text = (secret["metadata"].get("annotations") or {}).get(_CLAIM_ANNOTATION)
+    text = annotations(secret).get(_CLAIM_ANNOTATION)
     return None if text is None else parse_claim(text)
 
 
@@ -154,14 +154,14 @@ class StateStore:
                 f"Secret {id.secret_name} is claimed by {stored.claim.holder} since {stored.claim.since}. That is not "
                 "an earlier leader, so its run may still go on; trying again.",
             )
-        ours = take(stored.claim, term, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        annotations = {_CLAIM_ANNOTATION: ours.text()}
+        ours = take(stored.claim, term, format_time(datetime.now(UTC)))
+        mark = {_CLAIM_ANNOTATION: ours.text()}
         if stored.resource_version:
-            meta = {"resourceVersion": stored.resource_version, "annotations": annotations}
+            meta = {"resourceVersion": stored.resource_version, "annotations": mark}
             write = self.client.patch(SECRET, self.namespace, id.secret_name, {"metadata": meta})
         else:
             body = self._secret(id, None, "")
-            body["metadata"]["annotations"] |= annotations
+            body["metadata"]["annotations"] |= mark
             write = self.client.create(SECRET, body)
         secret = await self._written(id, write)
         return replace(stored, resource_version=secret["metadata"]["resourceVersion"], claim=ours)
