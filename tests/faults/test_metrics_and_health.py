@@ -1,53 +1,15 @@
 """What a running reconciler tells of itself: the figures of known events, and when it calls itself unwell."""
 
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.kube import condition, eventually
 from tests.faults.conftest import MakeOperator
 from tests.faults.harness import Operator, Space
 from tests.faults.proxy import Answer, Exchange, refusal
-from tests.metering import Labels, samples
-from tests.patience import PATIENCE_S
-
-
-@dataclass(frozen=True)
-class Server:
-    """The reconciler's HTTP server."""
-
-    port: int
-
-    @classmethod
-    def of(cls, operator: Operator) -> "Server":
-        return cls(operator.await_event("serving")["port"])
-
-    def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=PATIENCE_S) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-    def figures(self) -> dict[tuple[str, Labels], float]:
-        return samples(text_string_to_metric_families(self.get("metrics")[1]))
-
-    def is_idle(self) -> bool:
-        now = self.figures()
-        names = ("workqueue_depth", "controller_runtime_active_workers")
-        return not any(value for (name, _), value in now.items() if name in names)
-
-    def figures_at_rest(self) -> dict[tuple[str, Labels], float]:
-        """The figures when nothing is due and nothing is done."""
-        for _ in range(3):
-            eventually(self.is_idle, "nothing is left to do")
-        return self.figures()
+from tests.monitoring import Server
 
 
 def refuse_services(exchange: Exchange) -> Answer | None:

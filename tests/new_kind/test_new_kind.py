@@ -2,13 +2,11 @@
 
 import shutil
 import tempfile
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
 from crds.resources import CHILD_RESOURCES
@@ -19,10 +17,11 @@ from stacks.metadata import UID_LABEL, Owner
 from tests import builders
 from tests.e2e.conftest import FLAVOR
 from tests.e2e.kube import condition, eventually
+from tests.monitoring import Server
 from tests.new_kind.crds.note import DEFINITION, NOTE, DevServerNoteSpec
 from tests.new_kind.kinds.note.kind import READ
 from tests.new_kind.stacks.note import DevServerNoteInputs, program
-from tests.patience import PATIENCE_S, PATIENTLY
+from tests.patience import PATIENTLY
 from tests.reconciler_process import ReconcilerProcess
 from tests.shared_cluster import SYSTEM_NAMESPACE, SharedCluster
 
@@ -236,9 +235,8 @@ def test_a_deletion_takes_its_stack_along(settled: Notes) -> None:
 
 
 def test_its_metrics_have_labels_of_their_own(settled: Notes, operator: ReconcilerProcess) -> None:
-    port = operator.await_event("serving")["port"]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as answer:
-        families = list(text_string_to_metric_families(answer.read().decode()))
-    found = {(item.name, *item.labels.values()): item.value for family in families for item in family.samples}
-    assert found["devserver_engine_runs_total", NOTE.kind, "up", "success"] > 0
-    assert found["controller_runtime_reconcile_total", NOTE.kind.lower(), "success"] > 0
+    found = Server.of(operator).figures()
+    runs = {"kind": NOTE.kind, "operation": "up", "result": "success"}
+    passes = {"controller": NOTE.kind.lower(), "result": "success"}
+    assert found["devserver_engine_runs_total", tuple(sorted(runs.items()))] > 0
+    assert found["controller_runtime_reconcile_total", tuple(sorted(passes.items()))] > 0
