@@ -1,44 +1,45 @@
 """The operator of today on an API server that goes on where a recording ends."""
 
-import tempfile
 import time
-import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.clock import WallClock
 from tests.e2e.kube import eventually
-from tests.faults.proxy import Proxy
-from tests.reconciler_process import ReconcilerProcess
+from tests.faults.harness import Operator
+from tests.monitoring import Server
 from tests.shared_cluster import SharedCluster
 from tests.upgrade import recording
 from tests.upgrade.control_plane import restored
 from tests.upgrade.expected import EXPECTED_RUNS
-from tests.upgrade.objects import Objects, all_objects
+from tests.upgrade.objects import Objects, all_objects, resources
 from tests.upgrade.recording import Recording
 
-_START_S = 180
 _REST_S = 300
 # A flavor is looked at once in two seconds at most, and what it says then is written.
 _QUIET_S = 5
+_PASSES = "controller_runtime_reconcile_total"
 
 
 @dataclass(frozen=True)
 class Start:
     """What one start of the operator did until nothing was left to do, or until a run that was not expected.
 
-    runs: the resources that had an engine run, once for each. figures: metrics by name, summed up over their labels.
+    runs: the resources that had an engine run, once for each. failures: lines of the log about passes that failed.
+    figures: metrics by name, summed up over their labels.
     writes: methods and paths of its requests, but for those of its Lease. objects: as they are then.
     """
 
     began: datetime
     runs: list[str]
+    failures: list[dict[str, Any]]
     figures: dict[str, float]
     writes: list[str]
     objects: Objects
@@ -54,84 +55,67 @@ class Takeover:
     second: Start
 
 
-@dataclass
-class Operator:
-    """The operator of today, which has the recording's clock, and so has the API server that it sees."""
+@contextmanager
+def operator_of(cluster: SharedCluster, recorded: Recording, directory: Path) -> Iterator[Operator]:
+    """The operator of today with the recording's settings and clock. It does not run yet.
 
-    cluster: SharedCluster
-    process: ReconcilerProcess
-    proxy: Proxy
+    The API server that it sees has that clock, too. directory: for its log, and the clock's file.
+    """
+    ahead_s = round((recorded.time - datetime.now(UTC)).total_seconds())
+    clock = WallClock(directory)
+    clock.move(ahead_s)
+    operator = Operator.make(cluster, variables={**recorded.settings, **clock.variables})
+    operator.log = directory / "operator.log"
+    operator.proxy.clock_ahead_s = ahead_s
+    try:
+        yield operator
+    finally:
+        operator.close()
 
-    @classmethod
-    @contextmanager
-    def make(cls, cluster: SharedCluster, recorded: Recording, directory: Path) -> Iterator["Operator"]:
-        """One that does not run yet, with the recording's settings. directory: for its log and other files."""
-        ahead_s = round((recorded.time - datetime.now(UTC)).total_seconds())
-        clock = WallClock(directory)
-        clock.move(ahead_s)
-        with (
-            tempfile.TemporaryDirectory(prefix="devserver-upgrade-", dir="/dev/shm") as run_dir,
-            closing(Proxy(cluster.reconciler, directory)) as proxy,
-        ):
-            proxy.clock_ahead_s = ahead_s
-            environment = {
-                **cluster.environment(),
-                **recorded.settings,
-                **clock.variables,
-                "KUBECONFIG": str(proxy.kubeconfig),
-                "DEVSERVER_RUN_DIR": run_dir,
-                "DEVSERVER_LOG_FORMAT": "json",
-            }
-            operator = cls(cluster, ReconcilerProcess(environment, directory / "operator.log"), proxy)
-            try:
-                yield operator
-            finally:
-                if operator.process.alive:
-                    operator.process.stop()
 
-    def start(self, expected: frozenset[str]) -> Start:
-        """Start it, wait and stop it. expected: resources that may have a run."""
-        self.proxy.reset()
-        earlier_lines = len(self.process.events())
-        self.process.start()
-        quiet_since, written = time.monotonic(), 0
+def start(operator: Operator, cluster: SharedCluster, expected: frozenset[str]) -> Start:
+    """Start it, wait until each resource had a pass and nothing is left to do, and stop it.
 
-        def is_done() -> bool:
-            nonlocal quiet_since, written
-            now_written = len(self.proxy.writes())
-            if now_written != written or self._is_busy():
-                quiet_since, written = time.monotonic(), now_written
-            return time.monotonic() - quiet_since > _QUIET_S or not expected.issuperset(
-                self._runs(earlier_lines)
-            )
+    expected: resources that may have a run.
+    """
+    operator.proxy.reset()
+    earlier_lines = len(operator.events())
+    operator.start()
+    server, passes = Server.of(operator), len(resources(all_objects(cluster)))
+    quiet_since, written = time.monotonic(), 0
 
-        eventually(is_done, "nothing is left to do", _REST_S)
-        start = Start(
-            began=datetime.fromisoformat(self.process.events()[earlier_lines]["timestamp"]),
-            runs=self._runs(earlier_lines),
-            figures=self._figures(),
-            writes=[f"{write.method} {write.path}" for write in self.proxy.writes()],
-            objects=all_objects(self.cluster),
-        )
-        assert self.process.stop() == 0
-        return start
+    def lines() -> list[dict[str, Any]]:
+        return operator.events()[earlier_lines:]
 
-    def _runs(self, earlier_lines: int) -> list[str]:
-        lines = self.process.events()[earlier_lines:]
-        return [line["resource"] for line in lines if line["event"] in ("run starts", "destroy starts")]
+    def runs() -> list[str]:
+        return [line["resource"] for line in lines() if line["event"] in ("run starts", "destroy starts")]
 
-    def _is_busy(self) -> bool:
-        figures = self._figures()
-        return bool(figures["workqueue_depth"] or figures["controller_runtime_active_workers"])
+    def is_done() -> bool:
+        nonlocal quiet_since, written
+        now_written = len(operator.proxy.writes())
+        if now_written != written or not server.is_idle() or _totals(server)[_PASSES] < passes:
+            quiet_since, written = time.monotonic(), now_written
+        return time.monotonic() - quiet_since > _QUIET_S or not expected.issuperset(runs())
 
-    def _figures(self) -> dict[str, float]:
-        port = [line["port"] for line in self.process.events() if line["event"] == "serving"][-1]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
-            families = list(text_string_to_metric_families(answer.read().decode()))
-        figures: dict[str, float] = {}
-        for sample in (sample for family in families for sample in family.samples):
-            figures[sample.name] = figures.get(sample.name, 0) + sample.value
-        return figures
+    eventually(is_done, "nothing is left to do", _REST_S)
+    made = Start(
+        began=datetime.fromisoformat(lines()[0]["timestamp"]),
+        runs=runs(),
+        failures=[line for line in lines() if line["event"] in ("pass failed", "status not written")],
+        figures=_totals(server),
+        writes=[f"{write.method} {write.path}" for write in operator.proxy.writes()],
+        objects=all_objects(cluster),
+    )
+    assert operator.stop() == 0
+    return made
+
+
+def _totals(server: Server) -> dict[str, float]:
+    """Metrics by name, summed up over their labels."""
+    totals: defaultdict[str, float] = defaultdict(float)
+    for (name, _), value in server.figures().items():
+        totals[name] += value
+    return totals
 
 
 @pytest.fixture(scope="module", params=recording.names())
@@ -145,8 +129,8 @@ def takeover(recorded: Recording, tmp_path_factory: pytest.TempPathFactory) -> I
     directory = tmp_path_factory.mktemp("upgrade")
     with (
         restored(recorded, directory) as cluster,
-        Operator.make(cluster, recorded, directory) as operator,
+        operator_of(cluster, recorded, directory) as operator,
     ):
         before = all_objects(cluster)
-        first = operator.start(EXPECTED_RUNS[recorded.version])
-        yield Takeover(operator.process.log, before, first, second=operator.start(frozenset()))
+        first = start(operator, cluster, EXPECTED_RUNS[recorded.version])
+        yield Takeover(operator.log, before, first, second=start(operator, cluster, frozenset()))

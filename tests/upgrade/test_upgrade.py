@@ -46,6 +46,16 @@ def test_the_engine_runs_for_those_only_whose_programs_declare_something_else(
     assert takeover.first.figures["devserver_engine_runs_total"] == len(expected)
 
 
+def test_every_resource_is_taken_over_in_passes_that_succeed(recorded: Recording, takeover: Takeover) -> None:
+    assert takeover.first.failures == takeover.second.failures == []
+    before, after = resources(takeover.before), resources(takeover.first.objects)
+    assert before.keys() == after.keys()
+    digests = {name: item["status"].get("inputsDigest", "") for name, item in after.items()}
+    applied = {name for name, item in before.items() if item["status"].get("inputsDigest")}
+    assert applied
+    assert {name for name, digest in digests.items() if digest.startswith("2:")} == applied
+
+
 def test_no_pod_host_key_claim_or_end_is_touched(takeover: Takeover) -> None:
     assert differences(takeover.before, takeover.first.objects, sacred) == ""
 
