@@ -2,52 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 import structlog
 
-from crds import parse_quantity
 from reconciler.controller.decide import DELETION, Action, Failure, Up, Wait
 from reconciler.controller.workqueue import WorkQueue
-from reconciler.kube.objects import Key, Object
+from reconciler.kube.objects import Key
 from reconciler.status import reasons
 from reconciler.status.errors import ReconcileError
 
 # Decides whether a failed resource can be tried again now; see Retries.unblock.
 Unblocked = Callable[[Key, ReconcileError], bool]
 _log = structlog.get_logger()
-
-
-def quota_freed(old: Object, new: Object | None) -> bool:
-    """Whether a ResourceQuota has more room for something than before, or is gone (None)."""
-    if new is None:
-        return True
-    before, after = _room(old), _room(new)
-    return any(name not in after or after[name] > room for name, room in before.items())
-
-
-def _room(quota: Object) -> dict[str, Decimal]:
-    """What the quota has left, by name of the resource. (The API server decides by the quota's status, too.)"""
-    status = quota.get("status", {})
-    used = status.get("used", {})
-    return {
-        name: parse_quantity(hard) - parse_quantity(used.get(name, "0"))
-        for name, hard in status.get("hard", {}).items()
-    }
-
-
-def was_stopped_by_quota(key: Key, error: ReconcileError, namespace: str, quota: str) -> bool:
-    """Whether the resource failed because of that quota. namespace: the quota's, where the resource's children are."""
-    return (
-        error.reason == reasons.QUOTA_EXCEEDED
-        and namespace == (key.namespace or namespace)
-        and stopped_by_quota(error.message, quota)
-    )
-
-
-def stopped_by_quota(message: str, quota: str) -> bool:
-    """Whether the message is the API server's refusal because of that quota."""
-    return f"exceeded quota: {quota}," in message
 
 
 def was_stopped_by_namespace(error: ReconcileError, namespace: str) -> bool:

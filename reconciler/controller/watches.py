@@ -9,12 +9,8 @@ from typing import Any
 from crds.resources import CHILDREN, NAMESPACE, QUOTA, Resource
 from reconciler.controller import metrics
 from reconciler.controller.kind import Kind
-from reconciler.controller.retries import (
-    Unblocked,
-    quota_freed,
-    was_stopped_by_namespace,
-    was_stopped_by_quota,
-)
+from reconciler.controller.quotas import quota_freed, was_stopped_by_quota
+from reconciler.controller.retries import Unblocked, was_stopped_by_namespace
 from reconciler.controller.workqueue import WorkQueue
 from reconciler.kube.cache import Cache
 from reconciler.kube.client import Client

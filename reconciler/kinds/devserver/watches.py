@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from crds.resources import CORE_EVENT, DEVSERVER, FLAVOR, POD, PVC, QUOTA, STORAGE_CLASS
-from reconciler.controller.retries import quota_freed
+from reconciler.controller.quotas import quota_freed
 from reconciler.controller.watches import MANAGED
 from reconciler.kinds.devserver.pod import events, refusals
 from reconciler.kinds.devserver.pod.events import PodEvents

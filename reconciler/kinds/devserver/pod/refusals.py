@@ -6,7 +6,7 @@ So these Events are watched, and when the quota has room again the controller is
 
 from dataclasses import dataclass, replace
 
-from reconciler.controller.retries import stopped_by_quota
+from reconciler.controller.quotas import stopped_by_quota
 from reconciler.kinds.devserver.pod import events as pod_events
 from reconciler.kube.objects import Object
 from reconciler.status import reasons
