@@ -16,7 +16,7 @@ from reconciler.status import reasons
 from reconciler.status.errors import EngineFailedError
 from tests.engine_speed.conftest import IGNORE_LEFTOVERS, Drive
 from tests.engine_speed.driver import Driver, Stack, descendants, processes_of, worker_of
-from tests.patience import generous, until
+from tests.patience import HUNG_S, generous, until
 from tests.shared_cluster import SharedCluster
 
 pytestmark = [pytest.mark.cluster, IGNORE_LEFTOVERS]
@@ -138,7 +138,8 @@ async def test_a_stack_with_another_provider_configuration_is_served_by_a_provid
 
 @pytest.mark.full
 async def test_idle_workers_and_the_provider_are_stopped_and_come_back(drive: Drive) -> None:
-    async with drive(worker_idle_s=6) as driver:
+    # On a busy machine runs are slow, and would give their slots to others: with more workers then.
+    async with drive(worker_idle_s=6, slow_run_s=HUNG_S) as driver:
         stacks = driver.make(6)
         await driver.up_all(stacks)
         assert len(descendants(WORKER)) == 3
