@@ -94,7 +94,8 @@ def test_a_real_package_is_installed_by_apt(machines: Machines) -> None:
         WITH_REPOSITORY.name,
         "dpkg-query -W -f '${db:Status-Abbrev}${Package}\\n' screen libutempter0 | cat;"
         "stat -c '%U:%G %a' /usr/lib/*/utempter/utempter; screen --version | cut -d' ' -f1-2;"
-        "screen -dm sleep 60 && screen -ls | grep -c Detached",
+        # It returns before the session is there.
+        "screen -dm sleep 600; until screen -ls | grep -q Detached; do sleep 0.2; done; screen -ls | grep -c Detached",
     )
     assert shown.splitlines() == [
         "ii libutempter0",
